@@ -233,6 +233,8 @@ impl Drop for Journal {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
     use crate::fact::{Clock, Fact};
     use crate::unit::At;
@@ -257,7 +259,7 @@ mod tests {
         }
         assert_eq!(journal.waiting(), QUEUE_JOBS_MAX as u64);
         let words = journal.append(entry.clone()).unwrap_err();
-        assert!(words.contains("too slow"), "{words}");
+        assert_snapshot!(words, @"the disk is too slow: 8192 rows wait to be written to runs/slow");
         queue.recv().unwrap();
         assert_eq!(journal.append(entry), Err(words), "a row is lost: nothing may follow it");
     }
@@ -280,7 +282,7 @@ mod tests {
         let secrets = Secrets::default();
         let mut journal = Journal::with(Path::new("runs/stuck"), &secrets, mode, lock);
         let words = journal.close().await.unwrap_err();
-        assert!(words.contains("60 s"), "{words}");
+        assert_snapshot!(words, @"the disk took 60 s for the last rows");
         drop(journal);
         // Only now does the simulated disk respond: the drop did not wait for it.
         drop((let_go, finish, queue));

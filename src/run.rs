@@ -441,7 +441,10 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
+    use crate::shown::numberless;
 
     #[tokio::test]
     async fn tasks_that_ended_together_are_freed_together_and_a_broken_one_is_told() {
@@ -459,7 +462,7 @@ mod tests {
                     tokio::task::yield_now().await;
                 }
                 let broke = collect(&mut tasks).expect("one broke");
-                assert!(broke.contains("a task that breaks"), "{broke}");
+                assert_snapshot!(numberless(&broke), @r#"task # panicked with message "assertion `left != right` failed: a task that breaks\n  left: #\n right: #""#);
                 assert_eq!((collect(&mut tasks), tasks.len()), (None, 1));
                 waiting.abort();
             })

@@ -22,3 +22,18 @@ fn indented(text: &str) -> String {
 pub(crate) fn named(text: &str, names: &[(&str, &str)]) -> String {
     names.iter().fold(text.to_owned(), |text, (value, name)| text.replace(value, name))
 }
+
+/// Returns a text with `#` in place of every number that stands alone.
+pub(crate) fn numberless(text: &str) -> String {
+    let steady = |part: &str| {
+        let digits = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number { part.replacen(digits, "#", 1) } else { part.to_owned() }
+    };
+    let parts = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    let mut steady: String = parts.map(steady).collect();
+    while steady.contains("#.#") {
+        steady = steady.replace("#.#", "#");
+    }
+    steady
+}

@@ -28,13 +28,14 @@ fn watching(bench: &Bench, name: &str) -> bench::Going {
     let address = bench.address();
     let flags = ["--endpoint", &address, "--container", name, "--model", "org/m"];
     let going = bench.begin(&flags, bench.recipe(""));
-    wait_for("load", || bench.events().contains("phase,soak"));
+    bench.wait_for_load();
     going
 }
 
 /// Result of a run with a fault.
 struct Befallen {
     events: String,
+    exits: Vec<serde_json::Value>,
     /// Cause, confidence, and seconds until the first token afterwards, of every incident.
     incidents: Vec<(String, String, Option<f64>)>,
 }
@@ -62,7 +63,12 @@ impl Befallen {
         let lost = verdict["fate_unknown"].as_u64().expect("a count") + rows_missing(bench);
         eprintln!("| {what} | docker | {told} | {n} | away {away} | {lost} lost |");
         assert_eq!(lost, 0, "{what}");
-        Befallen { events: bench.events(), incidents }
+        Befallen { events: bench.events(), exits: bench.exits(), incidents }
+    }
+
+    fn has_exit(&self, key: &str, value: impl Into<serde_json::Value>) {
+        let value = value.into();
+        assert!(self.exits.iter().any(|exit| exit[key] == value), "{:?}", self.exits);
     }
 
     fn causes(&self) -> Vec<&str> {
@@ -97,7 +103,7 @@ fn befalls(
     let truth = Truth::watch(&bench);
     fault(&name);
     for words in told {
-        wait_for(words, || bench.events().contains(words));
+        bench.wait_for_event(words);
     }
     bench::kill(longhaul.id(), "-INT");
     bench::kill(longhaul.id(), "-INT");
@@ -137,12 +143,9 @@ fn an_image_is_pulled_only_when_it_was_said_and_started_by_digest_and_removed() 
     assert_eq!(told.code, Some(0), "{told}");
     let left = docker(&["ps", "-aq", "--filter", "label=longhaul.run"]);
     assert!(left.trim().is_empty(), "{left}");
-    let events = bench.events();
-    assert!(
-        events.contains("seen,container,") && !events.contains(r#"""differs"":true"#),
-        "{events}"
-    );
-    assert!(bench.file("run/server.log").contains("SIMULATED server"));
+    let seen = bench.details("seen container");
+    assert!(!seen.is_empty() && seen.iter().all(|seen| seen["differs"] == false), "{seen:?}");
+    assert!(!bench.file("run/server.log").is_empty());
 }
 
 #[test]
@@ -158,9 +161,8 @@ fn a_tag_that_moved_since_the_recipe_was_pinned_is_told() {
     let flags = ["--endpoint", &address, "--container", &name, "--model", "org/m"];
     let told = bench.begin(&flags, recipe).end();
     docker(&["rm", "-f", &name]);
-    let events = bench.events();
-    let image = events.lines().find(|line| line.contains("seen,container,")).unwrap_or_default();
-    assert!(image.contains(r#"""differs"":true"#), "{told}\n{events}");
+    let seen = bench.details("seen container");
+    assert!(seen.first().is_some_and(|seen| seen["differs"] == true), "{told}\n{seen:?}");
 }
 
 #[test]
@@ -176,13 +178,13 @@ fn who_ended_it_is_told_apart() {
     let kill = |name: &str| drop(docker(&["kill", name]));
     let told = ["target,signalled", "code 137", away];
     let fell = befalls(scratch, "docker kill", &[], &[], &kill, &told);
-    assert!(fell.events.contains(r#"""signal"":9"#), "{}", fell.events);
+    fell.has_exit("signal", 9);
     assert_eq!(fell.causes(), ["operator"]);
 
     let stop = |name: &str| drop(docker(&["stop", "-t", "1", name]));
     let told = ["target,signalled", "target,exited", away];
     let fell = befalls(scratch, "docker stop", &[], &[], &stop, &told);
-    assert!(fell.events.contains(r#"""signal"":15"#), "{}", fell.events);
+    fell.has_exit("signal", 15);
     assert_eq!(fell.causes(), ["operator"]);
 
     let restart = |name: &str| drop(docker(&["restart", "-t", "1", name]));
@@ -205,7 +207,7 @@ fn a_frozen_server_is_seen_where_the_engine_knows_it() {
     let stop = |name: &str| drop(docker(&["kill", "-s", "STOP", name]));
     let told = ["target,signalled", "target,away"];
     let fell = befalls(scratch, "docker kill -s STOP", &[], &[], &stop, &told);
-    assert!(fell.events.contains(r#"""signal"":19"#), "{}", fell.events);
+    fell.has_exit("signal", 19);
     assert_eq!(fell.causes(), ["operator"]);
 }
 
@@ -221,7 +223,7 @@ fn the_kernels_end_of_a_leak_is_told_as_one() {
     let limit = ["-m", "256m", "--memory-swap", "256m", "--entrypoint", "/leak"];
     let told = ["target,out_of_memory", "code 137", "target,away"];
     let fell = befalls(scratch, "leak to the memory limit", &limit, &["leak"], &leak, &told);
-    assert!(fell.events.contains(r#"""oom_killed"":true"#), "{}", fell.events);
+    fell.has_exit("oom_killed", true);
     assert_eq!(fell.causes(), ["cgroup_oom"]);
 }
 
@@ -277,12 +279,12 @@ fn a_container_of_longhauls_own_that_is_killed_is_told_and_removed() {
     bench.scenario("60s", "3s");
     let recipe = scratch.recipe(&bench, &scratch.tagged_again(), "", "");
     let mut longhaul = bench.begin(&["--start", "docker", "--model", "org/m"], recipe);
-    wait_for("load", || bench.events().contains("phase,soak"));
+    bench.wait_for_load();
     let id = docker(&["ps", "-q", "--filter", "label=longhaul.run"]);
     docker(&["kill", id.trim()]);
     let told = longhaul.end();
     assert_eq!(told.code, Some(1), "{told}");
-    assert!(bench.events().contains("exit code 137"), "{told}");
+    assert!(bench.exits().iter().any(|exit| exit["code"] == 137), "{told}");
     let left = docker(&["ps", "-aq", "--filter", "label=longhaul.run"]);
     assert!(left.trim().is_empty(), "{left}");
 }
@@ -296,7 +298,7 @@ fn a_container_of_longhauls_own_that_is_killed_is_started_again_by_digest() {
     bench.scenario_with("40s", "60s", restart);
     let recipe = scratch.recipe(&bench, &scratch.tagged_again(), "", "");
     let mut longhaul = bench.begin(&["--start", "docker", "--model", "org/m"], recipe);
-    wait_for("load", || bench.events().contains("phase,soak"));
+    bench.wait_for_load();
     let ours = || docker(&["ps", "-q", "--filter", "label=longhaul.run"]).trim().to_owned();
     let first = ours();
     let truth = Truth::watch(&bench);

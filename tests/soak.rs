@@ -4,9 +4,16 @@
 
 #![allow(clippy::expect_used, clippy::panic)]
 
+#[path = "../src/shown.rs"]
+mod shown;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use insta::assert_snapshot;
+use shown::numberless;
 
 /// A folder of a test's own, removed when it is dropped.
 struct Scratch(tempfile::TempDir);
@@ -64,8 +71,20 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("output is text")
 }
 
-/// A simulated run; its exit code and its report.
-fn run(scratch: &Scratch, scenario: &str, more: &[&str]) -> (Option<i32>, String) {
+/// Exit code and output of a simulated run.
+struct Ran {
+    code: Option<i32>,
+    report: String,
+    progress: String,
+}
+
+impl std::fmt::Display for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit {:?}\n{}{}", self.code, self.report, self.progress)
+    }
+}
+
+fn run(scratch: &Scratch, scenario: &str, more: &[&str]) -> Ran {
     let scenario = scratch.scenario(scenario);
     let (profile, folder) = (scratch.path("fast.yaml"), scratch.path("run"));
     let mut arguments = vec![
@@ -80,66 +99,68 @@ fn run(scratch: &Scratch, scenario: &str, more: &[&str]) -> (Option<i32>, String
     ];
     arguments.extend(more);
     let output = longhaul(&arguments);
-    (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    let (report, progress) = (text(&output.stdout), text(&output.stderr));
+    Ran { code: output.status.code(), report, progress }
 }
 
 fn path(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
-fn verdict(scratch: &Scratch) -> serde_json::Value {
-    let json = fs::read(scratch.path("run/verdict.json")).expect("verdict.json");
+fn json(scratch: &Scratch, name: &str) -> serde_json::Value {
+    let json = fs::read(scratch.path("run").join(name)).expect(name);
     serde_json::from_slice(&json).expect("JSON")
+}
+
+fn verdict(scratch: &Scratch) -> serde_json::Value {
+    json(scratch, "verdict.json")
+}
+
+/// A row of the run folder, by column.
+type Row = BTreeMap<String, String>;
+
+fn rows(scratch: &Scratch, name: &str) -> Vec<Row> {
+    let mut rows = csv::Reader::from_path(scratch.path("run").join(name)).expect(name);
+    rows.deserialize().map(|row| row.expect("a row")).collect()
 }
 
 #[test]
 fn a_healthy_run_passes_and_its_folder_tells_the_same_again() {
     let scratch = Scratch::new();
-    let (code, told) = run(&scratch, SCENARIO, &[]);
-    assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("SIMULATED PASS"), "{told}");
+    let ran = run(&scratch, SCENARIO, &[]);
+    assert_eq!(ran.code, Some(0), "{ran}");
     let again = longhaul(&["report", path(&scratch.path("run"))]);
     assert_eq!(again.status.code(), Some(0));
-    assert!(told.contains(text(&again.stdout).trim()), "the report is derived, not remembered");
-    assert_eq!(verdict(&scratch)["simulated"], true);
+    assert_eq!(text(&again.stdout), ran.report, "the report is derived, not remembered");
+    let verdict = verdict(&scratch);
+    assert_eq!((&verdict["verdict"], &verdict["simulated"]), (&"PASS".into(), &true.into()));
 }
 
 #[test]
 fn prompts_have_the_depth_that_was_asked_for_by_the_servers_own_count() {
     let scratch = Scratch::new();
-    let (code, told) = run(&scratch, SCENARIO, &[]);
-    assert_eq!(code, Some(0), "{told}");
-    let mut rows = csv::Reader::from_path(scratch.path("run/requests.csv")).expect("requests.csv");
-    let columns = rows.headers().expect("a header").clone();
-    let column = |name: &str| columns.iter().position(|known| known == name).expect(name);
-    let (depth, asked, counted) =
-        (column("depth"), column("asked_prompt"), column("prompt_tokens"));
-    let mut seen = 0;
-    for row in rows.records() {
-        let row = row.expect("a row");
-        let number = |index: usize| row[index].parse::<f64>().expect("a number");
-        let wanted = number(depth) + number(asked);
-        let off = (number(counted) - wanted).abs();
-        assert!(off <= (wanted * 0.01).max(16.0), "asked {wanted}, counted {}", number(counted));
-        seen += 1;
+    let ran = run(&scratch, SCENARIO, &[]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let rows = rows(&scratch, "requests.csv");
+    for row in &rows {
+        let number = |column: &str| row[column].parse::<f64>().expect("a number");
+        let (wanted, counted) = (number("depth") + number("asked_prompt"), number("prompt_tokens"));
+        let off = (counted - wanted).abs();
+        assert!(off <= (wanted * 0.01).max(16.0), "asked {wanted}, counted {counted}");
     }
-    assert!(seen > 10, "{seen} rows");
+    assert!(rows.len() > 10, "{} rows", rows.len());
 }
 
 /// When each request was due, in microseconds since the first of its round, and how late the
 /// latest was sent.
 fn schedule(scratch: &Scratch) -> (Vec<(String, i64)>, i64) {
-    let mut rows = csv::Reader::from_path(scratch.path("run/requests.csv")).expect("requests.csv");
-    let columns = rows.headers().expect("a header").clone();
-    let column = |name: &str| columns.iter().position(|known| known == name).expect(name);
-    let [phase, lap, lane, due, sent] = ["phase", "lap", "lane", "due_us", "sent_us"].map(column);
     let (mut dues, mut late_us_max) = (Vec::new(), 0);
-    for row in rows.records() {
-        let row = row.expect("a row");
-        let us = |index: usize| row[index].parse::<i64>().expect("microseconds");
-        assert!(us(sent) >= us(due), "nothing is sent before it is due");
-        late_us_max = late_us_max.max(us(sent) - us(due));
-        dues.push((format!("{} {} {:>4}", &row[phase], &row[lap], &row[lane]), us(due)));
+    for row in rows(scratch, "requests.csv") {
+        let us = |column: &str| row[column].parse::<i64>().expect("microseconds");
+        let late_us = us("sent_us") - us("due_us");
+        assert!(late_us >= 0, "nothing is sent before it is due");
+        late_us_max = late_us_max.max(late_us);
+        dues.push((format!("{} {} {:>4}", row["phase"], row["lap"], row["lane"]), us("due_us")));
     }
     dues.sort();
     let rounds: Vec<i64> =
@@ -158,8 +179,8 @@ fn an_open_loop_is_due_alike_in_every_run_and_its_lateness_is_told() {
         .replace("errors: 0%", "errors: 0%\n  lateness_max: [{rate: 20, at_most: 900ms}]");
     let run_once = || {
         let scratch = Scratch::new();
-        let (code, told) = run(&scratch, &scenario, &[]);
-        assert_eq!(code, Some(0), "{told}");
+        let ran = run(&scratch, &scenario, &[]);
+        assert_eq!(ran.code, Some(0), "{ran}");
         let verdict = verdict(&scratch);
         assert_eq!(verdict["gates"][2]["selector"]["rate"], 20.0);
         assert_eq!(verdict["fate_unknown"], 0);
@@ -176,43 +197,66 @@ fn an_open_loop_is_due_alike_in_every_run_and_its_lateness_is_told() {
 #[test]
 fn a_rate_on_the_command_line_is_in_the_command_that_does_it_again() {
     let scratch = Scratch::new();
-    let (code, told) = run(&scratch, SCENARIO, &["--rate", "30,60", "--depths", "0"]);
-    assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("--rate 30,60"), "{told}");
-    let again = longhaul(&["report", path(&scratch.path("run"))]);
-    assert!(text(&again.stdout).contains("d0 r30"), "{}", text(&again.stdout));
+    let ran = run(&scratch, SCENARIO, &["--rate", "30,60", "--depths", "0"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let again = json(&scratch, "run.json")["again"].as_str().expect("a command").to_owned();
+    assert_snapshot!(again.replace(path(scratch.0.path()), "FOLDER"), @"longhaul run --scenario FOLDER/scenario.yaml --depths 0 --rate 30,60 --profile FOLDER/fast.yaml --simulate --seed 1");
+    let verdict = verdict(&scratch);
+    let cells = verdict["cells"].as_array().expect("cells").iter();
+    let cells: BTreeSet<&str> = cells.filter_map(|cell| cell["cell"].as_str()).collect();
+    assert_eq!(cells, BTreeSet::from(["d0/r30/p256/o16", "d0/r60/p256/o16"]));
 }
 
 #[test]
 fn a_crashed_server_that_comes_back_is_one_outage_and_a_fail() {
     let scratch = Scratch::new();
-    let (code, told) = run(&scratch, SCENARIO, &["--ailment", "crash=2s@1s"]);
-    assert_eq!(code, Some(1), "{told}");
-    assert!(told.contains("SIMULATED FAIL"), "{told}");
-    assert_eq!(verdict(&scratch)["incidents"].as_array().map(Vec::len), Some(1), "{told}");
+    let ran = run(&scratch, SCENARIO, &["--ailment", "crash=2s@1s"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    let verdict = verdict(&scratch);
+    assert_eq!(verdict["verdict"], "FAIL", "{ran}");
+    assert_eq!(verdict["incidents"].as_array().map(Vec::len), Some(1), "{ran}");
 }
 
 #[test]
 fn the_log_of_the_simulated_server_is_followed_through_its_death() {
     let scratch = Scratch::new();
-    let (code, told) = run(&scratch, SCENARIO, &["--ailment", "cuda_oom=2s@1s"]);
-    assert_eq!(code, Some(1), "{told}");
-    let read = |name: &str| fs::read_to_string(scratch.path("run").join(name)).expect(name);
-    let events = read("events.csv");
-    for words in [",said,cuda_oom,", ",said,engine_dead,", ",target,exited,", ",target,started,"] {
-        assert!(events.contains(words), "{words}: {events}");
-    }
-    assert!(read("readings.csv").contains(",process,,log_lines,"));
-    assert!(read("server.log").contains("torch.OutOfMemoryError"));
+    let ran = run(&scratch, SCENARIO, &["--ailment", "cuda_oom=2s@1s"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    let events = rows(&scratch, "events.csv");
+    let event = |row: &Row| format!("{} {}", row["kind"], row["subject"]);
+    let events: BTreeSet<String> = events.iter().map(event).collect();
+    let of_its_process = |event: &String| {
+        event.starts_with("said ") || event == "target exited" || event == "target started"
+    };
+    let events: Vec<String> = events.into_iter().filter(of_its_process).collect();
+    assert_snapshot!(events.join("\n"), @"
+        said compiled
+        said cuda_oom
+        said engine_begins
+        said engine_dead
+        said engine_fatal
+        said engine_output_failed
+        said graphs_captured
+        said ready
+        said weights_loading
+        target exited
+        target started
+    ");
+    let readings = rows(&scratch, "readings.csv");
+    let of_process = readings.iter().filter(|row| row["source"] == "process");
+    let names: BTreeSet<&str> = of_process.map(|row| row["name"].as_str()).collect();
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), ["log_lines"]);
+    let log = fs::read_to_string(scratch.path("run/server.log")).expect("a log");
+    assert_snapshot!("server_log", numberless(&log));
 }
 
 #[test]
 fn a_server_that_stays_away_ends_the_run_as_fail() {
     let scratch = Scratch::new();
     let scenario = SCENARIO.replace("away: 60s", "away: 3s");
-    let (code, told) = run(&scratch, &scenario, &["--ailment", "crash@1s"]);
-    assert_eq!(code, Some(1), "{told}");
-    assert!(told.contains("away"), "{told}");
+    let ran = run(&scratch, &scenario, &["--ailment", "crash@1s"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert_eq!(verdict(&scratch)["closed"], "away");
 }
 
 #[test]
@@ -224,10 +268,11 @@ fn every_way_of_answering_badly_breaks_the_gate_on_errors() {
         ("stall=30%", "stalled"),
     ] {
         let scratch = Scratch::new();
-        let (code, told) = run(&scratch, SCENARIO, &["--ailment", ailment]);
-        assert_eq!(code, Some(1), "{ailment}: {told}");
-        let rows = fs::read_to_string(scratch.path("run/requests.csv")).expect("requests.csv");
-        assert!(rows.contains(ended), "{ailment}: {told}");
+        let ran = run(&scratch, SCENARIO, &["--ailment", ailment]);
+        assert_eq!(ran.code, Some(1), "{ailment}: {ran}");
+        let rows = rows(&scratch, "requests.csv");
+        let endings: BTreeSet<&str> = rows.iter().map(|row| row["ended"].as_str()).collect();
+        assert_eq!(endings, BTreeSet::from(["completed", ended]), "{ailment}: {ran}");
     }
 }
 
@@ -235,12 +280,11 @@ fn every_way_of_answering_badly_breaks_the_gate_on_errors() {
 fn a_run_that_ends_at_the_first_broken_gate_ends_early() {
     let scratch = Scratch::new();
     let scenario = SCENARIO.replace("duration: 4s", "duration: 10m");
-    let (code, told) =
-        run(&scratch, &scenario, &["--stop-on-fail", "--ailment", "error_frame=60%@1s"]);
-    assert_eq!(code, Some(1), "{told}");
+    let ran = run(&scratch, &scenario, &["--stop-on-fail", "--ailment", "error_frame=60%@1s"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
     let verdict = verdict(&scratch);
-    assert!(verdict["closed"].to_string().contains("stop_on_fail"), "{}", verdict["closed"]);
-    assert!(verdict["load_s"].as_f64().is_some_and(|load_s| load_s < 300.0), "{told}");
+    assert_eq!(verdict["closed"], "stop_on_fail");
+    assert!(verdict["load_s"].as_f64().is_some_and(|load_s| load_s < 300.0), "{ran}");
 }
 
 #[test]
@@ -262,7 +306,7 @@ fn an_interrupted_run_still_reports_and_says_that_it_proves_nothing() {
     assert!(kill.success());
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(130));
-    assert!(text(&output.stdout).contains("INCONCLUSIVE"), "{}", text(&output.stdout));
+    assert_eq!(verdict(&scratch)["verdict"], "INCONCLUSIVE", "{}", text(&output.stdout));
 }
 
 /// Waits for a condition, with a bound that only a broken program reaches.

@@ -13,6 +13,7 @@ mod logs;
 #[path = "targets/restarts.rs"]
 mod restarts;
 
+use bench::shown::numberless;
 use bench::{Bench, is_alive, wait_for};
 use insta::assert_snapshot;
 
@@ -21,10 +22,8 @@ fn a_recipe_is_started_driven_and_ended() {
     let bench = Bench::new("process");
     let told = bench.run(&["--start", "process"], bench.recipe(""));
     assert_eq!(told.code, Some(0), "{told}");
-    assert!(told.text.contains("the server is ready: port "), "{told}");
     assert!(!bench.answers(), "the server is gone");
-    let manifest = bench.file("run/run.json");
-    let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
+    let manifest = bench.json("run.json");
     assert_snapshot!(bench.named(manifest["again"].as_str().expect("a command")), @"longhaul run --recipe FOLDER/recipe.yaml --scenario FOLDER/scenario.yaml --start process --endpoint http://127.0.0.1:PORT --seed 1");
     assert_snapshot!(bench.story(), @"
         target launched
@@ -33,7 +32,7 @@ fn a_recipe_is_started_driven_and_ended() {
         target ready model
         target ready first_token
     ");
-    assert!(bench.file("run/server.log").contains("SIMULATED server"), "its log is kept");
+    assert_snapshot!(numberless(&bench.named(&bench.file("run/server.log"))), @"SIMULATED server on http://#:PORT, serving `org/m`; Ctrl-C to stop");
 }
 
 #[test]
@@ -42,9 +41,8 @@ fn a_server_that_does_not_come_up_is_a_verdict_with_its_own_words() {
     let command = "echo 'ValueError: No available memory for the cache blocks.' >&2; exit 1";
     let told = bench.run(&["--start", "process"], bench.recipe_of(command));
     assert_eq!(told.code, Some(1), "{told}");
-    let why = told.text.lines().find(|line| line.trim().starts_with("why ")).expect("why");
-    assert!(why.contains("the server never became ready: kv_cache_no_memory"), "{told}");
-    assert!(bench.file("run/verdict.json").contains("; exit code 1 after"), "{told}");
+    let reasons = bench.json("verdict.json")["reasons"].to_string();
+    assert_snapshot!(numberless(&reasons), @r#"["the server never became ready: kv_cache_no_memory: ValueError: No available memory for the cache blocks.; exit code # after # s"]"#);
     let log = bench.file("run/server.log");
     assert_eq!(log, "ValueError: No available memory for the cache blocks.\n");
     assert_snapshot!(bench.story(), @"
@@ -60,17 +58,19 @@ fn a_killed_server_is_seen_with_its_signal_and_what_it_left_behind_is_ended() {
     bench.scenario("30s", "20s");
     let tree = "sleep 1001 & setsid sleep 1002 & sleep 2; ";
     let mut longhaul = bench.begin(&["--start", "process"], bench.recipe(tree));
-    wait_for("load", || bench.events().contains("phase,soak"));
+    bench.wait_for_load();
     let left = [bench::process("sleep 1001"), bench::process("sleep 1002")];
     let server = bench.launched_pid();
     bench::kill(server, "-KILL");
     wait_for("the orphans' end", || left.iter().all(|pid| !is_alive(*pid)));
     let told = longhaul.end();
-    let events = bench.events();
     assert_eq!(told.code, Some(1), "{told}");
-    assert!(events.contains("ended by signal 9; left behind: sleep (pid"), "{events}");
-    assert!(events.contains("outlived the server's process"), "{events}");
-    assert!(events.contains(r#"""signal"":9"#), "{events}");
+    assert_eq!(bench.exits(), [serde_json::json!({"code": null, "signal": 9, "oom_killed": null})]);
+    let evidence = bench.evidence(&["target exited", "seen orphans"]);
+    assert_snapshot!(numberless(&evidence), @r#"
+        target exited {"code":null,"oom_killed":null,"signal":#}: ended by signal #; left behind: sleep (pid #), sleep (pid #)
+        seen orphans: sleep (pid #), sleep (pid #) outlived the server's process by # s and were ended: longhaul had started them
+    "#);
 }
 
 #[test]
@@ -141,10 +141,10 @@ fn a_watched_process_is_seen_to_go_and_never_touched() {
     let pid = server.id().to_string();
     let mut longhaul =
         bench.begin(&["--endpoint", &bench.address(), "--pid", &pid], bench.recipe(""));
-    wait_for("load", || bench.events().contains("phase,soak"));
+    bench.wait_for_load();
     server.kill().expect("killed");
     server.wait().expect("waited for");
     let told = longhaul.end();
     assert_eq!(told.code, Some(1), "{told}");
-    assert!(bench.events().contains("is gone"), "{told}");
+    assert_snapshot!(numberless(&bench.evidence(&["target exited", "action"])), @"target exited: longhaul (pid #) is gone");
 }

@@ -203,7 +203,7 @@ impl ArenaRow {
         ];
         let beyond = |tokens: Option<u64>| tokens.is_some_and(|tokens| tokens > TOKENS_MAX);
         if let Some((what, _)) = tokens.into_iter().find(|(_, tokens)| beyond(*tokens)) {
-            return Err((what, format!("is of 0 to {} tokens", grouped(TOKENS_MAX as f64))));
+            return Err((what, format!("must be 0 to {} tokens", grouped(TOKENS_MAX as f64))));
         }
         if self.streams == 0 || self.streams > STREAMS_MAX {
             let most = grouped(f64::from(STREAMS_MAX));

@@ -4,12 +4,14 @@
 //! Time is counted in whole seconds.
 
 mod seconds;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use crate::fact::{Entry, Fact, Missed, Reading, Segment};
 use crate::measure::Count;
-use crate::series::{self, NEEDS, Observer};
+use crate::series::{self, LOG_DROPPED, NEEDS, Observer};
 use crate::unit::At;
 
 use super::Calendar;
@@ -118,6 +120,10 @@ impl CoverageFold {
     }
 
     fn fold_reading(&mut self, entry: &Entry, reading: &Reading) {
+        if reading.name == LOG_DROPPED && reading.last > 0.0 {
+            let why = format!("without {} bytes of long lines", reading.last);
+            self.not_read(Observer::ServerLog, entry, why);
+        }
         // A reading covers its interval, and the second in which the run is closed.
         let before = At(entry.at.0.saturating_sub(READING_SECONDS * SECOND_US));
         let after = At(entry.at.0.saturating_add(SECOND_US));
@@ -140,16 +146,23 @@ impl CoverageFold {
 
     fn fold_missed(&mut self, entry: &Entry, missed: &Missed) {
         let Some(observer) = Observer::missed(missed) else { return };
-        self.why.insert(observer, missed.why.clone());
-        let until = entry.at.0 / SECOND_US;
         match observer {
-            Observer::Container => self.contained = Some(entry.at),
-            Observer::ServerLog => {
-                let blind = self.blind.entry((observer, entry.segment)).or_default();
-                blind.add(until.saturating_sub(READING_SECONDS), until);
+            Observer::ServerLog => self.not_read(observer, entry, missed.why.clone()),
+            _ => {
+                self.why.insert(observer, missed.why.clone());
             }
-            _ => {}
         }
+        if observer == Observer::Container {
+            self.contained = Some(entry.at);
+        }
+    }
+
+    /// Marks the interval before an entry as one in which a log was not read.
+    fn not_read(&mut self, observer: Observer, entry: &Entry, why: String) {
+        self.why.insert(observer, why);
+        let until = entry.at.0 / SECOND_US;
+        let blind = self.blind.entry((observer, entry.segment)).or_default();
+        blind.add(until.saturating_sub(READING_SECONDS), until);
     }
 
     /// Returns the coverage of the time that the calendar gives.
@@ -228,156 +241,5 @@ impl CoverageFold {
             Observer::Container => (*last, ""),
         };
         self.why.get(&told).cloned().unwrap_or_else(|| else_told.to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::analysis::CalendarFold;
-    use crate::fact::{MissedReason, Source};
-    use crate::incident::fixture::Story;
-    use crate::series::{LOG_LINES, OOM_KILLS};
-
-    fn coverage(story: &Story) -> Coverage {
-        let (mut pass, mut watch) = (CalendarFold::new(), CoverageFold::default());
-        for entry in &story.entries {
-            pass.fold(entry);
-            watch.fold(entry);
-        }
-        watch.finish(&pass.finish())
-    }
-
-    fn share_of(coverage: &Coverage, count: Count) -> f64 {
-        coverage.of(count).unwrap().share()
-    }
-
-    #[test]
-    fn probes_every_ten_seconds_cover_crashes_but_not_restarts() {
-        let mut story = Story::soaking();
-        (0..=10).for_each(|index| {
-            story.up(f64::from(index) * 10.0, true);
-        });
-        let coverage = coverage(&story);
-        assert!((share_of(&coverage, Count::Crashes) - 1.0).abs() < 1e-9);
-        assert!(share_of(&coverage, Count::Restarts) < 0.1);
-        assert!(share_of(&coverage, Count::Ooms).abs() < 1e-9);
-    }
-
-    #[test]
-    fn an_engine_that_was_away_saw_less_of_its_container() {
-        let mut story = Story::soaking();
-        let missed = |why: &str| {
-            let (source, reason) = (Source::Container, MissedReason::Unreadable);
-            Fact::Missed(Missed::once(
-                source,
-                series::MissedPart::State.word(),
-                reason,
-                why.to_owned(),
-            ))
-        };
-        for second in 1..=10 {
-            story.reading(f64::from(second * 10), Source::Container, "cgroup_oom_kills", 0.0);
-        }
-        for second in [10, 20, 30] {
-            story.reading(f64::from(second), Source::Container, "running", 1.0);
-        }
-        story.push(38.0, missed("no daemon")).push(68.0, missed("no daemon"));
-        for second in [73, 83, 93, 100] {
-            story.reading(f64::from(second), Source::Container, "running", 1.0);
-        }
-        story.up(101.0, true);
-        let coverage = coverage(&story);
-        let source = coverage.sources.iter().find(|source| source.name == "container").unwrap();
-        assert!(source.share > 0.55 && source.share < 0.70, "{source:?}");
-        assert_eq!(source.why, "no daemon");
-    }
-
-    #[test]
-    fn a_log_that_was_not_read_for_an_interval_is_not_covered_by_those_beside_it() {
-        let log = |gap: &[u32]| {
-            let mut story = Story::soaking();
-            for second in (10..=100).step_by(10) {
-                let at = f64::from(second);
-                if gap.contains(&second) {
-                    let why = "no such file".to_owned();
-                    let reason = MissedReason::Unreadable;
-                    let missed = Missed::once(Source::Process, LOG_LINES, reason, why);
-                    story.push(at, Fact::Missed(missed));
-                } else {
-                    story.reading(at, Source::Process, LOG_LINES, 0.0);
-                }
-            }
-            story.up(100.0, true);
-            let coverage = coverage(&story);
-            coverage.sources.into_iter().find(|source| source.name == "server log").unwrap()
-        };
-        let quiet = log(&[]);
-        assert!((quiet.share - 1.0).abs() < 1e-9, "a quiet log is read: {quiet:?}");
-        let source = log(&[40]);
-        assert!((source.share - 0.9).abs() < 1e-9 && source.why == "no such file", "{source:?}");
-        let gone = log(&[20, 70, 80, 90, 100]);
-        assert!((gone.share - 0.5).abs() < 1e-9, "{gone:?}");
-    }
-
-    #[test]
-    fn a_stamp_beyond_all_years_is_counted_like_any_other() {
-        let mut story = Story::soaking();
-        story.up(10.0, true).up(9e12, true);
-        let coverage = coverage(&story);
-        assert!(share_of(&coverage, Count::Crashes) < 1e-6);
-    }
-
-    #[test]
-    fn where_no_load_began_it_is_not_said_that_nobody_looked() {
-        let mut story = Story::new();
-        story.opened().reading(10.0, Source::Process, LOG_LINES, 3.0).up(20.0, true);
-        let coverage = coverage(&story);
-        assert!(coverage.sources.iter().all(|source| source.why == NO_LOAD), "{coverage:?}");
-    }
-
-    #[test]
-    fn requests_in_flight_cover_restarts_as_long_as_they_fly() {
-        let mut story = Story::soaking();
-        let mut request = story.request(0.0, 0);
-        request.done = Story::at(50.0);
-        story.push(50.0, Fact::Request(Box::new(request))).up(100.0, true);
-        let share = share_of(&coverage(&story), Count::Restarts);
-        assert!((share - 0.51).abs() < 0.011, "{share}");
-    }
-
-    #[test]
-    fn the_kernels_log_is_not_the_servers() {
-        let mut story = Story::soaking();
-        (1..=10).for_each(|index| {
-            story.reading(f64::from(index) * 10.0, Source::Kernel, LOG_LINES, 3.0);
-        });
-        let coverage = coverage(&story);
-        let unseen = coverage.of(Count::Ooms).unwrap().unseen().next().unwrap();
-        assert_eq!(unseen.in_words(), "server log not read");
-    }
-
-    #[test]
-    fn the_kernel_of_a_server_that_is_elsewhere_is_dark_and_says_where_it_is() {
-        let mut story = Story::soaking();
-        let why = "is on another machine: spark".to_owned();
-        let missed = Missed::once(Source::Kernel, "kernel", MissedReason::Unreadable, why);
-        story.push(50.0, Fact::Missed(missed)).up(100.0, true);
-        let coverage = coverage(&story);
-        let words: Vec<String> =
-            coverage.of(Count::Ooms).unwrap().unseen().map(SourceCoverage::in_words).collect();
-        assert_eq!(words, ["server log not read", "kernel is on another machine: spark"]);
-    }
-
-    #[test]
-    fn ooms_need_both_halves_and_the_dark_one_is_named() {
-        let mut story = Story::soaking();
-        (1..=10).for_each(|index| {
-            story.reading(f64::from(index) * 10.0, Source::Kernel, OOM_KILLS.name, 0.0);
-        });
-        let coverage = coverage(&story);
-        let unseen: Vec<&str> =
-            coverage.of(Count::Ooms).unwrap().unseen().map(|source| source.name).collect();
-        assert_eq!(unseen, ["server log"]);
     }
 }

@@ -46,24 +46,52 @@ fn number<T: FromStr>(text: &str, wanted: &str) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use insta::assert_snapshot;
 
     use crate::cli::Cli;
+    use crate::shown::each;
 
     #[test]
     fn a_number_that_is_none_says_what_is_wanted_also_a_negative_one() {
-        for (words, wanted) in [
-            ("run --depths 0,x", "invalid value 'x' for '--depths <LIST>': a depth is a whole"),
-            ("run --concurrency -1", "as in --concurrency 1,4"),
-            ("run --rate x", "as in --rate 0.05,0.1"),
-            ("run --seed=-1", "a seed is a whole number from 0 up, as 7"),
-            ("run --seed -1", "a seed is a whole number from 0 up, as 7"),
-            ("compare a b --margin -5%", "a margin is from above 0% to below 100%, as 5%"),
-            ("compare a b --margin-p95 100%", "a margin is from above 0%"),
-            ("plan --prefill-rate inf --decode-rate 5", "above 0, as 1800"),
-        ] {
-            let words = ["longhaul"].into_iter().chain(words.split(' '));
-            let told = Cli::try_parse_from(words).err().map(|told| told.to_string());
-            assert!(told.as_ref().is_some_and(|told| told.contains(wanted)), "{told:?}");
-        }
+        let lines = [
+            "run --depths 0,x",
+            "run --concurrency -1",
+            "run --rate x",
+            "run --seed=-1",
+            "run --seed -1",
+            "compare a b --margin -5%",
+            "compare a b --margin-p95 100%",
+            "plan --prefill-rate inf --decode-rate 5",
+        ];
+        let mistakes = each(lines, |line| {
+            let words = ["longhaul"].into_iter().chain(line.split(' '));
+            let mistake = Cli::try_parse_from(words).map(|_| ()).unwrap_err().to_string();
+            mistake.lines().next().unwrap_or_default().to_owned()
+        });
+        assert_snapshot!(mistakes, @r#"
+            "run --depths 0,x"
+                error: invalid value 'x' for '--depths <LIST>': a depth is a whole number of tokens, as in --depths 0,4096,32768
+
+            "run --concurrency -1"
+                error: invalid value '-1' for '--concurrency <LIST>': a number of streams is a whole number, as in --concurrency 1,4
+
+            "run --rate x"
+                error: invalid value 'x' for '--rate <LIST>': a rate is a number of requests per second, as in --rate 0.05,0.1
+
+            "run --seed=-1"
+                error: invalid value '-1' for '--seed <SEED>': a seed is a whole number from 0 up, as 7
+
+            "run --seed -1"
+                error: invalid value '-1' for '--seed <SEED>': a seed is a whole number from 0 up, as 7
+
+            "compare a b --margin -5%"
+                error: invalid value '-5%' for '--margin <SHARE>': a margin is from above 0% to below 100%, as 5%
+
+            "compare a b --margin-p95 100%"
+                error: invalid value '100%' for '--margin-p95 <SHARE>': a margin is from above 0% to below 100%, as 5%
+
+            "plan --prefill-rate inf --decode-rate 5"
+                error: invalid value 'inf' for '--prefill-rate <TOKENS/S>': a number of tokens per second above 0, as 1800
+        "#);
     }
 }

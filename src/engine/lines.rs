@@ -7,6 +7,13 @@ pub(crate) const LINE_BYTES_MAX: usize = 16 << 10;
 
 const ESCAPE: char = '\u{1b}';
 
+/// Line, and the number of bytes that were dropped from its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LogLine {
+    pub text: String,
+    pub dropped_bytes: u64,
+}
+
 /// Splitter that keeps lines unchanged: an engine's stamp belongs to a whole line, including any
 /// carriage returns in it.
 #[derive(Clone, Debug, Default)]
@@ -14,13 +21,17 @@ pub(crate) struct Lines {
     /// Line that has not ended.
     open: Vec<u8>,
     dropped_bytes: u64,
+    /// Length of the open line at the last call of [`LogLines::resting`], and of the last line that
+    /// it returned.
+    rested: usize,
+    returned: usize,
     /// Whether a carriage return ends a line too.
     ends_at_return: bool,
 }
 
 impl Lines {
     /// Adds bytes, and returns the lines that end in them.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<LogLine> {
         let mut lines = Vec::new();
         let at_return = self.ends_at_return;
         let is_end = |byte: &u8| *byte == b'\n' || at_return && *byte == b'\r';
@@ -38,14 +49,20 @@ impl Lines {
     }
 
     /// Returns the unfinished line at the end of the input.
-    pub(crate) fn end(&mut self) -> Option<String> {
+    pub(crate) fn end(&mut self) -> Option<LogLine> {
         (!self.open.is_empty()).then(|| self.line())
     }
 
-    fn line(&mut self) -> String {
-        let line = String::from_utf8_lossy(&self.open).trim_end_matches('\r').to_owned();
+    fn line(&mut self) -> LogLine {
+        let line = self.unfinished();
         self.open.clear();
+        (self.rested, self.returned) = (0, 0);
         line
+    }
+
+    fn unfinished(&mut self) -> LogLine {
+        let text = String::from_utf8_lossy(&self.open).trim_end_matches('\r').to_owned();
+        LogLine { text, dropped_bytes: std::mem::take(&mut self.dropped_bytes) }
     }
 }
 
@@ -61,27 +78,39 @@ impl Default for LogLines {
 
 impl LogLines {
     /// Adds bytes, and returns the lines that end in them.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
-        self.0.feed(bytes).iter().filter_map(|line| shown(line)).collect()
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<LogLine> {
+        self.0.feed(bytes).into_iter().filter_map(shown).collect()
     }
 
     /// Returns the unfinished line when the log ends or continues elsewhere.
-    pub(crate) fn end(&mut self) -> Option<String> {
-        self.0.end().and_then(|line| shown(&line))
+    pub(crate) fn end(&mut self) -> Option<LogLine> {
+        self.0.end().and_then(shown)
     }
 
-    /// Returns the bytes that were dropped since the last call.
-    pub(crate) fn dropped_bytes(&mut self) -> u64 {
-        std::mem::take(&mut self.0.dropped_bytes)
+    /// Returns a copy of the unfinished line once it has rested: if it has not grown since the last
+    /// call, or cannot grow any more. Each text is returned once.
+    pub(crate) fn resting(&mut self) -> Option<LogLine> {
+        let length = self.0.open.len();
+        let rests = length == std::mem::replace(&mut self.0.rested, length);
+        let is_new = length != self.0.returned || self.0.dropped_bytes > 0;
+        if length == 0 || !rests || !is_new {
+            return None;
+        }
+        self.0.returned = length;
+        shown(self.0.unfinished())
     }
 }
 
-fn shown(line: &str) -> Option<String> {
-    Some(plain(line)).filter(|line| !line.is_empty())
+fn shown(line: LogLine) -> Option<LogLine> {
+    let line = LogLine { text: plain(line.text), ..line };
+    Some(line).filter(|line| !line.text.is_empty())
 }
 
 /// Removes the terminal's escape sequences from a text: colours, movements, titles.
-fn plain(text: &str) -> String {
+fn plain(text: String) -> String {
+    if !text.contains(ESCAPE) {
+        return text;
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars();
     while let Some(character) = rest.next() {
@@ -114,9 +143,9 @@ mod tests {
 
     fn all(pieces: &[&[u8]]) -> Vec<String> {
         let mut reader = LogLines::default();
-        let mut lines: Vec<String> = pieces.iter().flat_map(|piece| reader.feed(piece)).collect();
+        let mut lines: Vec<LogLine> = pieces.iter().flat_map(|piece| reader.feed(piece)).collect();
         lines.extend(reader.end());
-        lines
+        lines.into_iter().map(|line| line.text).collect()
     }
 
     #[test]
@@ -137,8 +166,9 @@ mod tests {
         for size in 1..text.len() {
             let mut lines = Lines::default();
             let pieces = text.as_bytes().chunks(size);
-            let mut found: Vec<String> = pieces.flat_map(|piece| lines.feed(piece)).collect();
+            let mut found: Vec<LogLine> = pieces.flat_map(|piece| lines.feed(piece)).collect();
             found.extend(lines.end());
+            let found: Vec<&str> = found.iter().map(|line| line.text.as_str()).collect();
             assert_eq!(found, ["one", "two\rtwo", "", "thrée", "last"], "{size}");
         }
     }
@@ -150,9 +180,39 @@ mod tests {
             assert!(reader.feed(&[b'a'; 1000]).is_empty());
         }
         let lines = reader.feed(b"\nnext\n");
-        assert_eq!((lines[0].len(), lines[1].as_str()), (LINE_BYTES_MAX, "next"));
-        assert_eq!(reader.dropped_bytes(), 100_000 - LINE_BYTES_MAX as u64);
-        assert_eq!(reader.dropped_bytes(), 0);
+        assert_eq!((lines[0].text.len(), lines[1].text.as_str()), (LINE_BYTES_MAX, "next"));
+        let dropped: Vec<u64> = lines.iter().map(|line| line.dropped_bytes).collect();
+        assert_eq!(dropped, [100_000 - LINE_BYTES_MAX as u64, 0]);
+    }
+
+    #[test]
+    fn an_unfinished_line_is_returned_once_it_rests_and_again_once_it_has_grown() {
+        let mut reader = LogLines::default();
+        let mut resting = |bytes: &[u8]| {
+            let ended = reader.feed(bytes).len();
+            (ended, reader.resting().map(|line| line.text))
+        };
+        let text = |text: &str| (0, Some(text.to_owned()));
+        assert_eq!(resting(b"CUDA error:"), (0, None), "it may still grow");
+        assert_eq!(resting(b""), text("CUDA error:"));
+        assert_eq!(resting(b""), (0, None));
+        assert_eq!(resting(b" out of memory"), (0, None));
+        assert_eq!(resting(b""), text("CUDA error: out of memory"));
+        assert_eq!(resting(b"\n"), (1, None));
+        assert_eq!(resting(b""), (0, None));
+    }
+
+    #[test]
+    fn a_line_that_never_rests_is_returned_when_it_is_full() {
+        let mut reader = LogLines::default();
+        let mut returned = Vec::new();
+        for _ in 0..20 {
+            assert!(reader.feed(&[b'a'; 1000]).is_empty());
+            returned.extend(reader.resting());
+        }
+        let sizes = returned.iter().map(|line| (line.text.len(), line.dropped_bytes));
+        let sizes: Vec<(usize, u64)> = sizes.collect();
+        assert_eq!(sizes, [(LINE_BYTES_MAX, 1616), (LINE_BYTES_MAX, 1000), (LINE_BYTES_MAX, 1000)]);
     }
 
     #[test]

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::signature::{LogSource, Signature, classify};
+use super::lines::LogLine;
+use super::signature::{LogSource, Signature, classify, is_echo};
 use crate::fact::{Fact, Reading, SignatureMatch, Source};
 use crate::series::{LOG_DROPPED, LOG_LINES, LOG_REPEATS};
 use crate::unit::At;
@@ -59,9 +60,30 @@ impl Listener {
         self.is_written(at, signature.name).then(|| self.said(signature, line))
     }
 
-    /// Counts bytes that were dropped from lines that were too long.
-    pub(crate) fn dropped(&mut self, bytes: u64) {
-        self.dropped_bytes += bytes;
+    /// Checks a line of a log that may have been cut, as [`Listener::line`] does.
+    pub(crate) fn cut_line(&mut self, at: At, line: &LogLine) -> Option<SignatureMatch> {
+        self.dropped(line);
+        self.line(at, &line.text)
+    }
+
+    /// Whether a line that may still grow has a signature already. Such a line is not counted, but
+    /// what was dropped of it is.
+    pub(crate) fn has_signature(&mut self, line: &LogLine) -> bool {
+        self.dropped(line);
+        classify(self.log, &line.text).is_some()
+    }
+
+    /// Counts the bytes that were dropped from the end of a line. A client's text is not searched
+    /// anyway, and a logged request may be long.
+    fn dropped(&mut self, line: &LogLine) {
+        if line.dropped_bytes > 0 && !is_echo(self.log, &line.text) {
+            self.dropped_bytes += line.dropped_bytes;
+        }
+    }
+
+    /// Whether bytes were dropped since the last count.
+    pub(crate) fn has_dropped(&self) -> bool {
+        self.dropped_bytes > 0
     }
 
     fn said(&self, signature: &Signature, line: &str) -> SignatureMatch {
@@ -180,11 +202,26 @@ mod tests {
     }
 
     #[test]
-    fn what_was_dropped_of_a_line_is_told_once() {
+    fn what_was_dropped_of_a_line_is_told_once_and_a_clients_text_is_not_missed() {
         let mut listener = listener();
-        listener.dropped(20_000);
+        let line = |text: &str| LogLine { text: text.to_owned(), dropped_bytes: 20_000 };
+        listener.cut_line(At(0), &line("Received request 1: prompt: 'x"));
+        assert!(!listener.has_dropped());
+        listener.cut_line(At(0), &line("{\"event\": \"x"));
+        assert!(listener.has_dropped());
         let told = readings(listener.count(At(1)));
         assert_eq!(told[1], (String::new(), LOG_DROPPED.to_owned(), 20_000.0));
         assert_eq!(listener.count(At(2)).len(), 1);
+    }
+
+    #[test]
+    fn a_line_that_may_still_grow_is_not_counted_and_what_is_lost_of_it_is() {
+        let mut listener = listener();
+        let line = |text: &str| LogLine { text: text.to_owned(), dropped_bytes: 5 };
+        assert!(!listener.has_signature(&line("CUDA err")));
+        assert!(listener.has_signature(&line("CUDA error: out of memory")));
+        let told = readings(listener.count(At(7)));
+        let counted = |name: &str, value| (String::new(), name.to_owned(), value);
+        assert_eq!(told, [counted(LOG_LINES, 0.0), counted(LOG_DROPPED, 10.0)]);
     }
 }

@@ -19,7 +19,7 @@ mod tests;
 
 use super::{llama_cpp, sglang, vllm};
 use crate::fact::Severity;
-pub(crate) use find::classify;
+pub(crate) use find::{classify, is_echo};
 pub(crate) use message::message;
 
 /// Log that a line comes from.

@@ -153,7 +153,10 @@ fn keep(copy: &Path, text: &str) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
+    use crate::shown::each;
 
     #[test]
     fn a_reference_stands_for_an_address_and_a_path_for_none() {
@@ -166,10 +169,31 @@ mod tests {
             "https://spark-arena.com/api/recipes/0a1B-2_c/raw"
         );
         assert_eq!(of("https://h/r").unwrap().unwrap(), "https://h/r");
-        for odd in ["@spark-arena/", "@spark-arena/../x", "@spark-arena/a?b", "@spark-arena/a/b"] {
-            assert!(of(odd).unwrap_err().contains("no id"), "{odd}");
-        }
-        assert!(of("@official/x").unwrap_err().contains("registry"));
+        let [none, up, query, deep] =
+            ["", "../x", "a?b", "a/b"].map(|id| format!("@spark-arena/{id}"));
+        let mistakes = each([&none, &up, &query, &deep, "@official/x"], |odd| of(odd).unwrap_err());
+        assert_snapshot!(mistakes, @r#"
+            "@spark-arena/"
+                error: `@spark-arena/` has no id of a recipe
+                  try: @spark-arena/<id>, as the page of the recipe gives it
+
+            "@spark-arena/../x"
+                error: `@spark-arena/../x` has no id of a recipe
+                  try: @spark-arena/<id>, as the page of the recipe gives it
+
+            "@spark-arena/a?b"
+                error: `@spark-arena/a?b` has no id of a recipe
+                  try: @spark-arena/<id>, as the page of the recipe gives it
+
+            "@spark-arena/a/b"
+                error: `@spark-arena/a/b` has no id of a recipe
+                  try: @spark-arena/<id>, as the page of the recipe gives it
+
+            "@official/x"
+                error: `@official/x` names a registry, and longhaul fetches none
+                  try: @spark-arena/<id>
+                  try: the path of the recipe in a copy of the registry, as ./folder/recipe.yaml
+        "#);
     }
 
     #[test]

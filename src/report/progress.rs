@@ -184,10 +184,9 @@ mod tests {
         let mut story = Story::soaking();
         let action = Action { id: 1, what: PAUSE.to_owned(), note: "why".to_owned() };
         story.push(20.0, Fact::Action(action));
-        let line = progress(&story).line(Story::at(21.0), 200);
-        assert!(line.contains(" · server up · requests fail at once, lanes wait · "), "{line}");
+        assert_snapshot!(progress(&story).line(Story::at(21.0), 200), @"SIMULATED soak d0 c1 · 1 ok, no errors · server up · requests fail at once, lanes wait · 21.0 s, 39.0 s left · 6.74 tok/s");
         story.good(22.0, 0);
-        assert!(!progress(&story).line(Story::at(23.0), 200).contains("lanes wait"));
+        assert_snapshot!(progress(&story).line(Story::at(23.0), 200), @"SIMULATED soak d0 c1 · 2 ok, no errors · server up · 23.0 s, 37.0 s left · 12.2 tok/s");
     }
 
     #[test]

@@ -170,6 +170,8 @@ fn pairs(rows: impl Iterator<Item = (String, String)>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
     use crate::spec::SpecFile;
     use crate::spec::recipe::{ReadOptions, read_as};
@@ -184,7 +186,13 @@ mod tests {
         let (one, two) = ("hf_0123456789012345", "hf_abcdefghijklmnop");
         let clean = |text: &str| text.replace(one, "[secret]").replace(two, "[secret]");
         let text = diff(&reading(one, "1"), &reading(two, "22"), &clean);
-        assert!(text.contains("\n  env.HF_TOKEN  [secret]  [secret]\n"), "{text}");
-        assert!(text.contains("\n  env.PORT      1         22\n"), "{text}");
+        assert_snapshot!(text, @"
+            how they serve
+                            r.yaml    r.yaml
+              env.HF_TOKEN  [secret]  [secret]
+              env.PORT      1         22
+
+            2 variables at once: what comes of them cannot be told apart.
+        ");
     }
 }

@@ -60,7 +60,7 @@ mod tests {
         assert_eq!(pace.check(&late(open, 1_000_000)), None);
         let fault = pace.check(&late(open, 1_234_000)).unwrap();
         assert_eq!((fault.kind, fault.fatal), (FaultKind::Pace, false));
-        assert!(fault.why.contains("1234 ms"), "{}", fault.why);
+        insta::assert_snapshot!(fault.why, @"an arrival was sent 1234 ms after it was due");
         assert_eq!(pace.check(&late(open, 2_000_000)), None);
         let other = late(Load::PerSecond(3.0), 2_000_000);
         assert!(pace.check(&other).is_some(), "groups may be under way side by side");

@@ -1,8 +1,6 @@
 //! Drives a server that somebody else started and of which only the endpoint is visible, and its
 //! log where it is named. It is never stopped or restarted.
 
-use tokio::task::JoinSet;
-
 use super::handle::{self, NewsSender, Orders, StartedTarget};
 use super::server_log::FoundLog;
 use crate::fact::{Fact, TargetFact, TargetWord};
@@ -13,10 +11,7 @@ use crate::world::TargetOrder;
 /// log, where there is one.
 pub(crate) fn attached(timeline: Timeline, log: Option<FoundLog>) -> StartedTarget {
     handle::spawn(timeline, |orders: Orders, news: NewsSender| async move {
-        let mut tasks = JoinSet::new();
-        if let Some(log) = log {
-            log.listen(&mut tasks, &news);
-        }
+        let _log = log.map(|log| log.listen(&news));
         refuse(orders, news).await;
         None
     })

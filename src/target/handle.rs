@@ -110,11 +110,17 @@ impl NewsSender {
     }
 }
 
+/// Returns the news of a target that nobody received.
+#[cfg(test)]
+pub(super) fn heard(handle: &mut TargetHandle) -> Vec<News> {
+    std::iter::from_fn(|| handle.news.try_recv().ok()).collect()
+}
+
 /// Returns the facts that a target said and nobody received.
 #[cfg(test)]
 pub(super) fn said(handle: &mut TargetHandle) -> Vec<Fact> {
-    let news = std::iter::from_fn(|| handle.news.try_recv().ok());
-    news.filter_map(|news| if let News::Fact(_, fact) = news { Some(fact) } else { None }).collect()
+    let fact = |news| if let News::Fact(_, fact) = news { Some(fact) } else { None };
+    heard(handle).into_iter().filter_map(fact).collect()
 }
 
 /// Spawns a target's task.

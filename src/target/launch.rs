@@ -250,15 +250,7 @@ mod tests {
 
     use super::*;
     use crate::shown::named;
-    use crate::spec::SpecFile;
-    use crate::spec::recipe::{ReadOptions, read_as};
-    use crate::target::standin::Standin;
-
-    fn reading(origin: &str, text: &str) -> ReadRecipe {
-        let source =
-            SpecFile { name: "r".to_owned(), origin: origin.to_owned(), text: text.to_owned() };
-        read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("a recipe")
-    }
+    use crate::target::standin::{Standin, reading};
 
     fn launch<'a>(options: &'a TargetOptions, address: &'a str) -> Launch<'a> {
         Launch { options, timeline: Timeline::start(), address, tell: |_| () }
@@ -306,12 +298,6 @@ mod tests {
             told.push(named(&refused, &[(&standin.path(), "engine")]));
         }
         assert_snapshot!("watched", told.join("\n\n"));
-        let pid = TargetOptions { pid: Some(4_194_305), ..TargetOptions::default() };
-        assert_snapshot!(refused(&pid, "http://127.0.0.1:9").await, @"
-            error: there is no process 4194305 on this machine
-               at: --pid
-              try: pgrep -af vllm
-        ");
     }
 
     #[tokio::test]

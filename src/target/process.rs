@@ -8,12 +8,10 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
-
 use child::Child;
 
 use super::handle::{self, NewsSender, Orders, StartedTarget};
-use super::log::LogReader;
+use super::log::{LogReader, LogThread};
 use super::memory;
 use super::tree;
 use crate::error::Mistake;
@@ -60,17 +58,17 @@ impl Process {
         })?;
         Ok(handle::spawn(timeline, |orders, news| async move {
             let log = LogReader::new(news.clone(), Source::Process);
-            let mut tasks = JoinSet::new();
-            tasks.spawn_local(log.clone().cover());
+            let thread = LogThread::start();
+            thread.runtime().spawn(log.clone().cover());
             let life = ProcessTask {
                 process: self,
                 news,
                 log,
+                thread,
                 server_pid,
                 memory,
                 child: None,
                 left: None,
-                _tasks: tasks,
             };
             life.go_on(child, orders).await;
             None
@@ -83,13 +81,13 @@ struct ProcessTask {
     process: Process,
     news: NewsSender,
     log: LogReader,
+    thread: LogThread,
     server_pid: ServerPid,
     /// Available memory before the first start, in bytes.
     memory: Option<u64>,
     child: Option<Child>,
     /// Child that ended, and when: its own children may still run.
     left: Option<(At, Child)>,
-    _tasks: JoinSet<()>,
 }
 
 /// Input that the task waits for.
@@ -134,7 +132,7 @@ impl ProcessTask {
 
     async fn began(&mut self, mut child: Child, action: Option<u64>) {
         self.server_pid.set(Some(child.pid));
-        child.listen(&self.log);
+        child.listen(&self.log, &self.thread);
         let words = format!("pid {}: bash -c {:?}", child.pid, self.process.command);
         let fact = |fact: TargetFact| TargetFact { action, ..fact };
         self.news.target(fact(TargetFact::new(TargetWord::Launched, words))).await;

@@ -1,6 +1,7 @@
 //! Finds the log of a server that somebody else started, as the user names it: a file, or a unit of
 //! systemd. It is followed from its end on, and never written.
 
+mod arrivals;
 mod file;
 mod thread;
 
@@ -8,11 +9,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use tokio::task::JoinSet;
-
 use self::file::FollowedFile;
 use super::handle::NewsSender;
-use super::log::LogReader;
+use super::log::{LogReader, LogThread};
 use super::printed::Printed;
 use super::program::Program;
 use crate::error::Mistake;
@@ -89,15 +88,16 @@ impl ServerLog {
 }
 
 impl FoundLog {
-    /// Starts to follow the log, and to report its coverage.
-    pub(super) fn listen(self, tasks: &mut JoinSet<()>, news: &NewsSender) {
+    /// Starts to follow the log, and to report its coverage, until the thread is dropped.
+    pub(super) fn listen(self, news: &NewsSender) -> LogThread {
         let log = LogReader::new(news.clone(), Source::Process);
-        let timeline = news.timeline();
-        tasks.spawn_local(log.clone().cover());
+        let (thread, timeline) = (LogThread::start(), news.timeline());
+        thread.runtime().spawn(log.clone().cover());
         match self {
-            FoundLog::File(file) => tasks.spawn_local(thread::follow(file, log, timeline)),
-            FoundLog::Unit(printed) => tasks.spawn_local(printed.follow(log, timeline)),
+            FoundLog::File(file) => thread.runtime().spawn(thread::follow(file, log, timeline)),
+            FoundLog::Unit(printed) => thread.runtime().spawn(printed.follow(log, timeline)),
         };
+        thread
     }
 }
 

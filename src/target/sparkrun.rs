@@ -1,31 +1,26 @@
 //! Starts and stops a server through `sparkrun`, on one machine or several. longhaul calls `run`
 //! and `stop`, reads their output, and identifies the workload by the id that sparkrun prints.
 
-use std::io::ErrorKind;
+mod guard;
 
-use tokio::net::TcpStream;
 use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::handle::{self, Leftovers, NewsSender, Orders, StartedTarget};
-use super::log::{LogReader, lines_of};
+use super::log::{LogReader, LogThread, lines_of};
 use super::printed::Printed;
 use super::program::Program;
+use crate::engine::lines::LogLine;
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::fact::{Source, TargetFact, TargetWord};
 use crate::timeline::Timeline;
-use crate::unit::At;
 use crate::world::TargetOrder;
+use guard::guard;
 
 /// Limit of `stop`, which contacts every machine.
 const STOP_US: u64 = 180_000_000;
-/// Intervals at which the server's port is checked: until something listens there, and afterwards;
-/// and the number of successive refusals that mean that the server is gone.
-const FIRST_KNOCK_US: u64 = 500_000;
-const KNOCK_US: u64 = 2_000_000;
-const REFUSED_MAX: usize = 3;
 /// Capacity of the channel of lines between the pipes and their reader.
 const LINES_MAX: usize = 256;
 /// Options that locate a workload, each with a value: `stop` and `logs` take them too.
@@ -86,15 +81,15 @@ impl Sparkrun {
         })?;
         Ok(handle::spawn(timeline, |orders, news| async move {
             let log = LogReader::new(news.clone(), Source::Process);
-            let mut tasks = JoinSet::new();
-            tasks.spawn_local(log.clone().cover());
+            let thread = LogThread::start();
+            thread.runtime().spawn(log.clone().cover());
             let life = SparkrunTask {
                 sparkrun: self,
                 news,
                 log,
+                thread,
                 id: None,
                 state: State::Down,
-                tasks,
                 following: JoinSet::new(),
                 guard: JoinSet::new(),
             };
@@ -118,9 +113,9 @@ struct SparkrunTask {
     sparkrun: Sparkrun,
     news: NewsSender,
     log: LogReader,
+    thread: LogThread,
     id: Option<String>,
     state: State,
-    tasks: JoinSet<()>,
     following: JoinSet<()>,
     guard: JoinSet<()>,
 }
@@ -137,7 +132,6 @@ impl SparkrunTask {
             pending = self.obey(order, action, &mut orders).await;
         }
         let ended = if self.sparkrun.keep { Ok(()) } else { self.stop(None).await };
-        self.tasks.abort_all();
         ended.err()
     }
 
@@ -195,8 +189,8 @@ impl SparkrunTask {
                 line = heard.recv() => {
                     let Some(line) = line else { break };
                     self.line(&line, action).await;
-                    if !line.trim().is_empty() {
-                        last = line;
+                    if !line.text.trim().is_empty() {
+                        last = line.text;
                     }
                 }
             }
@@ -220,12 +214,14 @@ impl SparkrunTask {
         // Lines that were already read are not read again.
         again.extend(["-n", "0"].map(str::to_owned));
         let printed = Printed { program: self.sparkrun.program.clone(), words, again };
-        self.following.spawn_local(printed.follow(self.log.clone(), self.news.timeline()));
+        let following = printed.follow(self.log.clone(), self.news.timeline());
+        self.following.spawn_on(following, self.thread.runtime());
         None
     }
 
-    async fn line(&mut self, line: &str, action: Option<u64>) {
-        self.log.whole_line(self.news.timeline().now(), line).await;
+    async fn line(&mut self, line: &LogLine, action: Option<u64>) {
+        let (line, dropped_bytes) = (line.text.as_str(), line.dropped_bytes);
+        self.log.whole_line(self.news.timeline().now(), line, dropped_bytes).await;
         if let Some(id) = line.trim().strip_prefix("Cluster:") {
             self.id = Some(id.trim().to_owned());
             let fact = TargetFact::ready("process");
@@ -265,32 +261,6 @@ impl SparkrunTask {
     }
 }
 
-/// Watches the server's port: `sparkrun run` ends, and reports nothing of the workload afterwards.
-/// Returns when a server that listened is gone. Only refused connections count, several in a row: a
-/// network outage does not refuse.
-async fn guard(place: String, news: NewsSender) {
-    let timeline = news.timeline();
-    let (mut was_there, mut refused) = (false, Vec::new());
-    loop {
-        let wait_us = if was_there { KNOCK_US } else { FIRST_KNOCK_US };
-        timeline.until(At(timeline.now().0 + wait_us)).await;
-        let now = timeline.now();
-        let knocked = timeline.before(At(now.0 + KNOCK_US), TcpStream::connect(&place)).await;
-        match knocked {
-            Some(Ok(_)) => (was_there, refused) = (true, Vec::new()),
-            Some(Err(why)) if was_there && why.kind() == ErrorKind::ConnectionRefused => {
-                refused.push(now);
-            }
-            _ => refused.clear(),
-        }
-        if refused.len() == REFUSED_MAX {
-            let words = format!("nobody listens at {place} any more");
-            let fact = TargetFact::new(TargetWord::Exited, words).since(refused[0]);
-            return news.target(fact).await;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
@@ -299,12 +269,12 @@ mod tests {
     use super::*;
     use crate::fact::Fact;
     use crate::shown::named;
-    use crate::target::standin::{Standin, answer, said};
+    use crate::target::standin::{Standin, answers};
     use crate::world::{News, Target};
 
-    fn sparkrun(standin: &Standin) -> Sparkrun {
+    fn sparkrun(program: &str) -> Sparkrun {
         Sparkrun {
-            program: Program(standin.path()),
+            program: Program(program.to_owned()),
             recipe: "r.yaml".to_owned(),
             label: "7".to_owned(),
             place: "127.0.0.1:9".to_owned(),
@@ -316,30 +286,18 @@ mod tests {
     /// Returns what is said and asked from the start of a workload to its end.
     async fn told(script: &str, orders: &[TargetOrder]) -> String {
         let standin = Standin::new(script);
-        let sparkrun = sparkrun(&standin);
-        let local = LocalSet::new();
-        let (said, left) = local
+        let sparkrun = sparkrun(&standin.path());
+        let (said, left) = LocalSet::new()
             .run_until(async {
                 let mut started = sparkrun.start(Timeline::start()).expect("a program");
-                let mut said = Vec::new();
-                for (order, action) in orders.iter().zip(1..) {
-                    if action == 1 {
-                        wait_for_the_start(&mut started.handle).await;
-                    }
-                    started.handle.order(*order, action);
-                    said.push(answer(&mut started.handle, action).await);
-                }
-                if orders.is_empty() {
-                    wait_for_the_start(&mut started.handle).await;
-                }
-                drop(started.handle);
-                (said, started.task.await.expect("an end"))
+                wait_for_the_start(&mut started.handle).await;
+                answers(started, orders).await
             })
             .await;
         // When the log is followed depends on how soon the end is ordered.
         let asked = standin.asked();
         let asked = asked.lines().filter(|line| !line.starts_with("logs"));
-        let first = format!("{}\nleft: {left:?}", said.join("\n"));
+        let first = format!("{said}\nleft: {left:?}");
         let all = asked.fold(first, |told, line| told + "\n$ sparkrun " + line);
         named(&all, &[(&standin.path(), "sparkrun")])
     }
@@ -409,53 +367,11 @@ mod tests {
         "#);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_server_is_gone_after_three_refusals_in_a_row() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let place = listener.local_addr().expect("an address").to_string();
-        let local = LocalSet::new();
-        let (at, fact) = local
-            .run_until(async {
-                let watched = place.clone();
-                let mut started = handle::spawn(Timeline::start(), |_, news| async move {
-                    guard(watched, news).await;
-                    None
-                });
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-                drop(listener);
-                match started.handle.news().await {
-                    News::Fact(at, Fact::Target(fact)) => (at, fact),
-                    other => panic!("{other:?}"),
-                }
-            })
-            .await;
-        assert_eq!(fact.evidence, format!("nobody listens at {place} any more"));
-        let first = FIRST_KNOCK_US + KNOCK_US;
-        assert_eq!((fact.since, at), (Some(At(first)), At(first + 2 * KNOCK_US)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_server_that_never_listened_is_not_gone() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let place = listener.local_addr().expect("an address").to_string();
-        drop(listener);
-        let told = said(|news| async move {
-            let timeline = news.timeline();
-            assert_eq!(timeline.before(At(60_000_000), guard(place, news)).await, None);
-        });
-        assert_eq!(told.await, "");
-    }
-
     #[test]
     fn stop_and_logs_are_told_where_the_workload_is_and_nothing_else() {
-        let sparkrun = Sparkrun {
-            program: Program("sparkrun".to_owned()),
-            recipe: "@official/m".to_owned(),
-            label: "7".to_owned(),
-            place: "127.0.0.1:8000".to_owned(),
-            more: ["--cluster", "mylab", "-o", "a=b", "--hosts=h1,h2"].map(str::to_owned).to_vec(),
-            keep: false,
-        };
+        let more = ["--cluster", "mylab", "-o", "a=b", "--hosts=h1,h2"].map(str::to_owned).to_vec();
+        let recipe = "@official/m".to_owned();
+        let sparkrun = Sparkrun { recipe, more, ..sparkrun("sparkrun") };
         assert_eq!(
             sparkrun.run_words().join(" "),
             "run @official/m --no-follow --label longhaul.run=7 --cluster mylab -o a=b --hosts=h1,h2"

@@ -7,11 +7,13 @@ use tempfile::TempDir;
 use tokio::task::LocalSet;
 
 use super::container::ContainerEngine;
-use super::handle::{self, NewsSender};
+use super::handle::{self, Leftovers, NewsSender, StartedTarget};
 use crate::fact::Fact;
 use crate::shown;
+use crate::spec::SpecFile;
+use crate::spec::recipe::{ReadOptions, ReadRecipe, read_as};
 use crate::timeline::Timeline;
-use crate::world::News;
+use crate::world::{News, Target, TargetOrder};
 
 /// Program in a folder of its own that records its arguments and does what a script says.
 pub(super) struct Standin {
@@ -51,6 +53,13 @@ impl Standin {
         let all = asked.lines().fold(told.to_owned(), |told, line| told + "\n$ engine " + line);
         shown::named(&all, &[(&self.path(), "engine")])
     }
+}
+
+/// Reads a recipe.
+pub(super) fn reading(origin: &str, text: &str) -> ReadRecipe {
+    let source =
+        SpecFile { name: "r".to_owned(), origin: origin.to_owned(), text: text.to_owned() };
+    read_as(&source, &ReadOptions::default(), &|_| Ok(None)).expect("a recipe")
 }
 
 /// Returns all facts that the life of a target says, in words.
@@ -93,7 +102,6 @@ fn word(fact: &Fact) -> String {
 
 /// Waits for the first fact that a target says of an action.
 pub(super) async fn answer(target: &mut handle::TargetHandle, action: u64) -> String {
-    use crate::world::Target;
     loop {
         if let News::Fact(_, Fact::Target(fact)) = target.news().await
             && fact.action == Some(action)
@@ -101,4 +109,19 @@ pub(super) async fn answer(target: &mut handle::TargetHandle, action: u64) -> St
             return word(&Fact::Target(fact));
         }
     }
+}
+
+/// Gives a target orders, numbered from 1, and lets it go; returns the first fact that it says of
+/// each, a line each, and what remains of it.
+pub(super) async fn answers(
+    mut started: StartedTarget,
+    orders: &[TargetOrder],
+) -> (String, Leftovers) {
+    let mut said = Vec::new();
+    for (order, action) in orders.iter().zip(1..) {
+        started.handle.order(*order, action);
+        said.push(answer(&mut started.handle, action).await);
+    }
+    drop(started.handle);
+    (said.join("\n"), started.task.await.expect("an end"))
 }

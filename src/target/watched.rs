@@ -12,7 +12,7 @@ use super::container::follow::{LogStart, follow};
 use super::container::inspect::ContainerState;
 use super::container::watch::{self, watch};
 use super::handle::{self, NewsSender, Orders, StartedTarget};
-use super::log::LogReader;
+use super::log::{LogReader, LogThread};
 use super::server_log::FoundLog;
 use super::tree::{self, ProcessTree};
 use crate::error::Mistake;
@@ -47,8 +47,9 @@ pub(crate) fn container(
         let inside = first.log_inside();
         let mut tasks = JoinSet::new();
         tasks.spawn_local(watch(watched, first, news.clone()));
-        tasks.spawn_local(follow(engine, name, inside, LogStart::Now, log.clone()));
-        tasks.spawn_local(log.cover());
+        let thread = LogThread::start();
+        thread.runtime().spawn(follow(engine, name, inside, LogStart::Now, log.clone()));
+        thread.runtime().spawn(log.cover());
         refuse(orders, news).await;
         None
     })
@@ -73,9 +74,7 @@ pub(crate) fn process(
     Ok(handle::spawn(timeline, |orders: Orders, news: NewsSender| async move {
         let mut tasks = JoinSet::new();
         tasks.spawn_local(watch_process(first, server_pid, news.clone()));
-        if let Some(log) = log {
-            log.listen(&mut tasks, &news);
-        }
+        let _log = log.map(|log| log.listen(&news));
         refuse(orders, news).await;
         None
     }))
@@ -129,8 +128,8 @@ mod tests {
     use tokio::task::LocalSet;
 
     use super::*;
-    use crate::target::standin::{answer, said};
-    use crate::world::{Target, TargetOrder};
+    use crate::target::standin::{answers, said};
+    use crate::world::TargetOrder;
 
     /// No process has this number: Linux ends at 4,194,304.
     const NOBODY: u32 = 4_194_305;
@@ -164,22 +163,17 @@ mod tests {
     async fn every_order_for_a_server_that_is_only_watched_is_refused() {
         let server_pid = ServerPid::default();
         let local = LocalSet::new();
-        let said = local.run_until(async {
-            let watched = process(std::process::id(), Timeline::start(), server_pid.clone(), None);
-            let mut started = watched.expect("this very process");
-            assert_eq!(server_pid.pid(), Some(std::process::id()));
-            let mut said = Vec::new();
-            for (order, action) in
-                [(TargetOrder::Launch, 1), (TargetOrder::Restart, 2), (TargetOrder::Stop, 3)]
-            {
-                started.handle.order(order, action);
-                said.push(answer(&mut started.handle, action).await);
-            }
-            drop(started.handle);
-            assert_eq!(started.task.await.ok(), Some(None), "nothing of it is ours");
-            said.join("\n")
-        });
-        assert_snapshot!(said.await, @"
+        let (said, left) = local
+            .run_until(async {
+                let own = std::process::id();
+                let watched = process(own, Timeline::start(), server_pid.clone(), None);
+                assert_eq!(server_pid.pid(), Some(own));
+                let orders = [TargetOrder::Launch, TargetOrder::Restart, TargetOrder::Stop];
+                answers(watched.expect("this very process"), &orders).await
+            })
+            .await;
+        assert_eq!(left, None, "nothing of it is ours");
+        assert_snapshot!(said, @"
             Failed: launch: longhaul did not start this server and does not touch it [action 1]
             Failed: restart: longhaul did not start this server and does not touch it [action 2]
             Failed: stop: longhaul did not start this server and does not touch it [action 3]

@@ -82,14 +82,14 @@ fn an_engine_that_goes_away_is_no_crash_and_what_comes_after_it_is_seen() {
     let flags = ["--endpoint", &address, "--container", &name, "--model", "org/m"];
     let env = [("DOCKER_HOST", engine.as_str())];
     let mut longhaul = bench.begin_with(&flags, bench.recipe(""), &env);
-    wait_for("load", || bench.events().contains("phase,soak"));
+    bench.wait_for_load();
     wait_for("its log", || !last_tick(&bench).is_empty());
     takes_away(&bench, &mut proxy);
     gives_back(&bench, &mut proxy);
     is_looked_at(&bench);
     docker(&["kill", &name]);
     for words in ["target,signalled", "code 137", "target,away"] {
-        wait_for(words, || bench.events().contains(words));
+        bench.wait_for_event(words);
     }
     bench::kill(longhaul.id(), "-INT");
     bench::kill(longhaul.id(), "-INT");
@@ -121,17 +121,17 @@ fn what_happened_while_the_engine_was_away_is_told_of_its_own_time_and_once() {
     let flags = ["--endpoint", &address, "--container", &name, "--model", "org/m"];
     let env = [("DOCKER_HOST", engine.as_str())];
     let mut longhaul = bench.begin_with(&flags, bench.recipe(""), &env);
-    wait_for("load", || bench.events().contains("phase,soak"));
+    bench.wait_for_load();
     wait_for("its log", || !last_tick(&bench).is_empty());
     takes_away(&bench, &mut proxy);
     docker(&["restart", "-t", "1", &name]);
-    wait_for("the outage", || bench.events().contains("target,away"));
-    wait_for("the way back", || bench.events().contains("target,back"));
+    bench.wait_for_event("target,away");
+    bench.wait_for_event("target,back");
     let before = requests(&bench);
     wait_for("requests afterwards", || requests(&bench) > before + 5);
     proxy.open_again();
     for words in ["target,signalled", "target,exited", "target,started"] {
-        wait_for(words, || bench.events().contains(words));
+        bench.wait_for_event(words);
     }
     bench::kill(longhaul.id(), "-INT");
     bench::kill(longhaul.id(), "-INT");
@@ -156,7 +156,7 @@ fn a_run_whose_own_container_goes_on_without_the_engine_ends_in_time_and_leaves_
     let engine = proxy.address();
     let env = [("DOCKER_HOST", engine.as_str())];
     let mut longhaul = bench.begin_with(&["--start", "docker", "--model", "org/m"], recipe, &env);
-    wait_for("load", || bench.events().contains("phase,soak"));
+    bench.wait_for_load();
     takes_away(&bench, &mut proxy);
     gives_back(&bench, &mut proxy);
     let told = longhaul.end();

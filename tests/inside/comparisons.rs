@@ -6,6 +6,7 @@
 
 mod starts;
 
+use insta::assert_snapshot;
 use longhaul::compare::{CompareTerms, CompareWord, PolicyWord};
 use longhaul::exit::Exit;
 use starts::{Starts, compared};
@@ -73,15 +74,32 @@ fn a_server_that_does_not_come_up_breaks_the_comparison_and_one_run_counts_once(
         starts::sides(one, other, &CompareTerms::default()).unwrap_err().to_string()
     };
     let twice = [base[0].clone(), base[0].join(".")];
-    assert!(refused(&twice, &other).contains("the same run is given twice"));
-    assert!(refused(&base, &base[1..]).contains("stands on both sides"));
+    assert_snapshot!(starts.named(&refused(&twice, &other)), @"
+        error: the same run is given twice
+           at: FOLDER/a-1 · FOLDER/a-1/.
+          try: every run once; copies of one count as one
+    ");
+    assert_snapshot!(starts.named(&refused(&base, &base[1..])), @"
+        error: `FOLDER/a-2` stands on both sides
+           at: FOLDER/a-2 · FOLDER/a-2
+          try: a run compared with itself is always equivalent, and says nothing
+    ");
     let lost = base[0].parent().unwrap().join("lost");
     std::fs::create_dir_all(lost.join("one")).unwrap();
     std::fs::copy(base[0].join("events.csv"), lost.join("one/events.csv")).unwrap();
-    assert!(refused(&[lost], &other).contains("a run without its run.json is in the folder"));
+    assert_snapshot!(starts.named(&refused(&[lost], &other)), @"
+        error: a run without its run.json is in the folder
+           at: FOLDER/lost/one
+          try: the runs by their names, without this one
+    ");
     let born = [base[0].clone(), starts.elsewhere("d", 1)];
-    let wrong = refused(&born, &other);
-    assert!(wrong.contains("two runs are of one server start: server seed 1"), "{wrong}");
+    assert_snapshot!(starts.named(&refused(&born, &other)), @"
+        error: two runs are of one server start: server seed 1
+           at: FOLDER/a-1 · FOLDER/d-1
+          try: one of them: what is compared are starts, and these two share one's luck
+          try: the server started anew before each run, as `longhaul sweep` does
+          try: --server-seed N, another for each run, where it is simulated
+    ");
 }
 
 #[test]
@@ -89,10 +107,15 @@ fn runs_of_another_seed_are_refused() {
     let starts = Starts::new();
     let (base, other) = (starts.side("a", 1, 1, 1.0), starts.seeded("b", 9));
     let wrong = starts::sides(&base, &other, &CompareTerms::default()).unwrap_err();
-    assert!(wrong.to_string().contains("not asked the same: seed"), "{wrong}");
+    assert_snapshot!(starts.named(&wrong.to_string()), @"
+        error: the two were not asked the same: seed, texts, plan, prompt lengths
+           at: FOLDER/a-1: scenario, seed 1 · FOLDER/b-1: scenario, seed 9
+          try: run both with the same scenario, flags and seed
+          try: --force compares where they overlap, and marks it
+    ");
     let wish = CompareTerms { force: true, ..CompareTerms::default() };
     let forced = starts::sides(&base, &other, &wish).unwrap();
-    assert!(forced.differs.forced.contains(&"seed"));
+    assert_eq!(forced.differs.forced, ["plan", "prompt lengths", "seed", "texts"]);
 }
 
 /// Some rows of the record's re-run of July 2026, as its author published them.
@@ -131,13 +154,7 @@ fn the_record_replayed_on_the_simulator_is_held_against_what_was_published() {
         (CompareWord::Inconclusive, Exit::Pass)
     );
     let told = longhaul::report::compare::terminal::render(&comparison, false);
-    assert!(
-        told.contains("crashes unknown → 0") && told.contains("errors unknown → 0 %"),
-        "{told}"
-    );
-    assert!(told.starts_with("SIMULATED INCONCLUSIVE  what the base was served with is unknown"));
-    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
-    eprintln!("{told}");
+    assert_snapshot!("published", starts.named(&told));
 }
 
 /// How often each word was decided in so many comparisons of a server against one `factor`

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use insta::assert_snapshot;
 use longhaul::fact::row::{File, file_of};
 use longhaul::fact::{
     Cell, Class, Closed, ClosedBecause, Ended, Entry, Fact, Load, Opened, Phase, PhaseBegan,
@@ -16,6 +17,7 @@ use longhaul::fact::{
 use longhaul::journal::manifest::Anchor;
 use longhaul::journal::{Journal, Manifest, ReadSummary, reader};
 use longhaul::secret::Secrets;
+use longhaul::shown::named;
 use longhaul::unit::At;
 use longhaul::world::Sink;
 
@@ -254,35 +256,59 @@ async fn a_folder_in_use_or_filled_or_unwritable_is_refused_with_its_name() {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("run");
     let refused = |dir: &Path| {
-        Journal::create(dir, &manifest(), &Secrets::default()).err().map(|error| error.to_string())
+        let error = Journal::create(dir, &manifest(), &Secrets::default()).err().unwrap();
+        named(&error.to_string(), &[(scratch.path().to_str().unwrap(), "FOLDER")])
     };
     let mut journal = Journal::create(&dir, &manifest(), &Secrets::default()).unwrap();
-    let words = refused(&dir).unwrap();
-    assert!(words.contains("in use") && words.contains(dir.to_str().unwrap()), "{words}");
+    assert_snapshot!(refused(&dir), @"
+        error: the run folder is in use by another longhaul
+           at: FOLDER/run
+          try: wait for it to end, or choose another folder with -o
+    ");
     journal.close().await.unwrap();
     drop(journal);
-    assert!(refused(&dir).unwrap().contains("not empty"));
+    assert_snapshot!(refused(&dir), @"
+        error: the run folder is there already and is not empty
+           at: FOLDER/run
+          try: choose a new folder with -o: a run never writes over another
+    ");
 
     let strangers = scratch.path().join("letters");
     fs::create_dir(&strangers).unwrap();
     fs::write(strangers.join("letter.txt"), "dear").unwrap();
-    let words = refused(&strangers).unwrap();
-    assert!(words.contains("not empty") && words.contains("-o"), "{words}");
+    assert_snapshot!(refused(&strangers), @"
+        error: the run folder is there already and is not empty
+           at: FOLDER/letters
+          try: choose a new folder with -o: a run never writes over another
+    ");
     assert_eq!(fs::read_dir(&strangers).unwrap().count(), 1, "nothing is left behind in it");
 
     // Below a file there is no folder, not even for root.
-    let words = refused(&strangers.join("letter.txt").join("run")).unwrap();
-    assert!(words.contains("cannot be written"), "{words}");
+    assert_snapshot!(refused(&strangers.join("letter.txt").join("run")), @"
+        error: the run folder cannot be written: Not a directory (os error 20)
+           at: FOLDER/letters/letter.txt/run
+          try: choose a folder that you may write to with -o
+    ");
 }
 
 #[test]
 fn what_is_no_run_folder_is_refused_with_a_hint() {
     let scratch = tempfile::tempdir().unwrap();
-    let words = reader::open(scratch.path()).err().unwrap().to_string();
-    assert!(words.contains("not a run folder") && words.contains("try:"), "{words}");
+    let refused = || {
+        let error = reader::open(scratch.path()).err().unwrap().to_string();
+        named(&error, &[(scratch.path().to_str().unwrap(), "FOLDER")])
+    };
+    assert_snapshot!(refused(), @"
+        error: this is not a run folder: No such file or directory (os error 2)
+           at: FOLDER/run.json
+          try: give the folder that `longhaul run` named at its end, as runs/tonight
+    ");
     fs::write(scratch.path().join("run.json"), r#"{"schema": 99}"#).unwrap();
-    let words = reader::open(scratch.path()).err().unwrap().to_string();
-    assert!(words.contains("schema 99"), "{words}");
+    assert_snapshot!(refused(), @"
+        error: this run folder has schema 99, newer than 1
+           at: FOLDER/run.json
+          try: read it with the longhaul that wrote it, or a newer one
+    ");
 }
 
 #[tokio::test]
@@ -356,7 +382,7 @@ async fn evidence_is_kept_by_number_cut_where_it_is_long_and_what_is_dropped_is_
     let long = text("evidence/6.txt");
     assert!(long.len() < 66_000 && long.ends_with("[longhaul: 34464 more bytes were not kept]\n"));
     assert!(dir.join("evidence/504.txt").exists() && !dir.join("evidence/505.txt").exists());
-    assert!(text("evidence/dropped.txt").contains("5 more had 25 bytes"));
+    assert_snapshot!(text("evidence/dropped.txt"), @"The first 500 failures have their frames here. 5 more had 25 bytes, which were not kept.");
     assert_eq!(text("server.log"), "INFO ready\n");
 }
 
@@ -405,9 +431,13 @@ async fn nothing_that_is_written_holds_a_secret_and_a_text_is_cut_once_it_is_cle
     let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
     assert_eq!(read("server.log"), "é [secret]\né");
     assert_eq!(read("evidence/1.txt"), "data: [secret]\n");
-    let manifest = read("run.json");
-    assert!(manifest.contains("12345678") && manifest.contains("HF_TOKEN: (secret)"), "{manifest}");
-    assert!(read("requests.csv").contains(&format!("{}[secret] …", "x".repeat(190))));
+    let manifest: serde_json::Value = serde_json::from_str(&read("run.json")).unwrap();
+    assert_eq!(manifest["recipe"]["text"], "env: {HF_TOKEN: (secret)}");
+    assert_eq!(manifest["plan"]["tokens"], 12_345_678);
+    let mut rows = csv::Reader::from_path(dir.join("requests.csv")).unwrap();
+    let row: std::collections::BTreeMap<String, String> =
+        rows.deserialize().next().unwrap().unwrap();
+    assert_eq!(row["error"], format!("{}[secret] …", "x".repeat(190)));
     for name in ["run.json", "requests.csv", "events.csv"] {
         assert!(!read(name).contains("sk-9f"), "{name}");
     }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::expect_used, clippy::panic)] // a test file, its helpers too
 
+use insta::assert_snapshot;
 use longhaul::digest::sha256;
 use longhaul::error::Mistake;
 use longhaul::fact::{Load, Phase};
@@ -228,10 +229,9 @@ fn every_shipped_recipe_loads_renders_plans_and_is_graded() {
             "{name}: {:#?}",
             pins.findings
         );
-        assert!(
-            source.text.contains("  hardware: ") && source.text.contains("  source: "),
-            "{name}"
-        );
+        for key in ["  hardware: ", "  source: "] {
+            assert!(source.text.lines().any(|line| line.starts_with(key)), "{name}: {key}");
+        }
         let max_model_len = reading.recipe.whole("max_model_len");
         let bounds = Bounds { max_model_len, prefill_per_s: None };
         Plan::new(&read_scenario("smoke"), 1, bounds).unwrap_or_else(|e| panic!("{name}: {e}"));
@@ -248,7 +248,6 @@ fn the_version_that_a_shipped_recipe_notes_is_what_runs_compare() {
 
 #[test]
 fn the_record_keeps_what_its_format_has_no_key_for() {
-    let text = source(FileKind::Recipe, shipped::RECIPE).text;
     let reading = recipe::read_as(
         &source(FileKind::Recipe, shipped::RECIPE),
         &ReadOptions::default(),
@@ -259,20 +258,8 @@ fn the_record_keeps_what_its_format_has_no_key_for() {
         let found = reading.others.iter().find(|(known, _)| known == key);
         found.map(|(_, value)| value.clone()).unwrap_or_default()
     };
-    for part in
-        ["\"gpus\":\"all\"", "\"shm_size\":\"16gb\"", "\"restart_policy\":\"unless-stopped\""]
-    {
-        assert!(other("executor_config").contains(part), "{}", other("executor_config"));
-    }
-    for part in [
-        "llama-benchy 0.3.8.dev2",
-        "0.19.2rc1.dev134+gfe9c3d6c5",
-        "nemotron_v3",
-        "100000",
-        "5 h 49 m",
-    ] {
-        assert!(other("metadata").contains(part), "{}", other("metadata"));
-    }
+    assert_snapshot!("executor_config", other("executor_config"));
+    assert_snapshot!("metadata", other("metadata"));
     let env: Vec<String> =
         reading.recipe.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(
@@ -284,7 +271,6 @@ fn the_record_keeps_what_its_format_has_no_key_for() {
             "HF_HUB_OFFLINE=1"
         ]
     );
-    assert!(text.contains("parser_conflict:"));
 }
 
 #[test]
@@ -300,9 +286,7 @@ fn the_recipe_is_the_record() {
         "vllm/vllm-openai@sha256:3dbe092ec5b2cef63b6104d33fa75d6ce53a7870962529ada69f78bbbc38e776";
     assert_eq!(recipe.container.as_deref(), Some(image));
     let command = recipe.command.expect("rendered");
-    assert!(command.contains(&format!("--speculative-config '{speculative}'")), "{command}");
-    assert!(command.starts_with("vllm serve nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-NVFP4 "));
-    assert!(!command.contains("prefix-caching"));
+    assert_snapshot!("command", command);
 }
 
 /// Depth, and per row the published time to the first response: of the context's load

@@ -8,7 +8,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
+use insta::{assert_debug_snapshot, assert_snapshot};
 use longhaul::serve::sim::{SimConfig, SimHandle, spawn};
+use longhaul::shown::named;
 use longhaul::sim::{Ailment, MachineState, Setup};
 use longhaul::spec::{Profile, SpecFile};
 use serde_json::{Value, json};
@@ -177,6 +179,16 @@ fn parsed(events: &[String]) -> Vec<Value> {
     chunks.map(|event| serde_json::from_str(event).expect("a JSON chunk")).collect()
 }
 
+/// Counts the events of a stream that are errors.
+fn errors(events: &[String]) -> usize {
+    parsed(events).iter().filter(|event| !event["error"].is_null()).count()
+}
+
+/// Labels and value of a metric on a page.
+fn metric<'a>(page: &'a str, name: &str) -> &'a str {
+    page.lines().find_map(|line| line.strip_prefix(name)).expect(name)
+}
+
 /// Tries until `seen`. The bound is on tries, each of them a round trip on loopback, not on time.
 fn until(what: &str, mut seen: impl FnMut() -> bool) {
     let tries = (0..1_000_000).any(|_| {
@@ -271,10 +283,19 @@ fn what_is_wrong_with_a_request_is_said_in_vllms_words() {
     let long = json!({"prompt": vec![17; 140_000], "max_tokens": 1});
     let (status, body) = post(&server, "/v1/completions", &long);
     assert_eq!((status, &body["error"]["param"]), (400, &json!("input_tokens")));
-    let (status, text) = exchange(&server, "POST", path, "{\"model\": ");
-    assert!(status == 400 && text.contains("json_invalid"), "{text}");
-    let (status, text) = get(&server, "/nowhere");
-    assert!(status == 404 && text.contains("Not Found"), "{text}");
+    let cut = exchange(&server, "POST", path, "{\"model\": ");
+    assert_debug_snapshot!(cut, @r#"
+        (
+            400,
+            "{\"error\":{\"message\":\"1 validation error:\\n  {'type': 'json_invalid', 'loc': 'body.9', 'msg': 'JSON decode error'}\",\"type\":\"Bad Request\",\"param\":\"body.9\",\"code\":400}}",
+        )
+    "#);
+    assert_debug_snapshot!(get(&server, "/nowhere"), @r#"
+        (
+            404,
+            "{\"error\":{\"message\":\"Not Found\",\"type\":\"Not Found\",\"param\":null,\"code\":404}}",
+        )
+    "#);
     assert_eq!(get(&server, path).0, 405);
 }
 
@@ -289,8 +310,8 @@ fn the_small_pages_answer_and_metrics_can_be_read_by_a_scraper() {
     assert_eq!(models["data"][0]["max_model_len"], 131_072);
     let (_, page) = get(&server, "/metrics");
     let value = |name: &str| -> f64 {
-        let line = page.lines().find(|line| line.starts_with(name)).expect(name);
-        line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number")
+        let value = metric(&page, name).rsplit(' ').next();
+        value.and_then(|value| value.parse().ok()).expect("a number")
     };
     assert!((value("vllm:generation_tokens_total") - 30.0).abs() < 1e-9);
     assert!(value("process_start_time_seconds") > 1.7e9);
@@ -313,8 +334,23 @@ fn a_connection_is_used_again_and_a_chunked_body_is_read() {
     );
     stream.write_all(format!("{health}{health}{chunked}").as_bytes()).expect("sent");
     let answers = drain(&mut stream);
-    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
-    assert!(answers.contains("\"count\":2"), "{answers}");
+    assert_snapshot!(answers.replace('\r', ""), @r#"
+        HTTP/1.1 200 OK
+        server: uvicorn
+        content-length: 0
+
+        HTTP/1.1 200 OK
+        server: uvicorn
+        content-length: 0
+
+        HTTP/1.1 200 OK
+        server: uvicorn
+        content-length: 76
+        content-type: application/json
+        connection: close
+
+        {"count":2,"max_model_len":131072,"token_strs":null,"tokens":[45021,125118]}
+    "#);
 }
 
 /// The machine as a sensor on it reads it.
@@ -326,7 +362,7 @@ fn view(server: &SimHandle) -> MachineState {
 fn a_crash_breaks_streams_off_and_then_the_port_refuses() {
     let server = serve_slowly(&["crash@0s"]);
     let (events, ended) = stream_through(&server);
-    assert!(!ended && !events.contains(&"[DONE]".to_owned()));
+    assert!(!ended && events.last().is_none_or(|last| last != "[DONE]"), "{events:?}");
     until("a refused connection", || refuses(&server));
     until("its end on the box", || view(&server).exits == 1);
     assert!(refuses(&server), "it stays down");
@@ -338,7 +374,8 @@ fn out_of_gpu_memory_streams_get_an_error_frame_and_done() {
     let (events, ended) = stream_through(&server);
     assert!(ended);
     let [.., error, done] = events.as_slice() else { panic!("{events:?}") };
-    assert!(error.contains("EngineCore encountered an issue") && done == "[DONE]");
+    assert_eq!(done, "[DONE]");
+    assert_snapshot!(error, @r#"{"error":{"message":"EngineCore encountered an issue. See stack trace (above) for the root cause.","type":"InternalServerError","param":null,"code":500}}"#);
     until("a refused connection", || refuses(&server));
 }
 
@@ -347,13 +384,16 @@ fn a_restart_comes_back_on_the_same_port_as_another_process() {
     let server = serve_slowly(&["restart=100ms@0s"]);
     let before = view(&server);
     let (events, _) = stream_through(&server);
-    assert!(events.iter().any(|event| event.contains("\"error\"")));
+    assert_eq!(errors(&events), 1, "{events:?}");
     until("its return", || view(&server).exits == 1 && view(&server).listening);
     until("an answer", || answers(&server));
     let (events, ended) = stream(&server, "/v1/chat/completions", &chat(5));
     assert!(ended && events.last().map(String::as_str) == Some("[DONE]"));
     let (_, page) = get(&server, "/metrics");
-    assert!(page.contains("vllm:generation_tokens_total{engine=\"0\",model_name=\"m\"} 5.0"));
+    assert_eq!(
+        metric(&page, "vllm:generation_tokens_total"),
+        "{engine=\"0\",model_name=\"m\"} 5.0"
+    );
     assert_ne!(before.pid, view(&server).pid);
 }
 
@@ -375,7 +415,8 @@ fn a_hung_server_answers_everything_but_its_streams() {
     assert_eq!(get(&server, "/health").0, 200);
     let (first, second) = (get(&server, "/metrics"), get(&server, "/metrics"));
     assert_eq!(first, second);
-    assert!(first.1.contains("vllm:num_requests_running{engine=\"0\",model_name=\"m\"} 1.0"));
+    let running = metric(&first.1, "vllm:num_requests_running");
+    assert_eq!(running, "{engine=\"0\",model_name=\"m\"} 1.0");
 }
 
 #[test]
@@ -383,10 +424,11 @@ fn shares_of_requests_end_badly_each_in_its_own_way() {
     let tell = |ailment: &str| stream(&serve(&[ailment]), "/v1/chat/completions", &chat(50));
     let (events, ended) = tell("error_frame=100%");
     assert!(ended && events.last().map(String::as_str) == Some("[DONE]"));
-    assert!(events[events.len() - 2].contains("Internal server error"));
+    assert_snapshot!(events[events.len() - 2], @r#"{"error":{"message":"Internal server error","type":"InternalServerError","param":null,"code":500}}"#);
     let (events, ended) = tell("truncated_stream=100%");
-    assert!(ended && events.len() > 2 && !events.contains(&"[DONE]".to_owned()));
-    assert!(events.iter().all(|event| event.contains("\"finish_reason\":null")));
+    let chunks = parsed(&events);
+    assert!(ended && events.len() > 2 && chunks.len() == events.len(), "{events:?}");
+    assert!(chunks.iter().all(|chunk| chunk["choices"][0]["finish_reason"].is_null()));
     let (events, _) = tell("empty_answer=100%");
     let chunks = parsed(&events);
     assert_eq!(chunks.last().expect("usage")["usage"]["completion_tokens"], 0);
@@ -417,7 +459,7 @@ fn in_a_power_cut_a_stream_goes_silent_and_ends_with_the_boot() {
     let server = serve_slowly(&["host_reboot=400ms@0s"]);
     let before = view(&server);
     let (events, ended) = stream_through(&server);
-    assert!(!ended && !events.iter().any(|event| event.contains("\"error\"")), "{events:?}");
+    assert!(!ended && errors(&events) == 0, "{events:?}");
     until("its return", || answers(&server));
     // The view is published twice a second: an earlier one may still stand.
     until("its boot", || view(&server).boot_id != before.boot_id);
@@ -429,7 +471,8 @@ fn a_client_that_hangs_up_frees_its_place() {
     drop(begin_stream(&server));
     // Labels stand in the page's order, the reason last.
     let aborted = "finished_reason=\"abort\"} 1.0";
-    until("the abort", || get(&server, "/metrics").1.contains(aborted));
+    let is_aborted = |page: &str| page.lines().any(|line| line.ends_with(aborted));
+    until("the abort", || is_aborted(&get(&server, "/metrics").1));
 }
 
 #[test]
@@ -438,9 +481,9 @@ fn a_port_in_use_is_a_mistake_that_names_it() {
     let address = taken.local_addr().expect("an address");
     let order = SimConfig { setup: setup(), seed: 1, ailments: Vec::new() };
     let mistake = spawn(address, order, |_, _| {}).err().expect("refused").to_string();
-    assert!(
-        mistake.contains(&address.port().to_string()) && mistake.contains("in use"),
-        "{mistake}"
-    );
-    assert!(mistake.contains("try:"), "{mistake}");
+    let mistake = named(&mistake, &[(&address.port().to_string(), "PORT")]);
+    assert_snapshot!(mistake, @"
+        error: port PORT on 127.0.0.1 is in use
+          try: another port: --port 0 takes a free one
+    ");
 }

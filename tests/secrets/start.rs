@@ -1,6 +1,9 @@
 //! Tests servers that longhaul starts and that print the key before they serve.
 
+use insta::assert_snapshot;
+
 use super::bench::Bench;
+use super::bench::shown::{named, numberless};
 use super::{BY_NAME, KEY, clean, clean_files};
 
 /// The key in two writes to each output, and a line over the end of a read of 32 KiB.
@@ -15,10 +18,24 @@ fn a_server_that_prints_the_key_while_it_starts_leaves_none_of_it() {
     let bench = Bench::new("secret-start");
     let flags = [&["--start", "process"], &BY_NAME[..]].concat();
     let told = bench.run_with(&flags, bench.recipe(SAYS), &secret_env());
-    let log = bench.file("run/server.log");
-    assert!(log.contains("the key is [secret]\n"), "{log}");
-    assert!(log.contains("SIMULATED server"), "what came after is there: {log}");
-    assert!(bench.events().contains("said,cuda_error_oom"), "{told}");
+    let log = bench.named(&bench.file("run/server.log"));
+    let (fill, prefix) = ("x".repeat(32_750), "p".repeat(240));
+    let short = |text: &str| named(text, &[(&fill, "x…"), (&prefix, "p…")]);
+    assert_snapshot!(short(&log), @"
+        the key is [secret]
+        [secret]
+        é[secret]
+        x…[secret]
+        ERROR CUDA error: out of memory for key [secret]
+        ERROR CUDA error: out of memory [secret]
+        ERROR CUDA error: out of memory p… [secret] tail
+        SIMULATED server on http://127.0.0.1:PORT, serving `org/m`; Ctrl-C to stop
+    ");
+    assert_snapshot!(short(&bench.evidence(&["said"])), @"
+        said cuda_error_oom: ERROR CUDA error: out of memory for key [secret]
+        said cuda_error_oom: ERROR CUDA error: out of memory [secret]
+        said cuda_error_oom: ERROR CUDA error: out of memory p… [secret] tail
+    ");
     clean("told", told.text.as_bytes(), KEY);
     clean_files(&bench.path("run"), KEY);
 }
@@ -30,7 +47,8 @@ fn a_server_that_dies_with_the_key_on_its_lips_leaves_none_of_it() {
     let command = format!("{SAYS} printf 'last words %s' \"$K\"; exit 3");
     let told = bench.run_with(&flags, bench.recipe_of(&command), &secret_env());
     assert_eq!(told.code, Some(1), "{told}");
-    assert!(told.text.contains("its log: last words [secret]"), "{told}");
+    let reasons = bench.json("verdict.json")["reasons"].to_string();
+    assert_snapshot!(numberless(&reasons), @r#"["the server never became ready: cuda_error_oom: CUDA error: out of memory for key [secret]; exit code # after # s"]"#);
     assert!(bench.file("run/server.log").ends_with("last words [secret]"));
     clean("told", told.text.as_bytes(), KEY);
     clean_files(&bench.path("run"), KEY);
@@ -45,9 +63,21 @@ fn a_recipes_own_token_stands_nowhere_in_the_run_folder() {
     std::fs::write(&recipe, text).expect("a recipe");
     let told = bench.run(&["--start", "process"], recipe);
     assert_eq!(told.code, Some(0), "{told}");
-    assert!(bench.file("run/server.log").contains("token [secret]"));
-    let manifest = bench.file("run/run.json");
-    assert!(manifest.contains("HF_TOKEN: (secret)") && manifest.contains("12345678"), "{manifest}");
+    assert_eq!(bench.file("run/server.log").lines().next(), Some("token [secret]"));
+    let recipe = bench.json("run.json")["recipe"]["text"].as_str().expect("a text").to_owned();
+    assert_snapshot!(bench.named(&recipe), @r#"
+        model: org/m
+        runtime: vllm
+        container: reg.example/m@sha256:1111111111111111111111111111111111111111111111111111111111111111
+        command: |
+          echo "token $HF_TOKEN"; exec LONGHAUL sim --recipe FOLDER/recipe.yaml --profile FOLDER/fast.yaml --port PORT
+        defaults:
+          port: PORT
+          max_model_len: 32768
+        env:
+          HF_TOKEN: (secret)
+          LIMIT_TOKEN: 12345678
+    "#);
     clean("told", told.text.as_bytes(), KEY);
     clean_files(&bench.path("run"), KEY);
     let compared = std::process::Command::new(super::LONGHAUL)

@@ -141,15 +141,71 @@ impl Bench {
         text.split_inclusive('\n').filter(|line| !is_load(line)).collect()
     }
 
+    /// Kind, subject and detail of each event, in order.
+    fn event_rows(&self) -> Vec<(String, serde_json::Value)> {
+        let events = self.events();
+        let mut rows = csv::Reader::from_reader(events.as_bytes());
+        let rows = rows.records().map(|row| row.expect("a row"));
+        let event = |row: csv::StringRecord| {
+            let detail = serde_json::from_str(&row[7]).expect("a detail in JSON");
+            (format!("{} {}", &row[4], &row[5]), detail)
+        };
+        rows.map(event).collect()
+    }
+
+    /// Details of the events of a kind and subject.
+    pub(crate) fn details(&self, event: &str) -> Vec<serde_json::Value> {
+        let rows = self.event_rows().into_iter();
+        rows.filter(|(of, _)| of == event).map(|(_, detail)| detail).collect()
+    }
+
+    /// Ends of the server's process: exit code, signal, and whether the kernel killed it.
+    pub(crate) fn exits(&self) -> Vec<serde_json::Value> {
+        let exits = self.event_rows().into_iter().map(|(_, mut detail)| detail["exit"].take());
+        exits.filter(|exit| !exit.is_null()).collect()
+    }
+
     /// Changes of the server and orders, in order and without the evidence.
     pub(crate) fn story(&self) -> String {
-        let events = self.events();
-        let rows = events.lines().filter_map(|row| {
-            let mut columns = row.split(',').skip(4);
-            let (kind, subject) = (columns.next()?, columns.next()?);
-            ["target", "action"].contains(&kind).then(|| format!("{kind} {subject}"))
-        });
+        let is_told = |of: &String| of.starts_with("target ") || of.starts_with("action ");
+        let rows = self.event_rows().into_iter().map(|(of, _)| of).filter(is_told);
         rows.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Events that begin so, with their evidence.
+    pub(crate) fn evidence(&self, events: &[&str]) -> String {
+        let line = |(of, detail): (String, serde_json::Value)| {
+            let exit = Some(&detail["exit"]).filter(|exit| !exit.is_null());
+            let exit = exit.map_or(String::new(), |exit| format!(" {exit}"));
+            let of = format!("{of}{exit}");
+            let words = ["evidence", "seen", "note", "line", "why"].map(|key| detail[key].as_str());
+            let words = words.into_iter().flatten().filter(|words| !words.is_empty());
+            let parts: Vec<&str> = std::iter::once(of.as_str()).chain(words).collect();
+            self.named(&parts.join(": "))
+        };
+        let rows = self.event_rows().into_iter();
+        let rows = rows.filter(|(of, _)| events.iter().any(|begin| of.starts_with(begin)));
+        rows.map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Waits until a file of the run has a text.
+    pub(crate) fn wait_for_text(&self, file: &str, text: &str) {
+        wait_for(text, || self.file(&format!("run/{file}")).contains(text));
+    }
+
+    /// Waits until an event has a text.
+    pub(crate) fn wait_for_event(&self, text: &str) {
+        self.wait_for_text("events.csv", text);
+    }
+
+    /// Waits until requests of the soak are sent.
+    pub(crate) fn wait_for_load(&self) {
+        self.wait_for_event("phase,soak");
+    }
+
+    /// A document of the run folder.
+    pub(crate) fn json(&self, file: &str) -> serde_json::Value {
+        serde_json::from_str(&self.file(&format!("run/{file}"))).expect("JSON")
     }
 
     /// A text with names in place of what differs from one bench to the next.

@@ -63,7 +63,10 @@ fn parts(text: &str) -> Option<ArenaRow> {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
+    use crate::shown::each;
 
     #[test]
     fn a_test_is_read_back_from_its_name() {
@@ -80,22 +83,53 @@ mod tests {
 
     #[test]
     fn what_is_no_test_is_refused() {
-        for text in ["", "pp", "xx12", "pp2048 (c2", "ctx_pp (c1)", "tg1 @ d-4"] {
-            assert!(read(text).unwrap_err().contains("pp2048 @ d4096"), "{text}");
-        }
+        let texts = ["", "pp", "xx12", "pp2048 (c2", "ctx_pp (c1)", "tg1 @ d-4"];
+        assert_snapshot!(each(texts, |text| read(text).unwrap_err()), @r#"
+            ""
+                `` is no test such as pp2048 @ d4096 (c2)
+
+            "pp"
+                `pp` is no test such as pp2048 @ d4096 (c2)
+
+            "xx12"
+                `xx12` is no test such as pp2048 @ d4096 (c2)
+
+            "pp2048 (c2"
+                `pp2048 (c2` is no test such as pp2048 @ d4096 (c2)
+
+            "ctx_pp (c1)"
+                `ctx_pp (c1)` is no test such as pp2048 @ d4096 (c2)
+
+            "tg1 @ d-4"
+                `tg1 @ d-4` is no test such as pp2048 @ d4096 (c2)
+        "#);
     }
 
     #[test]
     fn what_no_server_can_be_asked_is_refused_and_its_bounds_are_told() {
-        for (text, words) in [
-            ("pp18446744073709551615 @ d1 (c1)", "the prompt is of 0 to 100,000,000 tokens"),
-            ("pp1 @ d99999999999999999999999 (c1)", "the depth is of 0 to 100,000,000 tokens"),
-            ("tg100000001", "the output is of 0 to 100,000,000 tokens"),
-            ("tg1 (c4294967296)", "there are 1 to 100,000 streams"),
-            ("pp2048 (c0)", "there are 1 to 100,000 streams"),
-        ] {
-            assert!(read(text).unwrap_err().contains(words), "{text}: {:?}", read(text));
-        }
+        let texts = [
+            "pp18446744073709551615 @ d1 (c1)",
+            "pp1 @ d99999999999999999999999 (c1)",
+            "tg100000001",
+            "tg1 (c4294967296)",
+            "pp2048 (c0)",
+        ];
+        assert_snapshot!(each(texts, |text| read(text).unwrap_err()), @r#"
+            "pp18446744073709551615 @ d1 (c1)"
+                `pp18446744073709551615 @ d1 (c1)`: the prompt must be 0 to 100,000,000 tokens
+
+            "pp1 @ d99999999999999999999999 (c1)"
+                `pp1 @ d99999999999999999999999 (c1)`: the depth must be 0 to 100,000,000 tokens
+
+            "tg100000001"
+                `tg100000001`: the output must be 0 to 100,000,000 tokens
+
+            "tg1 (c4294967296)"
+                `tg1 (c4294967296)`: there are 1 to 100,000 streams
+
+            "pp2048 (c0)"
+                `pp2048 (c0)`: there are 1 to 100,000 streams
+        "#);
         assert!(read("pp+5").is_err() && read("pp100000000 @ d100000000 (c100000)").is_ok());
     }
 }

@@ -24,7 +24,12 @@ fn different_loads_are_refused_and_forced_ones_are_marked() {
         start.load_identity.no_system_role = true;
     }
     let wrong = compare(&side("a", &A), &refused, &CompareTerms::default()).unwrap_err();
-    assert!(wrong.to_string().contains("not asked the same: system role"), "{wrong}");
+    assert_snapshot!(wrong, @"
+        error: the two were not asked the same: system role
+           at: a-0: short, seed 1 · c-0: short, seed 1
+          try: run both with the same scenario, flags and seed
+          try: --force compares where they overlap, and marks it
+    ");
     let terms = CompareTerms { force: true, ..CompareTerms::default() };
     let forced = compare(&side("a", &A), &other, &terms).unwrap();
     assert_eq!(forced.differs.forced, ["seed"]);

@@ -1,11 +1,13 @@
 //! Finds the row of a line: the first of the table whose words it has. It runs for every line of a
-//! log of days, so rows are first excluded by letter pairs that they need and the line lacks.
+//! log of days, so a line is first searched for one word of each row, for all rows at once.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, StartKind};
 
 use super::{LogSource, Signature, rows};
-
-/// Limit of a line's bytes that are searched: an engine puts the message at the beginning. Bounds
-/// the work on a line of a megabyte.
-const LOOKED_AT_BYTES_MAX: usize = 4096;
+use crate::engine::lines::LINE_BYTES_MAX;
 
 /// Offset within which a logger writes its level.
 const LEVEL_WITHIN_BYTES: usize = 128;
@@ -25,23 +27,82 @@ const ECHOES: [&[&str]; 8] = [
     &["out_log: "],
 ];
 
+static SERVER: LazyLock<Search> = LazyLock::new(|| Search::new(LogSource::Server, &ECHOES));
+static KERNEL: LazyLock<Search> = LazyLock::new(|| Search::new(LogSource::Kernel, &[]));
+
 /// Classifies a line of a log: returns the first row of the table whose words it has.
 ///
 /// A line that its own logger calls `INFO` or `DEBUG` is never bad, and one that repeats a client's
 /// text has no row at all. A client's text that the server repeats in any other way cannot be
 /// distinguished from the server's own words.
 pub(crate) fn classify(log: LogSource, line: &str) -> Option<&'static Signature> {
-    let text = beginning(line, LOOKED_AT_BYTES_MAX).to_ascii_lowercase();
-    let pairs = Pairs::of(&text);
-    let has = |words: &[&str]| {
-        words.iter().all(|word| pairs.may_have(word)) && has_in_order(&text, words)
-    };
-    let server = log == LogSource::Server;
-    if server && ECHOES.iter().any(|words| has(words)) {
-        return None;
+    Search::of(log).find(line)?.signature
+}
+
+/// Whether a line of a log repeats a client's text.
+pub(crate) fn is_echo(log: LogSource, line: &str) -> bool {
+    Search::of(log).find(line).is_some_and(|found| found.signature.is_none())
+}
+
+/// Words in their order, and the row that they identify; none for a client's text.
+struct Candidate {
+    words: &'static [&'static str],
+    signature: Option<&'static Signature>,
+}
+
+/// Search for all rows of a log.
+struct Search {
+    log: LogSource,
+    /// Client's texts, and then the rows in their order.
+    candidates: Vec<Candidate>,
+    /// Searcher for the longest word of each candidate, by the candidate's index.
+    longest: Option<AhoCorasick>,
+}
+
+impl Search {
+    fn of(log: LogSource) -> &'static Search {
+        match log {
+            LogSource::Server => &SERVER,
+            LogSource::Kernel => &KERNEL,
+        }
     }
-    let calm = server && is_info_or_debug(beginning(line, LEVEL_WITHIN_BYTES));
-    rows(log).find(|signature| !(calm && signature.meaning.is_bad()) && has(signature.words))
+
+    fn new(log: LogSource, echoes: &[&'static [&'static str]]) -> Search {
+        let echoes = echoes.iter().map(|words| Candidate { words, signature: None });
+        let rows = rows(log).map(|row| Candidate { words: row.words, signature: Some(row) });
+        let candidates: Vec<Candidate> = echoes.chain(rows).collect();
+        let longest = candidates.iter().map(|candidate| {
+            candidate.words.iter().max_by_key(|word| word.len()).copied().unwrap_or_default()
+        });
+        let longest = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .kind(Some(AhoCorasickKind::DFA))
+            .start_kind(StartKind::Unanchored)
+            .build(longest);
+        // The table is far below the searcher's limits; without it, every candidate is tried.
+        Search { log, candidates, longest: longest.ok() }
+    }
+
+    fn find(&self, line: &str) -> Option<&Candidate> {
+        let text = beginning(line, LINE_BYTES_MAX);
+        let possible: BTreeSet<usize> = match &self.longest {
+            Some(longest) => {
+                longest.find_overlapping_iter(text).map(|word| word.pattern().as_usize()).collect()
+            }
+            None => (0..self.candidates.len()).collect(),
+        };
+        if possible.is_empty() {
+            return None;
+        }
+        let lower = text.to_ascii_lowercase();
+        let calm =
+            self.log == LogSource::Server && is_info_or_debug(beginning(text, LEVEL_WITHIN_BYTES));
+        let fits = |candidate: &&Candidate| {
+            let is_bad = candidate.signature.is_some_and(|row| row.meaning.is_bad());
+            !(calm && is_bad) && has_in_order(&lower, candidate.words)
+        };
+        possible.into_iter().filter_map(|index| self.candidates.get(index)).find(fits)
+    }
 }
 
 /// Returns the first `bytes_max` bytes of a text, cut between characters.
@@ -79,33 +140,4 @@ fn is_info_or_debug(head: &str) -> bool {
 
 fn is_clock(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-}
-
-/// Bit set of the letter pairs in a text; two pairs may share a bit.
-struct Pairs([u64; 64]);
-
-impl Pairs {
-    fn of(text: &str) -> Pairs {
-        let mut bits = [0u64; 64];
-        for pair in text.as_bytes().windows(2) {
-            let (word, bit) = place(pair);
-            bits[word] |= 1 << bit;
-        }
-        Pairs(bits)
-    }
-
-    /// Whether the text can contain a word.
-    fn may_have(&self, word: &str) -> bool {
-        word.as_bytes().windows(2).all(|pair| {
-            let (word, bit) = place(pair);
-            self.0[word] >> bit & 1 == 1
-        })
-    }
-}
-
-/// Returns the position of a pair's bit.
-fn place(pair: &[u8]) -> (usize, usize) {
-    let (first, second) = (usize::from(pair[0]), usize::from(pair[1]));
-    let hash = (first << 5 ^ second) & 4095;
-    (hash >> 6, hash & 63)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{LogSource, Meaning, all, classify, named};
+use crate::engine::lines::LINE_BYTES_MAX;
 
 /// Returns the name of the row of a server's log line.
 fn name(line: &str) -> Option<&'static str> {
@@ -113,13 +114,16 @@ fn words_that_only_look_alike_are_told_apart() {
 }
 
 #[test]
-fn a_line_of_a_megabyte_costs_no_more_than_its_beginning() {
+fn a_line_of_a_megabyte_is_searched_as_far_as_a_line_is_kept() {
     let mut line = "é".repeat(500_000);
     line.push_str("CUDA error: out of memory");
     assert_eq!(name(&line), None);
     line.insert_str(0, "CUDA error: out of memory ");
     assert_eq!(name(&line), Some("cuda_error_oom"));
-    for length in 4090..4100 {
+    let traceback =
+        format!("{{\"message\": \"{} CUDA error: out of memory\"}}", "x".repeat(16_000));
+    assert_eq!(name(&traceback), Some("cuda_error_oom"), "an exception stands at the end");
+    for length in LINE_BYTES_MAX / 2 - 5..LINE_BYTES_MAX / 2 + 5 {
         assert_eq!(name(&"é".repeat(length)), None);
     }
 }

@@ -92,6 +92,7 @@ pub(super) fn wrong_scheme(words: &str) -> Option<Mistake> {
     } else {
         return None;
     };
+    let words = words.trim_start_matches("TLS: ");
     Some(Mistake::new(format!("the server {speaks}: {words}")).at("--endpoint").hint(hint))
 }
 
@@ -138,7 +139,10 @@ fn has_path(endpoint: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
+    use crate::shown::each;
 
     fn not(how: BrokenHow) -> NotGathered {
         NotGathered { words: "no".to_owned(), how: Some(how) }
@@ -153,8 +157,13 @@ mod tests {
         let mut patience = HostPatience::new(false, at(0));
         assert_eq!(patience.lost(&not(BrokenHow::Unresolved), at(0)), None);
         assert_eq!(patience.lost(&not(BrokenHow::Unresolved), at(1)), None);
-        let mistake = patience.lost(&not(BrokenHow::Unresolved), at(3)).unwrap().to_string();
-        assert!(mistake.contains("spelled") && mistake.contains("--wait"), "{mistake}");
+        let mistake = patience.lost(&not(BrokenHow::Unresolved), at(3)).unwrap();
+        assert_snapshot!(mistake, @"
+            error: no
+               at: --endpoint
+              try: the name as it is spelled elsewhere, or the server's IP address
+              try: --wait, where the host may not exist yet
+        ");
         let mut slow = HostPatience::new(false, at(0));
         assert!(
             slow.lost(&not(BrokenHow::Unresolved), at(10)).is_some(),
@@ -175,53 +184,51 @@ mod tests {
 
     #[test]
     fn an_untrusted_certificate_is_told_at_once_also_with_wait() {
-        for endless in [false, true] {
-            let mistake = HostPatience::new(endless, at(0)).lost(&not(BrokenHow::Untrusted), at(0));
-            let mistake = mistake.unwrap().to_string();
-            assert!(mistake.contains("--ca-cert"), "{mistake}");
-        }
+        let [once, endless] = [false, true].map(|endless| {
+            HostPatience::new(endless, at(0)).lost(&not(BrokenHow::Untrusted), at(0)).unwrap()
+        });
+        assert_snapshot!(once, @"
+            error: the server's certificate is not trusted: no
+               at: --endpoint
+              try: --ca-cert FILE, with the server's own certificate or that of its authority, in PEM
+              try: the host by a name that is in its certificate
+        ");
+        assert_eq!(once, endless);
     }
 
     #[test]
-    fn a_redirect_elsewhere_is_told_with_the_endpoint_to_use() {
-        for (to, hint) in [
-            ("https://spark/v1/models", "--endpoint https://spark\n"),
-            ("http://other:9000/llm/v1/models/?x=1", "--endpoint http://other:9000/llm\n"),
-            ("https://login.example/?next=/v1/models", "at which the API itself answers"),
-        ] {
-            let words = told(to, false, "/v1/models") + "\n";
-            assert!(words.contains(to) && words.contains(hint), "{words}");
-        }
-    }
-
-    #[test]
-    fn a_redirect_that_drops_the_body_is_the_servers_to_mend() {
-        let there = "http://spark:8000/v1/chat/completions/";
-        let words = told(there, true, "/v1/chat/completions");
-        assert!(words.contains(there) && words.contains("307 or 308"), "{words}");
-        assert!(!words.contains("--endpoint http"), "it is asked already: {words}");
-    }
-
-    #[test]
-    fn a_redirect_to_a_path_of_the_same_server_is_told_with_the_endpoint_to_use() {
-        let words = told("http://spark:8000/gw/v1/models", true, "/v1/models") + "\n";
-        assert!(words.contains("--endpoint http://spark:8000/gw\n"), "{words}");
-        let circle = told("http://spark:8000/v1/models", true, "/v1/models");
-        assert!(!circle.contains("--endpoint http"), "it is asked already: {circle}");
+    fn a_redirect_that_is_not_followed_is_told_with_the_endpoint_to_use_if_it_helps() {
+        let models = "/v1/models";
+        let cases = [
+            ("https://spark/v1/models", false, models),
+            ("http://other:9000/llm/v1/models/?x=1", false, models),
+            ("https://login.example/?next=/v1/models", false, models),
+            ("http://spark:8000/gw/v1/models", true, models),
+            // Asked already: its body was dropped, or it is a circle.
+            ("http://spark:8000/v1/chat/completions/", true, "/v1/chat/completions"),
+            ("http://spark:8000/v1/models", true, models),
+        ];
+        let mistakes = each(cases, |&(to, is_within, path)| {
+            let redirect = Redirect { status: 301, to: to.to_owned(), is_within };
+            redirected(&redirect, path).to_string()
+        });
+        assert_snapshot!("redirects", mistakes);
     }
 
     #[test]
     fn a_refusal_of_the_scheme_is_told_with_the_other_one() {
         let plain = "400 The plain HTTP request was sent to HTTPS port";
         let tls = "TLS: received corrupt message of type InvalidContentType";
-        for (words, hint) in [(plain, "--endpoint https://"), (tls, "--endpoint http://")] {
-            let told = wrong_scheme(words).unwrap().to_string();
-            assert!(told.contains(words) && told.contains(hint), "{told}");
-        }
+        assert_snapshot!(wrong_scheme(plain).unwrap(), @"
+            error: the server expects HTTPS: 400 The plain HTTP request was sent to HTTPS port
+               at: --endpoint
+              try: --endpoint https://…, as the server expects HTTPS at this port
+        ");
+        assert_snapshot!(wrong_scheme(tls).unwrap(), @"
+            error: the server does not speak TLS: received corrupt message of type InvalidContentType
+               at: --endpoint
+              try: --endpoint http://…, if the server has no TLS at this port
+        ");
         assert_eq!(wrong_scheme("400 Bad Request"), None);
-    }
-
-    fn told(to: &str, is_within: bool, path: &str) -> String {
-        redirected(&Redirect { status: 301, to: to.to_owned(), is_within }, path).to_string()
     }
 }

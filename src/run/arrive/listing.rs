@@ -136,6 +136,8 @@ fn names(models: &[Model], wanted: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
     use crate::unit::At;
 
@@ -182,8 +184,11 @@ mod tests {
     fn the_only_model_is_taken_and_several_must_be_chosen_from() {
         let taken = |id: &str| Ok(Chosen { model: model(id), listed: true, note: None });
         assert_eq!(choose(&[model("a")], None, &[]), taken("a"));
-        let mistake = choose(&[model("a"), model("b")], None, &[]).unwrap_err().to_string();
-        assert!(mistake.contains("--model with one of: a, b"), "{mistake}");
+        let mistake = choose(&[model("a"), model("b")], None, &[]).unwrap_err();
+        assert_snapshot!(mistake, @"
+            error: the server lists 2 models
+              try: --model with one of: a, b
+        ");
         assert_eq!(choose(&[model("a"), model("b")], Some("b"), &[]), taken("b"));
     }
 
@@ -211,7 +216,7 @@ mod tests {
         let models = [model("text-Embedding-nomic"), model("qwen3-8b")];
         let chosen = choose(&models, None, &[]).unwrap();
         assert_eq!(chosen.model.id, "qwen3-8b");
-        assert!(chosen.note.is_some_and(|note| note.contains("for embeddings")));
+        assert_snapshot!(chosen.note.unwrap(), @"the server lists 2, `qwen3-8b` is taken: the others are for embeddings by their names");
         assert!(choose(&[model("embed"), model("a"), model("b")], None, &[]).is_err());
         assert!(choose(&[model("embed"), model("embed-2")], None, &[]).is_err());
     }
@@ -220,18 +225,21 @@ mod tests {
     fn a_hint_names_a_few_models_and_the_nearest_first() {
         let mut models: Vec<Model> = (0..200).map(|n| model(&format!("model-{n}"))).collect();
         models.push(model("qwen3:latest"));
-        let told = unknown("qwen3", &models, "404 no such model").to_string();
-        assert_eq!(
-            told,
-            "error: the server does not list the model `qwen3`, and refuses it: 404 no such model\n  try: --model with one of: qwen3:latest, model-3, model-0, model-1, model-2 and 196 more"
-        );
+        assert_snapshot!(unknown("qwen3", &models, "404 no such model"), @"
+            error: the server does not list the model `qwen3`, and refuses it: 404 no such model
+              try: --model with one of: qwen3:latest, model-3, model-0, model-1, model-2 and 196 more
+        ");
     }
 
     #[test]
     fn a_recipe_whose_model_is_not_listed_is_a_mistake() {
         let served = ["Cogni-Brain".to_owned()];
-        let mistake = choose(&[model("m")], None, &served).unwrap_err().to_string();
-        assert!(mistake.contains("`Cogni-Brain`") && mistake.contains("it lists: m"), "{mistake}");
+        let mistake = choose(&[model("m")], None, &served).unwrap_err();
+        assert_snapshot!(mistake, @"
+            error: the server does not list the recipe's model `Cogni-Brain`
+               at: it lists: m
+              try: the recipe that this server runs, or --model NAME to drive another
+        ");
         assert!(choose(&[model("m")], Some("m"), &served).is_ok_and(|chosen| chosen.listed));
     }
 }

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod list;
+mod refused;
 pub(crate) mod server;
 
 use std::cell::RefCell;
 
 use super::*;
+use insta::assert_snapshot;
 use serde_json::Value;
 use server::{NATURAL, Question, Server, ServerPage, page, refusal, stream, text};
 
@@ -176,17 +178,17 @@ async fn an_ignore_eos_that_breaks_answers_past_their_end_is_left_away() {
     let met_broken = met(broken).await;
     let less = Abilities { ignore_eos: false, min_tokens: false, ..able() };
     assert_eq!(met_broken.abilities(), less);
-    assert_eq!(
-        met_broken.notes()[0],
-        "ignore_eos: not sent: the server took it, and its answer broke: Unexpected token 200002"
-    );
+    assert_snapshot!(met_broken.notes().join("\n"), @"
+        ignore_eos: not sent: the server took it, and its answer broke: Unexpected token 200002
+        min_tokens: not sent: the server took it, and its answer broke: Unexpected token 200002
+    ");
     let cut = met(|question| {
         let driven = question.body["ignore_eos"] == true;
         driven.then(|| stream(40, None, None))
     })
     .await;
     assert!(!cut.abilities().ignore_eos && cut.abilities().min_tokens);
-    assert!(cut.notes()[0].ends_with("broke off without a finish reason"), "{:?}", cut.notes());
+    assert_snapshot!(cut.notes().join("\n"), @"ignore_eos: not sent: the server took it, and its answer broke off without a finish reason");
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,7 +199,7 @@ async fn a_temperature_that_is_refused_is_left_away() {
     })
     .await;
     assert_eq!(met.abilities(), Abilities { temperature: false, ..able() });
-    assert!(met.notes()[0].starts_with("temperature: not sent"), "{:?}", met.notes());
+    assert_snapshot!(met.notes().join("\n"), @"temperature: not sent: the server refused it: 400 temperature is not supported");
 }
 
 #[tokio::test(start_paused = true)]
@@ -209,26 +211,7 @@ async fn stream_options_that_are_refused_leave_the_count_of_whole_answers() {
     .await;
     let seen = met.abilities();
     assert!(!seen.usage && seen.usage_whole && seen.ignore_eos, "{seen:?}");
-    assert!(met.notes()[0].starts_with("stream_options: not sent"), "{:?}", met.notes());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_server_without_the_wanted_api_is_a_mistake_that_names_the_other() {
-    let no_chat = |question: &Question<'_>| {
-        if question.is_chat() { refusal(400, "must provide a chat template") } else { None }
-    };
-    let told = met(no_chat).await.mistake();
-    assert!(told.contains("does not serve chat: 400 must provide a chat template"), "{told}");
-    assert!(told.contains("try: `api: completions`"), "{told}");
-    let both = met_by(&[Api::Chat, Api::Completions], None, |question: &Question<'_>| {
-        let plain = question.path == "/v1/completions";
-        if plain { text(404, "Not Found") } else { None }
-    });
-    let told = both.await.mistake();
-    assert!(told.contains("plain completions: 404") && told.contains("`api: chat`"), "{told}");
-    let met = met_by(&[Api::Completions], None, no_chat).await;
-    let less = Abilities { chat: false, tokenize_messages: false, ..able() };
-    assert_eq!(met.abilities(), less);
+    assert_snapshot!(met.notes().join("\n"), @"stream_options: not sent: the server refused it: 422 stream_options");
 }
 
 #[tokio::test(start_paused = true)]
@@ -285,54 +268,6 @@ async fn the_wait_ends_with_the_time_to_be_ready() {
     let words = "/v1/models lists no model".to_owned();
     assert_eq!(met.found, Err(NoServer::NeverAnswered(words)));
     assert!((15.0..15.1).contains(&met.seconds), "{}", met.seconds);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_address_without_any_page_of_the_protocol_is_a_mistake_within_seconds() {
-    for model in [None, Some("m")] {
-        let met = met_by(&[Api::Chat], model, |_| text(404, "")).await;
-        assert!(met.mistake().contains("does not speak OpenAI's protocol"), "{}", met.mistake());
-        assert!(met.seconds < 3.0, "{}", met.seconds);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_model_that_is_served_and_not_listed_is_driven_and_one_that_is_refused_is_a_mistake() {
-    let alias = met_by(&[Api::Chat], Some("alias"), |_| None).await;
-    assert_eq!(alias.server().model.id, "alias");
-    assert_eq!(alias.notes(), ["model: the server does not list `alias`, and answers it"]);
-    let unknown = met_by(&[Api::Chat], Some("mm"), |question| {
-        let refused = question.body["model"] == "mm";
-        if refused { refusal(404, "The model `mm` does not exist") } else { None }
-    });
-    let told = unknown.await.mistake();
-    assert!(told.contains("does not list the model `mm`, and refuses it: 404"), "{told}");
-    assert!(told.contains("--model with one of: m"), "{told}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_refusal_that_does_not_end_is_told_after_a_quarter_of_a_minute() {
-    for (status, body, seconds) in [
-        (400, "Bad Request", 15..16),
-        (200, "data: [DONE]\n\n", 15..16),
-        (200, "{\"choices\":[{\"message\":{\"content\":\"a\"}}]}", 3..4),
-    ] {
-        let met = met_within(600, &[Api::Chat], None, move |question| {
-            if question.generates() { text(status, body) } else { None }
-        })
-        .await;
-        assert!(met.mistake().contains("cannot be driven"), "{}", met.mistake());
-        assert!(seconds.contains(&(met.seconds as u64)), "{body}: {}", met.seconds);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_key_that_only_requests_for_tokens_want_is_hinted_at() {
-    let met =
-        met(|question| if question.generates() { refusal(401, "Invalid API Key") } else { None })
-            .await;
-    assert!(met.mistake().contains("401 Invalid API Key\n  try: --api-key-env"));
-    assert!(met.seconds < 1.0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -268,7 +268,7 @@ impl Conductor {
             return None;
         }
         if self.server.restarts >= at_most {
-            let note = format!("{why}; the {at_most} restarts that are allowed are used up");
+            let note = format!("{why}; the allowed restarts are used up ({at_most})");
             self.stop(ClosedBecause::Gone, note);
             return None;
         }

@@ -148,6 +148,8 @@ impl StartupStage {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
     use crate::engine::signature::{LogSource, Meaning, classify};
 
@@ -171,10 +173,13 @@ mod tests {
         );
         let failed = meanings(&writer.start_failed());
         let too_small = meanings(&writer.cache_too_small(131_072, 76_256));
-        assert!(matches!(too_small[1], Meaning::StartFailed(why) if why.contains("max_model_len")));
         let killed = meanings(&[KILLED_AT_START.to_owned()]);
-        assert!(matches!(killed[..], [Meaning::StartFailed(why)] if why.contains("killed")));
-        assert!(failed.iter().all(|it| matches!(it, Meaning::StartFailed(_))) && failed.len() == 3);
+        let starts = [failed, too_small, killed].map(|meanings| format!("{meanings:?}"));
+        assert_snapshot!(starts.join("\n"), @r#"
+            [StartFailed("the engine ended while it started"), StartFailed("no memory is left for the KV cache"), StartFailed("the engine ended while it started")]
+            [StartFailed("the engine ended while it started"), StartFailed("max_model_len does not fit into the KV cache"), StartFailed("the engine ended while it started")]
+            [StartFailed("the engine was killed while it started, as by an OOM killer")]
+        "#);
         let way: Vec<String> =
             STARTUP_STAGES.iter().map(|(stage, _)| stage.words(writer)).collect();
         let weights = [Meaning::Progress("weights"); 5];

@@ -107,17 +107,13 @@ pub(crate) fn phrase(status: u16) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
 
     #[test]
     fn a_refusal_has_the_four_keys_and_its_own_status_as_code() {
-        let body = Refusal::too_long(140_000, 131_072, "").body();
-        let parsed: Value = serde_json::from_str(&body).expect("JSON");
-        let error = &parsed["error"];
-        assert_eq!(error["code"], 400);
-        assert_eq!(error["param"], "input_tokens");
-        assert_eq!(error["type"], "BadRequestError");
-        assert!(error["message"].as_str().is_some_and(|m| m.contains("contains 140000 input")));
-        assert!(Refusal::internal("x").body().contains("\"param\":null"));
+        assert_snapshot!(Refusal::too_long(140_000, 131_072, "").body(), @r#"{"error":{"message":"This model's maximum context length is 131072 tokens. However, your prompt contains 140000 input tokens, which exceeds this limit even without any output tokens. Please reduce the length of the input prompt. (parameter=input_tokens, value=140000)","type":"BadRequestError","param":"input_tokens","code":400}}"#);
+        assert_snapshot!(Refusal::internal("x").body(), @r#"{"error":{"message":"x","type":"InternalServerError","param":null,"code":500}}"#);
     }
 }

@@ -173,7 +173,7 @@ impl<S: Sink> Sink for Disk<S> {
         {
             if until == FOR_EVER {
                 let rows = self.waiting.len();
-                self.failed = Some(format!("the disk took nothing more: {rows} rows are lost"));
+                self.failed = Some(format!("the disk took nothing more; rows lost: {rows}"));
             } else {
                 timeline.until(until).await;
             }
@@ -189,6 +189,8 @@ impl<S: Sink> Sink for Disk<S> {
 #[cfg(test)]
 mod tests {
     use std::time::SystemTime;
+
+    use insta::assert_snapshot;
 
     use super::*;
     use crate::fact::{Clock, Fact};
@@ -267,7 +269,7 @@ mod tests {
         let (_, gone) = self::host(&["slow_disk@0s"]);
         let mut disk = Disk::new(Kept::default(), gone, 8);
         disk.append(entry(0)).unwrap();
-        assert!(disk.close().await.unwrap_err().contains("1 rows are lost"));
+        assert_snapshot!(disk.close().await.unwrap_err(), @"the disk took nothing more; rows lost: 1");
         assert!(disk.sink.seqs.is_empty());
     }
 
@@ -278,7 +280,7 @@ mod tests {
         disk.append(entry(0)).unwrap();
         disk.append(entry(1)).unwrap();
         let words = disk.append(entry(2)).unwrap_err();
-        assert!(words.contains("too slow"), "{words}");
+        assert_snapshot!(words, @"the disk is too slow: 2 rows wait to be written");
         timeline.until(At(20_000_000)).await;
         assert_eq!(disk.append(entry(3)), Err(words), "a row is lost: nothing may follow it");
     }

@@ -158,10 +158,10 @@ impl OpenLog<'_> {
         let (lines, mut read) = mpsc::channel(LINES_MAX);
         let mut pipes = JoinSet::new();
         if let Some(pipe) = child.stdout.take() {
-            pipes.spawn_local(lines_of(pipe, lines.clone()));
+            pipes.spawn(lines_of(pipe, lines.clone()));
         }
         if let Some(pipe) = child.stderr.take() {
-            pipes.spawn_local(lines_of(pipe, lines.clone()));
+            pipes.spawn(lines_of(pipe, lines.clone()));
         }
         drop(lines);
         let (mut complaint, mut count, mut silent_us) = (None, 0, OPENS_US);
@@ -169,19 +169,19 @@ impl OpenLog<'_> {
             let silent = At(timeline.now().0 + silent_us);
             match timeline.before(silent, read.recv()).await {
                 Some(Some(line)) => {
-                    let (stamp, text) = match stamped(&line) {
+                    let (stamp, text) = match stamped(&line.text) {
                         Some((stamp, text)) => (Some(stamp), text),
                         // Printed by the engine itself: an error, or its last line.
                         None if self.arguments[0] == "logs" => {
-                            complaint = Some(line);
+                            complaint = Some(line.text);
                             continue;
                         }
-                        None => (None, line.as_str()),
+                        None => (None, line.text.as_str()),
                     };
                     log.sees(None);
                     if stamp.is_none_or(|stamp| known.is_fresh(stamp, text)) {
                         count += 1;
-                        log.whole_line(self.at(stamp), text).await;
+                        log.whole_line(self.at(stamp), text, line.dropped_bytes).await;
                     }
                 }
                 Some(None) => break,

@@ -2,6 +2,8 @@
 //! reported. A change is reported once. An engine that was unreachable repeats its events, so the
 //! inspection waits for them.
 
+mod reported;
+
 use std::fs;
 use std::rc::Rc;
 
@@ -10,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::event::{ContainerEvent, ContainerEventKind};
 use super::events::{ContainerEventResult, Events};
-use super::inspect::{ContainerChange, ContainerState};
+use super::inspect::ContainerState;
 use super::{ContainerEngine, InspectError, nanoseconds};
 use crate::fact::{Exited, Fact, Source, TargetFact, TargetWord};
 use crate::series::{CONTAINER_RUNNING, MissedPart};
@@ -18,6 +20,7 @@ use crate::target::handle::NewsSender;
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{ContainerDescription, ServerPid};
+use reported::ReportedChanges;
 
 /// Interval between two inspections.
 const LOOK_US: u64 = 5_000_000;
@@ -70,17 +73,6 @@ pub(crate) async fn watch(watched: Watched, first: ContainerState, news: NewsSen
             }
         }
     }
-}
-
-/// Changes that events reported since the last inspection.
-#[derive(Debug, Default)]
-struct ReportedChanges {
-    starts: u64,
-    ends: u64,
-    pauses: u64,
-    removed: bool,
-    /// Starts that longhaul itself ordered.
-    ignored_starts: u64,
 }
 
 struct Watch {
@@ -185,7 +177,9 @@ impl Watch {
         let is_other = look.started != self.base.started || look.id != self.base.id;
         if let Some(change) = look.since(&self.base) {
             self.wait_for_events(heard).await;
-            self.changed(change, &look).await;
+            if let Some(fact) = self.told.unreported(change, &look, &self.base) {
+                self.news.target(fact).await;
+            }
         }
         self.is_deaf = false;
         self.base = look;
@@ -213,38 +207,6 @@ impl Watch {
         while let Some(Some(event)) = timeline.before(deadline, heard.recv()).await {
             self.hear(event).await;
         }
-    }
-
-    /// Reports a change that no event reported.
-    async fn changed(&self, change: ContainerChange, look: &ContainerState) {
-        let fact = match change {
-            ContainerChange::Recreated(words) if self.told.starts == 0 => {
-                TargetFact::new(TargetWord::Restarted, words)
-            }
-            ContainerChange::Restarted(words) => {
-                let again = look.restarts.saturating_sub(self.base.restarts).max(1);
-                if self.told.starts >= again {
-                    return;
-                }
-                TargetFact::new(TargetWord::Restarted, words)
-            }
-            ContainerChange::Ended if self.told.ends == 0 => {
-                let (code, oom_killed) = (look.exit_code, look.oom_killed);
-                let words = format!("it does not run any more, since {}", look.finished);
-                TargetFact {
-                    exit: Some(Exited { code, signal: None, oom_killed }),
-                    ..TargetFact::new(TargetWord::Exited, words)
-                }
-            }
-            ContainerChange::Paused if self.told.pauses == 0 => {
-                TargetFact::new(TargetWord::Paused, "its state is paused")
-            }
-            ContainerChange::Unpaused if self.told.pauses == 0 => {
-                TargetFact::new(TargetWord::Unpaused, "its state is running again")
-            }
-            _ => return,
-        };
-        self.news.target(fact).await;
     }
 
     async fn gone(&mut self) {
@@ -295,19 +257,6 @@ mod tests {
     use super::*;
     use crate::target::standin::said;
 
-    /// State of a container that ran, was restarted twice, and ended for lack of memory.
-    fn ended() -> ContainerState {
-        ContainerState {
-            id: "ab".to_owned(),
-            status: "exited".to_owned(),
-            exit_code: Some(137),
-            oom_killed: Some(true),
-            finished: "2026-11-23T06".to_owned(),
-            restarts: 2,
-            ..ContainerState::default()
-        }
-    }
-
     /// Returns a watch whose engine cannot be asked.
     fn watch(news: NewsSender, told: ReportedChanges) -> Watch {
         let engine = ContainerEngine::new("/no/such/engine", news.timeline());
@@ -321,49 +270,6 @@ mod tests {
             is_deaf: false,
             ask_again: Rc::new(Notify::new()),
         }
-    }
-
-    #[tokio::test]
-    async fn a_change_is_told_where_no_event_told_it() {
-        let words = || "the evidence".to_owned();
-        let mut all = Vec::new();
-        for (change, heard) in [
-            (
-                ContainerChange::Recreated(words()),
-                ReportedChanges { starts: 1, ..ReportedChanges::default() },
-            ),
-            (
-                ContainerChange::Restarted(words()),
-                ReportedChanges { starts: 2, ..ReportedChanges::default() },
-            ),
-            (ContainerChange::Ended, ReportedChanges { ends: 1, ..ReportedChanges::default() }),
-            (ContainerChange::Paused, ReportedChanges { pauses: 1, ..ReportedChanges::default() }),
-            (
-                ContainerChange::Unpaused,
-                ReportedChanges { pauses: 1, ..ReportedChanges::default() },
-            ),
-        ] {
-            let name = format!("{change:?}");
-            let again = change.clone();
-            let unheard = said(|news| async move {
-                watch(news, ReportedChanges::default()).changed(change, &ended()).await;
-            });
-            all.push(format!("{name}\n  {}", unheard.await));
-            let known =
-                said(|news| async move { watch(news, heard).changed(again, &ended()).await });
-            assert_eq!(known.await, "", "{name} was told by its event");
-        }
-        assert_snapshot!("changes", all.join("\n"));
-    }
-
-    #[tokio::test]
-    async fn of_two_restarts_of_which_one_was_heard_the_other_is_told() {
-        let told = said(|news| async move {
-            let heard = ReportedChanges { starts: 1, ..ReportedChanges::default() };
-            let change = ContainerChange::Restarted("twice".to_owned());
-            watch(news, heard).changed(change, &ended()).await;
-        });
-        assert_eq!(told.await, "Restarted: twice");
     }
 
     #[tokio::test]

@@ -5,13 +5,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::process::Command;
+use tokio::process::{ChildStderr, ChildStdout, Command};
 use tokio::task::JoinSet;
 
 use super::Process;
 use crate::fact::Exited;
 use crate::process::Stat;
-use crate::target::log::LogReader;
+use crate::target::log::{LogReader, LogThread};
 use crate::target::tree::ProcessTree;
 use crate::timeline::Timeline;
 use crate::unit::{At, micros};
@@ -61,13 +61,12 @@ impl Child {
         Ok(Child { pid, tree: ProcessTree::of_group(pid), handle, readers: JoinSet::new() })
     }
 
-    /// Spawns the readers of its output.
-    pub(super) fn listen(&mut self, log: &LogReader) {
-        if let Some(pipe) = self.handle.stdout.take() {
-            self.readers.spawn_local(log.clone().read(pipe));
-        }
-        if let Some(pipe) = self.handle.stderr.take() {
-            self.readers.spawn_local(log.clone().read(pipe));
+    /// Spawns the readers of its output in the log's thread, whose runtime then polls the pipes.
+    pub(super) fn listen(&mut self, log: &LogReader, thread: &LogThread) {
+        let out = self.handle.stdout.take().map(ChildStdout::into_owned_fd);
+        let err = self.handle.stderr.take().map(ChildStderr::into_owned_fd);
+        for pipe in [out, err].into_iter().flatten() {
+            self.readers.spawn_on(log.clone().read_fd(pipe), thread.runtime());
         }
     }
 

@@ -13,6 +13,7 @@ use longhaul::run::Watcher;
 use longhaul::run::conductor::Order;
 use longhaul::run::load::Progress;
 use longhaul::run::stop::channel;
+use longhaul::shown::named;
 use longhaul::unit::At;
 use tempfile::TempDir;
 
@@ -81,6 +82,11 @@ impl Starts {
     /// A published table.
     pub(super) fn table(&self, name: &str, text: &str) -> PathBuf {
         PathBuf::from(self.file(name, text))
+    }
+
+    /// A text with a name in place of the folder.
+    pub(super) fn named(&self, text: &str) -> String {
+        named(text, &[(&self.0.path().display().to_string(), "FOLDER")])
     }
 
     fn file(&self, name: &str, text: &str) -> String {

@@ -243,10 +243,10 @@ impl Played {
         word.unwrap_or_else(|| panic!("no gate {text}: {}", self.told()))
     }
 
-    /// Whether the report has words in it.
-    pub(super) fn says(&self, words: &str) -> bool {
-        let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        flat(&self.told()).contains(&flat(words))
+    /// Findings and warnings of the report, a line each, after the words on the ailments.
+    pub(super) fn notes(&self) -> String {
+        let page = self.judged.page();
+        page.ailing.iter().chain(&page.notes).cloned().collect::<Vec<_>>().join("\n")
     }
 }
 

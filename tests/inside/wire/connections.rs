@@ -1,5 +1,6 @@
 //! Tests connections that are used again: which failures of them are sent once more, and redirects.
 
+use insta::assert_snapshot;
 use longhaul::fact::BrokenHow;
 use longhaul::world::{Call, Reply, Wire};
 
@@ -31,12 +32,16 @@ async fn second(end: &[Step], fresh: Option<&[Step]>) -> (Request, Option<String
 
 #[tokio::test]
 async fn a_used_connection_that_closes_before_a_byte_is_tried_once_on_a_fresh_one() {
+    let mut bodies = Vec::new();
     for end in [&[][..], &[Step::Reset]] {
         let slow = [vec![Step::Wait(40)], good()].concat();
         let (row, body) = second(end, Some(&slow)).await;
         assert_eq!((row.ended, row.resent), (Ended::Completed, true), "{}", row.error);
-        assert!(row.ttft_us.unwrap() >= 40_000 && body.unwrap().contains("\"stream\":true"));
+        assert!(row.ttft_us.unwrap() >= 40_000);
+        bodies.push(body.unwrap());
     }
+    bodies.dedup();
+    assert_snapshot!(bodies.join("\n"), @r#"{"model":"m","messages":[{"role":"user","content":"hm"}],"max_tokens":1,"temperature":0,"stream":true,"stream_options":{"include_usage":true}}"#);
 }
 
 #[tokio::test]
@@ -127,5 +132,7 @@ async fn a_host_without_a_known_address_is_told_by_its_name() {
     .unwrap();
     let broken = scene.http.call(Call::get("/v1/models")).await.err().unwrap();
     assert_eq!((broken.how, broken.stage), (BrokenHow::Unresolved, Stage::Connect));
-    assert!(broken.words.contains(&name), "{}", broken.words);
+    // The resolver's own words differ between systems.
+    let words = broken.words.split(": ").next().unwrap_or_default();
+    assert_eq!(words, format!("the host `{name}` has no known address"));
 }

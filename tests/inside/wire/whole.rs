@@ -33,7 +33,7 @@ async fn an_answer_of_vllm_with_reasoning_and_usage_in_every_chunk_is_completed(
     assert_eq!(answer.itl_us.iter().map(|(_, tokens)| tokens).sum::<u64>(), 3);
     assert_eq!((row.error.as_str(), row.checks.len()), ("", 0));
     assert!(row.answer.is_some() && answer.frames.is_empty());
-    assert!(body.contains(r#""continuous_usage_stats":true"#), "{body}");
+    insta::assert_snapshot!(body, @r#"{"model":"m","messages":[{"role":"user","content":"hm"}],"max_tokens":6,"temperature":0,"stream":true,"stream_options":{"include_usage":true,"continuous_usage_stats":true}}"#);
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use insta::assert_snapshot;
+
 use super::server::{ServerPage, refusal, stream, text};
 use super::{met, met_by, met_within};
 use crate::spec::scenario::Api;
@@ -23,24 +25,49 @@ async fn a_list_that_is_refused_or_silent_is_not_needed_for_a_named_model() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_refuses_its_list_is_a_mistake_that_names_the_model_option() {
+    let mut mistakes = Vec::new();
     for (status, seconds) in [(400, 3.0), (405, 3.0), (501, 3.0), (404, 75.0)] {
         let met = met_within(600, &[Api::Chat], None, move |question| {
             if question.path == "/v1/models" { refusal(status, "no") } else { None }
         })
         .await;
-        assert!(met.mistake().contains("try: --model NAME"), "{}", met.mistake());
+        mistakes.push(met.mistake());
         assert!(met.seconds < seconds, "{status}: {}", met.seconds);
     }
+    assert_snapshot!(mistakes.join("\n\n"), @"
+        error: the server does not list its models: 400 no
+           at: /v1/models
+          try: --model NAME, with a name that the server knows
+
+        error: the server does not list its models: 405 no
+           at: /v1/models
+          try: --model NAME, with a name that the server knows
+
+        error: the server does not list its models: 501 no
+           at: /v1/models
+          try: --model NAME, with a name that the server knows
+
+        error: the server does not list its models: 404 no
+           at: /v1/models
+          try: --model NAME, with a name that the server knows
+    ");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_other_scheme_is_a_mistake_within_seconds() {
+    let mut mistakes = Vec::new();
     for model in [None, Some("m")] {
         let https = "<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>";
         let met = met_by(&[Api::Chat], model, move |_| text(400, https)).await;
-        assert!(met.mistake().contains("try: --endpoint https://"), "{}", met.mistake());
+        mistakes.push(met.mistake());
         assert!(met.seconds < 3.0, "{}", met.seconds);
     }
+    mistakes.dedup();
+    assert_snapshot!(mistakes.join("\n"), @"
+        error: the server expects HTTPS: 400 The plain HTTP request was sent to HTTPS port
+           at: --endpoint
+          try: --endpoint https://…, as the server expects HTTPS at this port
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,6 +80,5 @@ async fn an_answer_of_any_2xx_is_one_and_its_status_is_noted_once() {
     })
     .await;
     assert!(met.abilities().chat && met.abilities().ignore_eos);
-    let told = met.notes().iter().filter(|note| note.contains("201 instead of 200")).count();
-    assert_eq!(told, 1, "{:?}", met.notes());
+    assert_snapshot!(met.notes().join("\n"), @"status: answers have 201 instead of 200");
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use insta::assert_snapshot;
+
 use super::replay::goes_on_alike_at_every_cut;
 use super::toy::Toy;
 use crate::fact::{
@@ -66,7 +68,7 @@ fn a_server_that_died_is_started_again_after_its_cool_down_and_the_plan_goes_on(
     assert_eq!(actions(&toy).len(), 1);
     let (what, note) = &actions(&toy)[0];
     assert_eq!(what, "restart");
-    assert!(note.contains("signal 9") && note.contains("1 of at most 3"), "{note}");
+    assert_snapshot!(note, @"it ended: signal 9; restart 1 of at most 3");
     let sent = toy.requests(|request| request.sent >= died);
     let first = sent.iter().map(|request| request.sent).min().unwrap();
     // Thirty seconds of cool-down, two until the launch, ten until it is up.
@@ -81,7 +83,7 @@ fn where_it_is_not_to_be_started_again_the_run_ends_with_it() {
     toy.dies();
     assert_eq!(toy.run(), ClosedBecause::Gone);
     assert!(toy.now.seconds() < 110.0 && actions(&toy).is_empty());
-    assert!(closed_note(&toy).contains("not to be started again"), "{}", closed_note(&toy));
+    assert_snapshot!(closed_note(&toy), @"it ended: signal 9; it is not to be started again");
 }
 
 #[test]
@@ -94,7 +96,7 @@ fn a_budget_of_restarts_comes_to_its_end() {
     }
     assert_eq!(toy.run(), ClosedBecause::Gone);
     assert_eq!(actions(&toy).len(), 2);
-    assert!(closed_note(&toy).contains("used up"), "{}", closed_note(&toy));
+    assert_snapshot!(closed_note(&toy), @"it ended: signal 9; the allowed restarts are used up (2)");
 }
 
 #[test]
@@ -136,7 +138,7 @@ fn who_hangs_is_restarted_where_that_is_asked() {
     toy.frozen = Some((At(100_000_000), At(u64::MAX)));
     assert_eq!(toy.run(), ClosedBecause::Done);
     assert_eq!(actions(&toy).len(), 1);
-    assert!(actions(&toy)[0].1.contains("it hangs"), "{:?}", actions(&toy));
+    assert_snapshot!(actions(&toy)[0].1, @"it hangs; restart 1 of at most 3");
 }
 
 #[test]

@@ -1,0 +1,160 @@
+//! Tests how much of a run each source covers.
+
+use super::*;
+use crate::analysis::CalendarFold;
+use crate::fact::{MissedReason, Source};
+use crate::incident::fixture::Story;
+use crate::series::{LOG_LINES, OOM_KILLS};
+
+fn coverage(story: &Story) -> Coverage {
+    let (mut pass, mut watch) = (CalendarFold::new(), CoverageFold::default());
+    for entry in &story.entries {
+        pass.fold(entry);
+        watch.fold(entry);
+    }
+    watch.finish(&pass.finish())
+}
+
+fn share_of(coverage: &Coverage, count: Count) -> f64 {
+    coverage.of(count).unwrap().share()
+}
+
+#[test]
+fn probes_every_ten_seconds_cover_crashes_but_not_restarts() {
+    let mut story = Story::soaking();
+    (0..=10).for_each(|index| {
+        story.up(f64::from(index) * 10.0, true);
+    });
+    let coverage = coverage(&story);
+    assert!((share_of(&coverage, Count::Crashes) - 1.0).abs() < 1e-9);
+    assert!(share_of(&coverage, Count::Restarts) < 0.1);
+    assert!(share_of(&coverage, Count::Ooms).abs() < 1e-9);
+}
+
+#[test]
+fn an_engine_that_was_away_saw_less_of_its_container() {
+    let mut story = Story::soaking();
+    let missed = |why: &str| {
+        let (source, reason) = (Source::Container, MissedReason::Unreadable);
+        Fact::Missed(Missed::once(source, series::MissedPart::State.word(), reason, why.to_owned()))
+    };
+    for second in 1..=10 {
+        story.reading(f64::from(second * 10), Source::Container, "cgroup_oom_kills", 0.0);
+    }
+    for second in [10, 20, 30] {
+        story.reading(f64::from(second), Source::Container, "running", 1.0);
+    }
+    story.push(38.0, missed("no daemon")).push(68.0, missed("no daemon"));
+    for second in [73, 83, 93, 100] {
+        story.reading(f64::from(second), Source::Container, "running", 1.0);
+    }
+    story.up(101.0, true);
+    let coverage = coverage(&story);
+    let source = coverage.sources.iter().find(|source| source.name == "container").unwrap();
+    assert!(source.share > 0.55 && source.share < 0.70, "{source:?}");
+    assert_eq!(source.why, "no daemon");
+}
+
+#[test]
+fn a_log_that_was_not_read_for_an_interval_is_not_covered_by_those_beside_it() {
+    let log = |gap: &[u32]| {
+        let mut story = Story::soaking();
+        for second in (10..=100).step_by(10) {
+            let at = f64::from(second);
+            if gap.contains(&second) {
+                let why = "no such file".to_owned();
+                let reason = MissedReason::Unreadable;
+                let missed = Missed::once(Source::Process, LOG_LINES, reason, why);
+                story.push(at, Fact::Missed(missed));
+            } else {
+                story.reading(at, Source::Process, LOG_LINES, 0.0);
+            }
+        }
+        story.up(100.0, true);
+        let coverage = coverage(&story);
+        coverage.sources.into_iter().find(|source| source.name == "server log").unwrap()
+    };
+    let quiet = log(&[]);
+    assert!((quiet.share - 1.0).abs() < 1e-9, "a quiet log is read: {quiet:?}");
+    let source = log(&[40]);
+    assert!((source.share - 0.9).abs() < 1e-9 && source.why == "no such file", "{source:?}");
+    let gone = log(&[20, 70, 80, 90, 100]);
+    assert!((gone.share - 0.5).abs() < 1e-9, "{gone:?}");
+}
+
+#[test]
+fn an_interval_in_which_lines_were_cut_was_not_read() {
+    let mut story = Story::soaking();
+    for second in (10..=100).step_by(10) {
+        let at = f64::from(second);
+        story.reading(at, Source::Process, LOG_LINES, 3.0);
+        let dropped = if second == 40 { 20_000.0 } else { 0.0 };
+        story.reading(at, Source::Process, LOG_DROPPED, dropped);
+    }
+    story.up(100.0, true);
+    let coverage = coverage(&story);
+    let unseen = coverage.of(Count::Ooms).unwrap().unseen().next().unwrap();
+    assert!((unseen.share - 0.9).abs() < 1e-9, "{unseen:?}");
+    assert_eq!(unseen.why, "without 20000 bytes of long lines");
+}
+
+#[test]
+fn a_stamp_beyond_all_years_is_counted_like_any_other() {
+    let mut story = Story::soaking();
+    story.up(10.0, true).up(9e12, true);
+    let coverage = coverage(&story);
+    assert!(share_of(&coverage, Count::Crashes) < 1e-6);
+}
+
+#[test]
+fn where_no_load_began_it_is_not_said_that_nobody_looked() {
+    let mut story = Story::new();
+    story.opened().reading(10.0, Source::Process, LOG_LINES, 3.0).up(20.0, true);
+    let coverage = coverage(&story);
+    assert!(coverage.sources.iter().all(|source| source.why == NO_LOAD), "{coverage:?}");
+}
+
+#[test]
+fn requests_in_flight_cover_restarts_as_long_as_they_fly() {
+    let mut story = Story::soaking();
+    let mut request = story.request(0.0, 0);
+    request.done = Story::at(50.0);
+    story.push(50.0, Fact::Request(Box::new(request))).up(100.0, true);
+    let share = share_of(&coverage(&story), Count::Restarts);
+    assert!((share - 0.51).abs() < 0.011, "{share}");
+}
+
+#[test]
+fn the_kernels_log_is_not_the_servers() {
+    let mut story = Story::soaking();
+    (1..=10).for_each(|index| {
+        story.reading(f64::from(index) * 10.0, Source::Kernel, LOG_LINES, 3.0);
+    });
+    let coverage = coverage(&story);
+    let unseen = coverage.of(Count::Ooms).unwrap().unseen().next().unwrap();
+    assert_eq!(unseen.in_words(), "server log not read");
+}
+
+#[test]
+fn the_kernel_of_a_server_that_is_elsewhere_is_dark_and_says_where_it_is() {
+    let mut story = Story::soaking();
+    let why = "is on another machine: spark".to_owned();
+    let missed = Missed::once(Source::Kernel, "kernel", MissedReason::Unreadable, why);
+    story.push(50.0, Fact::Missed(missed)).up(100.0, true);
+    let coverage = coverage(&story);
+    let words: Vec<String> =
+        coverage.of(Count::Ooms).unwrap().unseen().map(SourceCoverage::in_words).collect();
+    assert_eq!(words, ["server log not read", "kernel is on another machine: spark"]);
+}
+
+#[test]
+fn ooms_need_both_halves_and_the_dark_one_is_named() {
+    let mut story = Story::soaking();
+    (1..=10).for_each(|index| {
+        story.reading(f64::from(index) * 10.0, Source::Kernel, OOM_KILLS.name, 0.0);
+    });
+    let coverage = coverage(&story);
+    let unseen: Vec<&str> =
+        coverage.of(Count::Ooms).unwrap().unseen().map(|source| source.name).collect();
+    assert_eq!(unseen, ["server log"]);
+}
