@@ -296,9 +296,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         self.conductor.fold(&entry);
         self.watcher.entry(&entry);
         self.react(&entry.fact);
-        if let Some(note) = self.known.note(&entry.fact) {
-            self.record(at, Fact::Seen(note))?;
-        }
+        self.known.fold(&entry.fact);
         if let Fact::Closed(closed) = &entry.fact {
             self.closed = Some(closed.clone());
         }

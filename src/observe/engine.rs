@@ -8,11 +8,12 @@ use page::MetricsPage;
 use processes::MetricsProcesses;
 
 use crate::engine::Engine;
-use crate::fact::{BrokenHow, Source};
+use crate::fact::{BrokenHow, Source, Statement};
 use crate::protocol::probe::{self, METRICS};
 use crate::series::{
     HEALTH_STATUS, KV_USAGE, KV_USAGE_MAX, METRICS_PROCESS, Series, SeriesUnit, UP,
 };
+use crate::unit::At;
 use crate::world::{Broken, Call, LocalFuture, Observation, Reply, Sample, Sensor, Wire};
 
 /// Limit of a metrics page; vLLM's has some 60 KB.
@@ -61,7 +62,7 @@ impl<W: Wire> Sensor for EngineSensor<W> {
 impl<W: Wire> EngineSensor<W> {
     /// Requests and reads the page.
     async fn page(&mut self) -> Result<Observation, String> {
-        let (status, body) = match self.get(self.path).await {
+        let (status, body, at) = match self.get(self.path).await {
             Ok(page) => page,
             Err(broken) => return gone(broken),
         };
@@ -74,40 +75,44 @@ impl<W: Wire> EngineSensor<W> {
             if status != 200 || body.len() > PAGE_BYTES_MAX {
                 return Err(format!("{METRICS} answered {status} with {} bytes", body.len()));
             }
-            samples.extend(self.metrics(&String::from_utf8_lossy(&body)));
+            samples.extend(self.metrics(&String::from_utf8_lossy(&body), at));
         }
-        Ok(samples.into())
+        let note = |words| Statement::note("metrics", words);
+        let seen = self.processes.take_notes().into_iter().map(note).collect();
+        Ok(Observation { samples, seen, ..Observation::default() })
     }
 
     /// Looks at the health where the metrics have failed with a status. They may fail alone: they
     /// can be switched off, and their files may be on a disk that is gone.
     async fn health(&self, metrics: u16) -> Result<Observation, String> {
         match self.get(self.health).await {
-            Ok((status, body)) if probe::is_up(self.health, status, &body) => {
+            Ok((status, body, _)) if probe::is_up(self.health, status, &body) => {
                 Err(format!("{METRICS} answered {metrics}, and no metrics"))
             }
-            Ok((status, _)) => Ok(not_up(status)),
+            Ok((status, ..)) => Ok(not_up(status)),
             Err(broken) => gone(broken),
         }
     }
 
-    /// Requests a page; of one that is too long, the beginning.
-    async fn get(&self, path: &str) -> Result<(u16, Vec<u8>), Broken> {
+    /// Requests a page; of one that is too long, the beginning. Returns its status, its body, and
+    /// the time of the body's end.
+    async fn get(&self, path: &str) -> Result<(u16, Vec<u8>, At), Broken> {
         let mut reply = self.wire.call(Call::get(path)).await?;
-        let mut body = Vec::new();
-        while let Some((_, bytes)) = reply.chunk().await? {
+        let (mut body, mut until) = (Vec::new(), At::ZERO);
+        while let Some((at, bytes)) = reply.chunk().await? {
+            until = at;
             body.extend_from_slice(&bytes);
             if body.len() > PAGE_BYTES_MAX {
                 break;
             }
         }
-        Ok((reply.status(), body))
+        Ok((reply.status(), body, until))
     }
 
     /// Reads the engine's series from a metrics page, of all processes that answer in turn.
-    fn metrics(&mut self, text: &str) -> Vec<Sample> {
+    fn metrics(&mut self, text: &str, at: At) -> Vec<Sample> {
         let metrics = self.engine.metrics();
-        let number = self.processes.fold(MetricsPage::read(text, metrics));
+        let number = self.processes.fold(MetricsPage::read(text, metrics), at);
         let mut samples = Vec::new();
         samples.extend(number.map(|number| Sample::one(&METRICS_PROCESS, number as f64)));
         for (index, (series, _)) in metrics.iter().enumerate() {

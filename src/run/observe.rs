@@ -134,6 +134,9 @@ impl Watching {
         for (at, said) in look.said {
             self.tell(at, Fact::Said(said)).await?;
         }
+        for seen in look.seen {
+            self.tell(self.seen, Fact::Seen(seen)).await?;
+        }
         // Only sensors that are read every second keep single seconds; the rows of slower ones
         // hold every reading anyway.
         if self.needs_second_rows(now) {

@@ -8,7 +8,7 @@ use super::arrive::{self, Model};
 use super::identity::{self, Identity};
 use super::{EventLoop, TaskMessage};
 use crate::fact::{Fact, Request, Statement, TargetWord};
-use crate::series::{METRICS_PROCESS, MODEL_LISTED};
+use crate::series::MODEL_LISTED;
 use crate::unit::At;
 use crate::world::{ContainerDescription, Sink, TargetOrder, Wire};
 
@@ -38,43 +38,21 @@ pub(super) struct KnownServer {
     changes: u32,
     /// Whether the server was found not to list its model any more.
     pub unlisted: bool,
-    /// Largest number of a process that answered for the metrics.
-    newest: f64,
-    /// Whether it was told that several answer in turn.
-    told: bool,
 }
 
 impl KnownServer {
     /// Returns the state before the load.
     pub(super) fn new(identity: Identity) -> KnownServer {
-        KnownServer {
-            identity,
-            contained: None,
-            looking: false,
-            changes: 0,
-            unlisted: false,
-            newest: 0.0,
-            told: false,
-        }
+        KnownServer { identity, contained: None, looking: false, changes: 0, unlisted: false }
     }
 
-    /// Takes in a reading, and returns the note that several processes answer for the metrics in
-    /// turn, once.
-    pub(super) fn note(&mut self, fact: &Fact) -> Option<Statement> {
-        let Fact::Reading(reading) = fact else { return None };
-        if MODEL_LISTED.is_of(reading) {
+    /// Takes in a reading of whether the model is listed.
+    pub(super) fn fold(&mut self, fact: &Fact) {
+        if let Fact::Reading(reading) = fact
+            && MODEL_LISTED.is_of(reading)
+        {
             self.unlisted = reading.last < 0.5;
         }
-        if !METRICS_PROCESS.is_of(reading) {
-            return None;
-        }
-        let returned = reading.min < self.newest;
-        self.newest = self.newest.max(reading.max);
-        if !returned || std::mem::replace(&mut self.told, true) {
-            return None;
-        }
-        let words = "several processes answer for /metrics in turn, such as replicas behind one address: their numbers are taken together";
-        Some(Statement::note("metrics", words.to_owned()))
     }
 }
 
@@ -191,30 +169,12 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::Reading;
-
-    /// Notes on readings of the process that answered for the metrics.
-    fn notes(readings: &[(f64, f64)]) -> usize {
-        let mut known = KnownServer::new(Identity::default());
-        let reading = |(min, last): &(f64, f64)| Reading {
-            min: *min,
-            max: last.max(*min),
-            ..METRICS_PROCESS.reading(*last)
-        };
-        readings.iter().filter_map(|it| known.note(&Fact::Reading(reading(it)))).count()
-    }
-
-    #[test]
-    fn processes_that_answer_in_turn_are_told_once_and_a_restart_is_not() {
-        assert_eq!(notes(&[(1.0, 1.0), (1.0, 2.0), (1.0, 1.0), (2.0, 2.0), (1.0, 1.0)]), 1);
-        assert_eq!(notes(&[(1.0, 1.0), (1.0, 2.0), (2.0, 2.0), (2.0, 3.0)]), 0);
-    }
 
     #[test]
     fn a_model_that_is_not_listed_any_more_is_remembered_until_it_is() {
         let mut known = KnownServer::new(Identity::default());
         for (value, unlisted) in [(0.0, true), (1.0, false)] {
-            assert_eq!(known.note(&Fact::Reading(MODEL_LISTED.reading(value))), None);
+            known.fold(&Fact::Reading(MODEL_LISTED.reading(value)));
             assert_eq!(known.unlisted, unlisted);
         }
     }

@@ -48,7 +48,7 @@ table! {
     MODEL_LISTED: Engine "model_listed", Truth, Life, Never, [Probes];
     /// Whether the one token came that a probe asked for, after requests had failed one after the other.
     TOKEN_ANSWERED: Engine "token_answered", Truth, Life, Never, [Probes];
-    /// Number of the process that answered `/metrics`, in the order in which they were first read.
+    /// Number of the process that answered `/metrics`: 1 for the first, larger for one that may have started later, smaller for one that was running before.
     METRICS_PROCESS: Engine "metrics_process", Number("process"), Life, Change, [Probes Metrics];
     /// When its process started.
     ENGINE_STARTED: Engine "process_start_time_seconds", Epoch, Life, Change, [Probes Metrics];

@@ -1,7 +1,7 @@
-//! Defines the result of one reading of a sensor: samples, and log lines that
-//! match a signature. Log lines keep their own instants and are never folded.
+//! Defines the result of one reading of a sensor: samples, notes, and log lines
+//! that match a signature. Log lines keep their own instants and are never folded.
 
-use crate::fact::SignatureMatch;
+use crate::fact::{SignatureMatch, Statement};
 use crate::series::Series;
 use crate::unit::At;
 
@@ -33,6 +33,8 @@ pub(crate) struct Observation {
     pub samples: Vec<Sample>,
     /// Log lines that match a signature.
     pub said: Vec<(At, SignatureMatch)>,
+    /// Notes for the report.
+    pub seen: Vec<Statement>,
     /// Instant of the observation, where it is earlier than the end of the reading.
     pub at: Option<At>,
 }

@@ -509,7 +509,7 @@ fn a_restart_that_shows_itself_late_ended_when_the_new_process_was_first_read() 
     story.good(21.0, 0);
     metrics(&mut story, 30.0, 2.0);
     story.good(31.0, 0).good(41.0, 0);
-    metrics(&mut story, 61.0, 2.0);
+    metrics(&mut story, 91.0, 2.0);
     let incidents = incidents(&story);
     let [restart] = &incidents[..] else { panic!("{incidents:?}") };
     assert_eq!((restart.from, restart.until), (At(20_000_000), Some(At(30_000_000))));

@@ -3,7 +3,8 @@
 //!
 //! A new process is the old one after a restart, or one more replica behind the same address. Which
 //! of them it is shows when an earlier process answers again, or none does for a while. After a bad
-//! sign in between it is a restart at once.
+//! sign in between it is a restart at once. A process with a smaller number than all before it was
+//! running before: without a bad sign it is no restart.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +12,10 @@ use crate::fact::Reading;
 use crate::series::{self, METRICS_PROCESS, SeriesKind};
 use crate::unit::At;
 
-/// Time without an answer of an earlier process after which it counts as replaced, microseconds:
-/// six looks, so that it is rare that replicas chosen at random are taken for a restart.
-const REPLACED_US: u64 = 30_000_000;
+/// Time without an answer of an earlier process after which it counts as replaced, microseconds,
+/// for each other process: twelve looks, so that it is rare that replicas chosen at random are
+/// taken for a restart.
+const REPLACED_US: u64 = 60_000_000;
 
 /// Bound on the series kept; an engine has a few dozen.
 const SERIES_MAX: usize = 1_024;
@@ -22,9 +24,9 @@ const SERIES_MAX: usize = 1_024;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Processes {
     /// Time at which each was last read, by number; without those that were replaced.
-    seen: BTreeMap<u64, At>,
+    seen: BTreeMap<i64, At>,
     /// Processes that may have replaced an earlier one, with the time at which each was first read.
-    new: BTreeMap<u64, At>,
+    new: BTreeMap<i64, At>,
     /// Whether the load ended, so that nothing is waited for any more.
     ended: bool,
     /// Series of a journal without numbers of processes.
@@ -40,6 +42,12 @@ pub(super) struct Replaced {
     pub evidence: String,
 }
 
+impl Replaced {
+    fn new(since: At, until: At) -> Replaced {
+        Replaced { since, until, evidence: "its metrics are those of a new process".to_owned() }
+    }
+}
+
 impl Processes {
     /// Takes in a reading of the engine, with the newest bad sign of the server. Returns the
     /// restart that it shows.
@@ -47,15 +55,24 @@ impl Processes {
         if !METRICS_PROCESS.is_of(reading) {
             return self.fold_series(at, reading);
         }
-        let number = reading.last as u64;
-        let is_new = !self.seen.contains_key(&number);
-        if is_new && !self.seen.is_empty() {
-            self.new.insert(number, at);
+        let number = reading.last as i64;
+        let earlier =
+            self.seen.values().copied().max().filter(|_| !self.seen.contains_key(&number));
+        let may_be_younger = self.seen.range(..number).next().is_some();
+        if let Some(last) = earlier {
+            if may_be_younger {
+                self.new.insert(number, at);
+            } else if bad.is_some_and(|bad| bad > last) {
+                self.seen = BTreeMap::from([(number, at)]);
+                self.new.clear();
+                return Some(Replaced::new(last, at));
+            }
         }
         let seen = self.seen.entry(number).or_insert(at);
         *seen = at.max(*seen);
+        let wait_us = REPLACED_US * (self.seen.len().max(2) as u64 - 1);
         self.replaced(|first, last| {
-            at.since(first) >= REPLACED_US || last < first && bad.is_some_and(|bad| bad > last)
+            at.since(first) >= wait_us || last < first && bad.is_some_and(|bad| bad > last)
         })
     }
 
@@ -76,7 +93,7 @@ impl Processes {
     fn replaced(&mut self, is_time: impl Fn(At, At) -> bool) -> Option<Replaced> {
         for (number, first) in self.new.clone() {
             let before = || self.seen.range(..number);
-            let gone: Vec<u64> =
+            let gone: Vec<i64> =
                 before().filter(|(_, seen)| **seen < first).map(|(number, _)| *number).collect();
             let Some(last) = before().map(|(_, seen)| *seen).max() else { continue };
             if gone.is_empty() {
@@ -84,8 +101,7 @@ impl Processes {
             } else if self.ended || is_time(first, last) {
                 let since = gone.iter().filter_map(|number| self.seen.remove(number)).max()?;
                 self.new.remove(&number);
-                let evidence = "its metrics are those of a new process".to_owned();
-                return Some(Replaced { since, until: first, evidence });
+                return Some(Replaced::new(since, first));
             }
         }
         None

@@ -236,7 +236,7 @@ fn a_server_without_its_model_is_away_until_it_lists_it_again_whatever_its_healt
 }
 
 /// Adds looks five seconds apart at metrics of these processes.
-fn metrics(story: &mut Story, from: f64, processes: &[u32]) {
+fn metrics(story: &mut Story, from: f64, processes: &[i32]) {
     for (index, process) in processes.iter().enumerate() {
         let seconds = from + 5.0 * index as f64;
         story.reading(seconds, Source::Engine, METRICS_PROCESS.name, f64::from(*process));
@@ -270,9 +270,9 @@ fn a_new_process_is_a_restart_at_once_after_a_bad_sign_and_else_when_the_old_one
     metrics(&mut story, 10.0, &[2]);
     assert_eq!(restarts(&story), [5.0]);
     let mut story = Story::new();
-    metrics(&mut story, 0.0, &[1, 1, 2, 2, 2, 2, 2, 2]);
+    metrics(&mut story, 0.0, &[1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
     assert!(restarts(&story).is_empty());
-    metrics(&mut story, 40.0, &[2, 2, 2]);
+    metrics(&mut story, 70.0, &[2, 2, 2]);
     assert_eq!(restarts(&story), [5.0]);
 }
 
@@ -292,6 +292,29 @@ fn a_new_process_at_the_end_of_the_load_is_a_restart() {
 #[test]
 fn one_of_several_replicas_that_begins_anew_is_one_restart() {
     let mut story = Story::new();
-    metrics(&mut story, 0.0, &[1, 2, 1, 2, 1, 1, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3]);
+    metrics(&mut story, 0.0, &[1, 2, 1, 2, 1, 1, 1]);
+    metrics(&mut story, 35.0, &[3, 1].repeat(13));
     assert_eq!(restarts(&story), [15.0]);
+}
+
+#[test]
+fn many_replicas_in_turn_are_no_restart() {
+    let mut story = Story::new();
+    metrics(&mut story, 0.0, &[1, 2, 3, 4, 5, 6, 7, 8].repeat(12));
+    assert!(restarts(&story).is_empty());
+}
+
+#[test]
+fn a_process_that_was_running_before_is_a_restart_only_after_a_bad_sign() {
+    let mut story = Story::new();
+    metrics(&mut story, 0.0, &[1, 1]);
+    metrics(&mut story, 10.0, &[0; 20]);
+    metrics(&mut story, 110.0, &[-1, 0, -1, 1]);
+    story.phase(130.0, Phase::Drain);
+    assert!(restarts(&story).is_empty());
+    let mut story = Story::new();
+    metrics(&mut story, 0.0, &[1, 1]);
+    story.bad(7.0, 0, Ended::Truncated, "eof").up(7.5, true);
+    metrics(&mut story, 10.0, &[0, 0]);
+    assert_eq!(restarts(&story), [5.0]);
 }

@@ -1,6 +1,6 @@
 //! Tests the sensor on pages that a wire gives, one for each look.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -15,11 +15,11 @@ use crate::unit::At;
 /// Status and body of an answer, or how the connection failed.
 type Answer = Result<(u16, String), BrokenHow>;
 
-/// Wire that answers with the next page.
+/// Wire that answers with the next page, five seconds after the one before.
 #[derive(Clone, Default)]
-struct Pages(Rc<RefCell<VecDeque<Answer>>>);
+struct Pages(Rc<RefCell<VecDeque<Answer>>>, Rc<Cell<u64>>);
 
-struct Page(u16, Option<String>);
+struct Page(u16, Option<String>, At);
 
 impl Wire for Pages {
     type Reply = Page;
@@ -33,7 +33,8 @@ impl Wire for Pages {
             words: "no".into(),
             resent: false,
         };
-        next.map(|(status, body)| Page(status, Some(body))).map_err(broken)
+        self.1.set(self.1.get() + 5_000_000);
+        next.map(|(status, body)| Page(status, Some(body), At(self.1.get()))).map_err(broken)
     }
 }
 
@@ -43,7 +44,7 @@ impl Reply for Page {
     }
 
     async fn chunk(&mut self) -> Result<Option<(At, Bytes)>, Broken> {
-        Ok(self.1.take().map(|text| (At::ZERO, Bytes::from(text))))
+        Ok(self.1.take().map(|text| (self.2, Bytes::from(text))))
     }
 }
 

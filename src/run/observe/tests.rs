@@ -37,7 +37,7 @@ impl Sensor for Counting {
         self.looks += 1;
         let said = self.said.borrow_mut().drain(..).map(|said| (At(7), said)).collect();
         let samples = vec![Sample::one(&MEM_FREE, self.looks as f64)];
-        Box::pin(std::future::ready(Ok(Observation { samples, said, at: None })))
+        Box::pin(std::future::ready(Ok(Observation { samples, said, ..Observation::default() })))
     }
 }
 
