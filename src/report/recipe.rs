@@ -143,10 +143,9 @@ pub(crate) fn diff(one: &ReadRecipe, other: &ReadRecipe, clean: &dyn Fn(&str) ->
     out + &match found.serving.as_slice() {
         [] => "They serve alike.\n".to_owned(),
         [only] => format!("One variable at a time: {}.\n", cell(&only.what)),
-        several => format!(
-            "{} variables at once: their effects cannot be told apart.\n",
-            several.len()
-        ),
+        several => {
+            format!("{} variables at once: their effects cannot be told apart.\n", several.len())
+        }
     }
 }
 

@@ -148,7 +148,7 @@ pub(crate) async fn arrive<W: Wire>(
             abilities::detect(&ask, api, &first, output, &mut abilities),
         )
     };
-    let still = |now| waiting(now, "it answers, and is asked what it can do");
+    let still = |now| waiting(now, "it answers; checking what it supports");
     let (pages, mut notes) = with_progress(timeline, detected, still).await;
     let abilities = pages.add_to(abilities);
     for api in wanted.apis.iter().filter(|api| !serves(&abilities, **api)) {

@@ -184,7 +184,11 @@ impl<'a> Field<'a> {
                 .mistake(format!("`{}` cannot be {text}", self.name()))
                 .hint(format!("a whole number from {least} to {most}"))),
             _ => Err(self
-                .mistake(format!("`{}` is {}, which is not a whole number", self.name(), shown(text)))
+                .mistake(format!(
+                    "`{}` is {}, which is not a whole number",
+                    self.name(),
+                    shown(text)
+                ))
                 .hint("digits alone, as 4096")),
         }
     }

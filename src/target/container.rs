@@ -84,7 +84,9 @@ impl ContainerEngine {
     /// There is no such container, or the engine cannot be queried.
     pub(crate) async fn find(&self, name: &str) -> Result<ContainerState, Mistake> {
         if !is_container_name(name) {
-            return Err(Mistake::new(format!("`{name}` is not a container's name")).at("--container"));
+            return Err(
+                Mistake::new(format!("`{name}` is not a container's name")).at("--container")
+            );
         }
         self.look(name).await.map_err(|unknown| match unknown {
             InspectError::Gone => {

@@ -36,12 +36,7 @@ fn an_engine_that_was_away_saw_less_of_its_container() {
     let mut story = Story::soaking();
     let missed = |why: &str| {
         let (source, reason) = (Source::Container, MissedReason::Unreadable);
-        Fact::Missed(Missed::once(
-            source,
-            series::MissedPart::State.word(),
-            reason,
-            why.to_owned(),
-        ))
+        Fact::Missed(Missed::once(source, series::MissedPart::State.word(), reason, why.to_owned()))
     };
     for second in 1..=10 {
         story.reading(f64::from(second * 10), Source::Container, "cgroup_oom_kills", 0.0);

@@ -93,11 +93,9 @@ pub(super) fn look(sweep: &Sweep, turn: Turn) -> Result<Option<Run>, Mistake> {
     let Ok(manifest) = journal::reader::read_manifest(&folder) else { return Ok(None) };
     if let Some(what) = mismatch(sweep, turn, &manifest) {
         let place = sweep.run_name(turn);
-        return Err(Mistake::new(format!(
-            "`{place}` holds a run of something else: {what}"
-        ))
-        .at(folder.display().to_string())
-        .hint("move it elsewhere; the start is made anew"));
+        return Err(Mistake::new(format!("`{place}` holds a run of something else: {what}"))
+            .at(folder.display().to_string())
+            .hint("move it elsewhere; the start is made anew"));
     }
     let judged = report::judge(&folder).ok();
     Ok(judged.and_then(|judged| found(turn, folder, &judged)))

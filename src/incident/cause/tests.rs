@@ -344,7 +344,9 @@ fn a_crash_loop_behind_a_restart_policy_is_one_outage() {
 #[test]
 fn the_way_back_is_timed_from_the_last_good_sign_to_the_same_depth() {
     // The identity query comes ten seconds after the server was back, and no request waited for it.
-    let identity = Fact::Seen(Statement::identity(Ok("its identity was read again and is unchanged".to_owned())));
+    let identity = Fact::Seen(Statement::identity(Ok(
+        "its identity was read again and is unchanged".to_owned(),
+    )));
     let incident = death(&[(30.0, fact(TargetWord::Launched, "process 9")), (92.0, identity)]);
     assert_eq!((incident.in_flight, incident.depth), (1, Some(4096)));
     let recovery = incident.recovery.clone();

@@ -79,8 +79,10 @@ fn an_arm_that_never_started_is_told_once_with_its_reason() {
 #[test]
 fn why_there_is_no_comparison_is_told_to_its_end() {
     let mut other = arm("other", against_base(&values(1.0)));
-    let why =
-        format!("the two runs did not get the same requests: {} differ", ["prompt lengths"; 9].join(", "));
+    let why = format!(
+        "the two runs did not get the same requests: {} differ",
+        ["prompt lengths"; 9].join(", ")
+    );
     other.compared = Some(Err(why));
     assert_snapshot!("not_compared", told(vec![base(), other]));
 }

@@ -35,7 +35,11 @@ pub(super) fn whole(source: &SpecFile, load: ReadInclude<'_>) -> Result<MergedRe
                 "recipe_version: \"2\"",
             ),
             (name.starts_with('@'), "stands in a registry, and nothing is fetched", as_one),
-            (!is_name, "is no name of a recipe beside this one", "a file's name, without folders"),
+            (
+                !is_name,
+                "is not the name of a recipe beside this one",
+                "a file's name, without folders",
+            ),
             (parts.len() > DEPTH_MAX, "is included, and more than 8 follow each other", as_one),
             (is_circle, "includes itself in a circle", "take `include` out of one of them"),
         ];
@@ -50,7 +54,7 @@ pub(super) fn whole(source: &SpecFile, load: ReadInclude<'_>) -> Result<MergedRe
         let inner = plain(&next)?;
         if !inner.root.is_map() || is_version_1(&inner) {
             let hint = "a recipe of version 2 beside this one";
-            return Err(wrong("is no recipe of version 2", hint));
+            return Err(wrong("is not a recipe of version 2", hint));
         }
         parts.push((file, inner));
         source = next;

@@ -99,7 +99,7 @@ fn edit(value: &Python, path: &[&str], depth: usize, new: Python) -> Result<Pyth
     let mapping = value.text().map_or_else(|| Some(value.clone()), json::loads);
     let Some(Python::Map(mut pairs)) = mapping else {
         let (key, stem) = (path.join("."), path[..depth].join("."));
-        return Err(format!("`{key}` sets a field inside `{stem}`, whose value is no mapping"));
+        return Err(format!("`{key}` sets a field inside `{stem}`, whose value is not a mapping"));
     };
     let inner = if depth + 1 == path.len() {
         new
@@ -154,13 +154,13 @@ mod tests {
         let keys = ["port.x", "gone.x", "spec.n.x"];
         assert_snapshot!(each(keys, |key| values(&[(key, "1")]).unwrap_err()), @r#"
             "port.x"
-                `port.x` sets a field inside `port`, whose value is no mapping
+                `port.x` sets a field inside `port`, whose value is not a mapping
 
             "gone.x"
                 `gone.x` sets a field of `gone`, which has no value to edit
 
             "spec.n.x"
-                `spec.n.x` sets a field inside `spec.n`, whose value is no mapping
+                `spec.n.x` sets a field inside `spec.n`, whose value is not a mapping
         "#);
     }
 

@@ -235,7 +235,8 @@ fn restarted() -> Story {
 
 /// A server that was gone and is back, asked what it is, and driven to the end of a brief run.
 fn anew(mut story: Story, gone: f64, back: f64) -> Story {
-    let identity = Statement::plain("identity", "its identity was read again and is unchanged".to_owned());
+    let identity =
+        Statement::plain("identity", "its identity was read again and is unchanged".to_owned());
     story.push(back + 0.2, Fact::Seen(identity));
     story.now = back + 0.5;
     story.laps(BRIEF_ENDS + back - gone, |_, _| {});

@@ -38,14 +38,14 @@ pub(super) fn check_it_is_one(root: &Field<'_>) -> Result<(), Mistake> {
     let name = &root.source.name;
     if !root.node.is_map() {
         let kind = root.node.kind();
-        return Err(root.mistake(format!("`{name}` is no recipe: it is {kind}")));
+        return Err(root.mistake(format!("`{name}` is not a recipe: it is {kind}")));
     }
     let says = |key: &&str| root.node.get(key).is_some_and(|node| !node.is_null());
     if ["model", "command", "container", "defaults"].iter().any(says) {
         return Ok(());
     }
     let is_scenario = ["workloads", "framework", "contract"].iter().any(says);
-    Err(root.mistake(format!("`{name}` is no recipe: it has neither model nor command")).hint(
+    Err(root.mistake(format!("`{name}` is not a recipe: it has neither model nor command")).hint(
         if is_scenario { "it looks like a scenario: --scenario" } else { "docs/formats/recipe.md" },
     ))
 }
@@ -77,7 +77,7 @@ pub(super) fn warnings(whole: &MergedRecipe, layers: &[Layer]) -> Vec<String> {
     let command = whole.root.get("command").filter(|node| !node.is_null());
     if let Some(node) = command.filter(|node| !matches!(Python::of(node), Python::Text(_))) {
         let line = node.line;
-        warnings.push(format!("line {line}: `command` is no text, and sparkrun refuses it"));
+        warnings.push(format!("line {line}: `command` is not a text, and sparkrun refuses it"));
     }
     let open = layers.iter().filter(|layer| layer.applied.is_none()).count();
     if open > 0 {

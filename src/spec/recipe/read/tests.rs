@@ -288,7 +288,7 @@ fn what_is_set_counts_before_defaults_and_what_cannot_be_set_is_said() {
     let found = reading(text, &set(&[("port", "0.50"), ("j.b", "yes")]), &[]).unwrap();
     assert_eq!(found.recipe.command.as_deref(), Some("s 0.5 {'a': 1, 'b': True}"));
     assert_snapshot!(reading(text, &set(&[("port.x", "1")]), &[]).unwrap_err(), @"
-        error: `port.x` sets a field inside `port`, whose value is no mapping
+        error: `port.x` sets a field inside `port`, whose value is not a mapping
            at: --set
           try: set the whole value: --set 'key={…}'
     ");
@@ -318,7 +318,7 @@ fn settings_are_those_of_the_server_whatever_a_shell_runs_around_it() {
 #[test]
 fn a_command_that_its_own_tools_would_not_start_is_told() {
     let told = recipe("model: m\ncommand: 42\n").warnings;
-    assert_snapshot!(told.join("\n"), @"line 2: `command` is no text, and sparkrun refuses it");
+    assert_snapshot!(told.join("\n"), @"line 2: `command` is not a text, and sparkrun refuses it");
     assert_eq!(recipe("model: m\ncommand: ' '\n").warnings, Vec::<String>::new());
 }
 

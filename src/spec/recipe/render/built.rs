@@ -119,7 +119,7 @@ fn parallel(values: &Values, key: &str) -> Result<Option<i128>, String> {
     value
         .whole()
         .map(Some)
-        .ok_or_else(|| format!("`{key}` is {}, which is no whole number", value.repr()))
+        .ok_or_else(|| format!("`{key}` is {}, which is not a whole number", value.repr()))
 }
 
 pub(crate) fn keys(engine: Engine) -> &'static [FlagKey] {

@@ -25,10 +25,10 @@ pub(crate) fn of_flag(text: &str) -> Result<Vec<ArmSpec>, Mistake> {
     };
     let (key, values) = text
         .split_once('=')
-        .ok_or_else(|| wrong(format!("{} is no key=value,value", shown(text))))?;
+        .ok_or_else(|| wrong(format!("{} is not key=value,value", shown(text))))?;
     let key = key.trim();
     if key.is_empty() || key.chars().any(char::is_whitespace) {
-        return Err(wrong(format!("{} is no key", shown(key))));
+        return Err(wrong(format!("{} is not a key", shown(key))));
     }
     let values = values_of(values);
     if values.len() > 1 && values.iter().any(|value| value.trim().is_empty()) {

@@ -165,7 +165,7 @@ fn what_has_no_effect_or_another_one_is_refused() {
           try: container=VALUE
     ");
     assert_snapshot!(of(RECIPE, &[("kv_cache_dtype.x", "1")]).unwrap_err(), @"
-        error: `kv_cache_dtype.x` sets a field inside `kv_cache_dtype`, whose value is no mapping
+        error: `kv_cache_dtype.x` sets a field inside `kv_cache_dtype`, whose value is not a mapping
            at: r.yaml
     ");
 }
