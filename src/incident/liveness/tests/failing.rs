@@ -1,7 +1,11 @@
 //! Tests servers whose requests fail although their health probe is answered.
 
-use super::*;
-use crate::incident::{Causes, IncidentKind};
+use super::{refused, told};
+use crate::fact::{Ended, Fact, Source};
+use crate::incident::fixture::Story;
+use crate::incident::{Causes, IncidentKind, LivenessChange, State};
+use crate::series::{SERVING, TOKEN_ANSWERED};
+use crate::unit::At;
 
 /// Adds requests that fail one after the other, a second apart and each followed by an answered
 /// probe, from one second to another.
