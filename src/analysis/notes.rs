@@ -68,6 +68,8 @@ pub(crate) struct Notes {
     pub pauses: Option<(u64, Seq, String)>,
     /// Count of requests that were sent again on a fresh connection.
     pub resent: u64,
+    /// Whole answers whose connection was cut off before their end: how many, and the first entry.
+    pub cut_off: Option<(u64, Seq)>,
     began: bool,
     drift: Option<(Segment, i64)>,
 }
@@ -93,6 +95,8 @@ impl Notes {
                 self.resent += u64::from(request.resent);
                 if request.ended.is_bad() {
                     self.fold_words(entry.seq, request);
+                } else if request.ended.is_good() && !request.error.is_empty() {
+                    self.cut_off.get_or_insert((0, entry.seq)).0 += 1;
                 }
             }
             Fact::Action(Action { what, note, .. }) if what == PAUSE => {

@@ -164,6 +164,11 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
             "sent again on a fresh connection: the server closed the kept-alive one as it was used";
         tell(format!("{n} {was} {words}"), Vec::new());
     }
+    if let Some((n, first)) = analysis.notes.cut_off {
+        let answers = if n == 1 { "answer" } else { "answers" };
+        let words = "came whole, and the connection was cut off without `[DONE]`";
+        tell(format!("{n} {answers} {words}"), vec![first]);
+    }
     if analysis.notes.unreadable > 0 {
         let n = analysis.notes.unreadable;
         tell(format!("{n} histograms of gaps could not be read"), Vec::new());
@@ -334,6 +339,20 @@ mod tests {
         assert_eq!(verdict.findings.len(), 1);
         let rare = judged(&partly_held(1, 60), &gates);
         assert_eq!((rare.word, rare.findings.len()), (Word::Pass, 0), "a reader that was late");
+    }
+
+    #[test]
+    fn whole_answers_that_were_cut_off_without_done_are_told_once_and_judged_as_good() {
+        let mut story = partly_held(0, 3);
+        for second in [30.0, 40.0] {
+            let mut request = story.request(second, 0);
+            request.error = "connection closed before message completed".to_owned();
+            story.push(second + 1.0, Fact::Request(Box::new(request)));
+        }
+        let verdict = judged(&story, &[at_most("errors", 0.0)]);
+        assert_eq!(verdict.gates[0].word, Word::Pass);
+        let words = "2 answers came whole, and the connection was cut off without `[DONE]`";
+        assert_eq!(verdict.findings[0].words, words);
     }
 
     #[test]
