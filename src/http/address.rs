@@ -94,11 +94,12 @@ impl Address {
     }
 }
 
-/// The address that parses to the same: `/v1` goes without saying.
+/// Shows an address that parses to the same; a `/v1` that parsing adds is left out.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.root)?;
-        f.write_str(if self.api == V1 { "" } else { &self.api })
+        let is_added = self.api == V1 && version(&self.root).is_none();
+        f.write_str(if is_added { "" } else { &self.api })
     }
 }
 

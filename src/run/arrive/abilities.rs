@@ -17,6 +17,10 @@ const AT_ONCE: usize = 8;
 /// natural answer to the question has, reasoning included.
 const OUTPUT_MAX: u64 = 256;
 
+/// Number of times that the accepted fields are asked for again, and the tokens of each answer.
+const REPEATS: usize = 4;
+const REPEATED_TOKENS: u64 = 2;
+
 /// Detects the abilities of requests for tokens. `output` is the longest output that will be
 /// requested.
 pub(super) async fn detect<W: Wire>(
@@ -42,6 +46,7 @@ pub(super) async fn detect<W: Wire>(
     }
     usage(ask, api, abilities, &mut notes).await;
     fields(ask, api, first, output, abilities, &mut notes).await;
+    notes.extend(leave_away_refused(ask, api, abilities).await);
     notes
 }
 
@@ -156,6 +161,50 @@ fn reaches(
             false
         }
     }
+}
+
+/// Optional fields of requests, each with a value, and the ability that it stands for.
+const FIELDS: [(&str, fn() -> Value, Ability); 5] = [
+    ("ignore_eos", || json!(true), |able| &mut able.ignore_eos),
+    ("min_tokens", || json!(REPEATED_TOKENS), |able| &mut able.min_tokens),
+    ("cache_salt", || json!("longhaul"), |able| &mut able.cache_salt),
+    ("return_token_ids", || json!(true), |able| &mut able.return_token_ids),
+    ("stream_options", || json!({"include_usage": true}), |able| &mut able.usage),
+];
+
+type Ability = fn(&mut Abilities) -> &mut bool;
+
+/// Asks for all accepted fields together, a few times side by side: of several replicas behind one
+/// address some may refuse what the others accept. Leaves away each field that is refused when it is
+/// asked for alone, and returns the notes.
+async fn leave_away_refused<W: Wire>(
+    ask: &Asker<'_, W>,
+    api: Api,
+    abilities: &mut Abilities,
+) -> Vec<Statement> {
+    let refused = async |fields: &[(&str, Value)]| {
+        let mut body = json!({"max_tokens": REPEATED_TOKENS});
+        fields.iter().for_each(|(name, value)| body[*name] = value.clone());
+        let asked = (0..REPEATS).map(|_| ask.ask(api, body.clone()));
+        let answers = side_by_side(REPEATS, asked).await;
+        answers.into_iter().filter_map(Result::err).find(Refused::is_of_request)
+    };
+    let accepted = FIELDS.into_iter().filter(|(.., able)| *able(abilities)).collect::<Vec<_>>();
+    let all: Vec<_> = accepted.iter().map(|(name, value, _)| (*name, value())).collect();
+    let mut notes = Vec::new();
+    if refused(&all).await.is_none() {
+        return notes;
+    }
+    for (name, value, able) in accepted {
+        if let Some(Refused { words, .. }) = refused(&[(name, value())]).await {
+            *able(abilities) = false;
+            let words = format!("not sent: the server took it once and refused it once: {words}");
+            notes.push(Statement::note(name, words));
+        }
+    }
+    abilities.continuous_usage &= abilities.usage;
+    abilities.cached_tokens &= abilities.usage;
+    notes
 }
 
 /// Notes that a field is not sent, and why.

@@ -134,6 +134,9 @@ fn honest(question: &Question<'_>) -> ServerPage {
 }
 
 fn answer(body: &Value) -> ServerPage {
+    if body["messages"].is_null() && body["prompt"].is_null() {
+        return refusal(422, "Field required").unwrap();
+    }
     let most = body["max_tokens"].as_u64().unwrap();
     let forced = body["ignore_eos"] == true || body["min_tokens"].as_u64() == Some(most);
     let tokens = if forced { most } else { most.min(NATURAL) };
