@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::parallel::Parallel;
 use crate::fact::{
     Action, Ended, Entry, Fact, Fault, PAUSE, Request, Segment, Seq, Source, Statement, TargetWord,
 };
@@ -70,6 +71,8 @@ pub(crate) struct Notes {
     pub resent: u64,
     /// Whole answers whose connection was cut off before their end: how many, and the first entry.
     pub cut_off: Option<(u64, Seq)>,
+    /// Requests that ran while others were refused.
+    pub parallel: Parallel,
     began: bool,
     drift: Option<(Segment, i64)>,
 }
@@ -77,6 +80,7 @@ pub(crate) struct Notes {
 impl Notes {
     /// Folds an entry.
     pub(crate) fn fold(&mut self, entry: &Entry) {
+        self.parallel.fold(entry);
         if let Fact::Seen(seen) = &entry.fact {
             self.fold_identity(seen);
         }

@@ -169,7 +169,11 @@ mod tests {
             ("http://host:8000/v3", "http://host:8000", "/v3"),
             ("http://host/api/paas/v4/", "http://host/api/paas", "/v4"),
             ("https://host/v1beta/openai/", "https://host", "/v1beta/openai"),
-            ("https://host/client/v4/accounts/7/ai/v1", "https://host/client/v4/accounts/7/ai", "/v1"),
+            (
+                "https://host/client/v4/accounts/7/ai/v1",
+                "https://host/client/v4/accounts/7/ai",
+                "/v1",
+            ),
             ("http://host/llm", "http://host/llm", "/v1"),
             ("http://host/vllm/v", "http://host/vllm/v", "/v1"),
         ];

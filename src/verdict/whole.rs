@@ -157,6 +157,12 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         let more = if *times > 1 { format!(" ({times} times)") } else { String::new() };
         tell(format!("{}{more}", one_line(words, 2 * WORDS_CHARS_MAX)), vec![*first]);
     }
+    if let Some((n, first)) = analysis.notes.parallel.limit() {
+        let others = if n == 1 { "another" } else { "others" };
+        let ran = if n == 1 { others.to_owned() } else { format!("{n} {others}") };
+        let words = format!("it refused requests while {ran} ran: it takes at most {n} at once");
+        tell(words, vec![first]);
+    }
     if analysis.notes.resent > 0 {
         let n = analysis.notes.resent;
         let was = if n == 1 { "request was" } else { "requests were" };

@@ -57,10 +57,7 @@ async fn usage<W: Wire>(
     abilities: &mut Abilities,
     notes: &mut Vec<Statement>,
 ) {
-    let options = [
-        json!({"stream_options": {"include_usage": true, "continuous_usage_stats": true}}),
-        json!({"stream_options": {"include_usage": true}}),
-    ];
+    let options = [continuous_usage(), json!({"stream_options": {"include_usage": true}})];
     let streams = side_by_side(2, options.into_iter().map(|fields| ask.ask(api, fields)));
     let (streams, whole) = tokio::join!(streams, ask.whole(api));
     abilities.usage_whole = whole.is_some();
@@ -163,16 +160,20 @@ fn reaches(
     }
 }
 
-/// Optional fields of requests, each with a value, and the ability that it stands for.
+/// Optional fields of requests, each as it is sent, and the ability that it stands for.
 const FIELDS: [(&str, fn() -> Value, Ability); 5] = [
-    ("ignore_eos", || json!(true), |able| &mut able.ignore_eos),
-    ("min_tokens", || json!(REPEATED_TOKENS), |able| &mut able.min_tokens),
-    ("cache_salt", || json!("longhaul"), |able| &mut able.cache_salt),
-    ("return_token_ids", || json!(true), |able| &mut able.return_token_ids),
-    ("stream_options", || json!({"include_usage": true}), |able| &mut able.usage),
+    ("ignore_eos", || json!({"ignore_eos": true}), |able| &mut able.ignore_eos),
+    ("min_tokens", || json!({"min_tokens": REPEATED_TOKENS}), |able| &mut able.min_tokens),
+    ("cache_salt", || json!({"cache_salt": "longhaul"}), |able| &mut able.cache_salt),
+    ("return_token_ids", || json!({"return_token_ids": true}), |able| &mut able.return_token_ids),
+    ("continuous_usage_stats", continuous_usage, |able| &mut able.continuous_usage),
 ];
 
 type Ability = fn(&mut Abilities) -> &mut bool;
+
+fn continuous_usage() -> Value {
+    json!({"stream_options": {"include_usage": true, "continuous_usage_stats": true}})
+}
 
 /// Asks for all accepted fields together, a few times side by side: of several replicas behind one
 /// address some may refuse what the others accept. Leaves away each field that is refused when it is
@@ -182,28 +183,25 @@ async fn leave_away_refused<W: Wire>(
     api: Api,
     abilities: &mut Abilities,
 ) -> Vec<Statement> {
-    let refused = async |fields: &[(&str, Value)]| {
-        let mut body = json!({"max_tokens": REPEATED_TOKENS});
-        fields.iter().for_each(|(name, value)| body[*name] = value.clone());
-        let asked = (0..REPEATS).map(|_| ask.ask(api, body.clone()));
+    let refused = async |mut fields: Value| {
+        fields["max_tokens"] = json!(REPEATED_TOKENS);
+        let asked = (0..REPEATS).map(|_| ask.ask(api, fields.clone()));
         let answers = side_by_side(REPEATS, asked).await;
         answers.into_iter().filter_map(Result::err).find(Refused::is_of_request)
     };
     let accepted = FIELDS.into_iter().filter(|(.., able)| *able(abilities)).collect::<Vec<_>>();
-    let all: Vec<_> = accepted.iter().map(|(name, value, _)| (*name, value())).collect();
+    let all = accepted.iter().filter_map(|(_, field, _)| Some(field().as_object()?.clone()));
     let mut notes = Vec::new();
-    if refused(&all).await.is_none() {
+    if accepted.is_empty() || refused(all.flatten().collect()).await.is_none() {
         return notes;
     }
-    for (name, value, able) in accepted {
-        if let Some(Refused { words, .. }) = refused(&[(name, value())]).await {
+    for (name, field, able) in accepted {
+        if let Some(Refused { words, .. }) = refused(field()).await {
             *able(abilities) = false;
             let words = format!("not sent: the server took it once and refused it once: {words}");
             notes.push(Statement::note(name, words));
         }
     }
-    abilities.continuous_usage &= abilities.usage;
-    abilities.cached_tokens &= abilities.usage;
     notes
 }
 

@@ -138,11 +138,10 @@ async fn a_server_that_refuses_unknown_fields_is_not_taken_for_one_that_knows_th
 #[tokio::test(start_paused = true)]
 async fn a_field_that_one_of_two_replicas_refuses_is_not_sent() {
     type Less = fn(Abilities) -> Abilities;
-    let fields: [(&str, Less); 4] = [
+    let fields: [(&str, Less); 3] = [
         ("cache_salt", |able| Abilities { cache_salt: false, ..able }),
         ("ignore_eos", |able| Abilities { ignore_eos: false, ..able }),
         ("min_tokens", |able| Abilities { min_tokens: false, ..able }),
-        ("stream_options", |able| Abilities { usage: false, ..able }),
     ];
     for (field, less) in fields {
         for strict in [0, 1] {
@@ -156,6 +155,20 @@ async fn a_field_that_one_of_two_replicas_refuses_is_not_sent() {
             assert!(note.starts_with(&format!("{field}: not sent: the server ")), "{note}");
             assert!(note.ends_with("422 Extra inputs are not permitted"), "{note}");
         }
+    }
+    let counted = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"completion_tokens\":1}}\n\n";
+    for strict in [0, 1, 2] {
+        let met = met(move |question| {
+            let asked = question.body["stream_options"]["continuous_usage_stats"] == true;
+            match question.nth % 2 == strict {
+                true if asked => refusal(400, "continuous_usage_stats"),
+                false if asked => text(200, &counted.repeat(2)),
+                _ => None,
+            }
+        })
+        .await;
+        let continuous_usage = strict == 2;
+        assert_eq!(met.abilities(), Abilities { continuous_usage, ..able() }, "{strict}");
     }
 }
 

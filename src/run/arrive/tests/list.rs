@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::server::{ServerPage, refusal, stream, text};
-use super::{Met, NoServer, met, met_by, met_within};
+use super::server::{ServerPage, honest, refusal, stream, text};
+use super::{Met, NoServer, able, met, met_by, met_within};
 use crate::spec::scenario::Api;
 
 #[tokio::test(start_paused = true)]
@@ -101,4 +101,17 @@ async fn an_answer_of_any_2xx_is_one_and_its_status_is_noted_once() {
     assert!(met.abilities().chat && met.abilities().ignore_eos);
     let told = met.notes().iter().filter(|note| note.contains("201 instead of 200")).count();
     assert_eq!(told, 1, "{:?}", met.notes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_cuts_its_streams_off_without_done_is_met_like_any_other() {
+    let met = met(|question| {
+        let ServerPage { body, .. } = honest(question);
+        let text = String::from_utf8(body?.to_vec()).unwrap();
+        let stream = text.strip_suffix("data: [DONE]\n\n")?;
+        Some(ServerPage { breaks: true, ..super::server::text(200, stream).unwrap() })
+    })
+    .await;
+    assert_eq!(met.abilities(), able());
+    assert!(met.notes().is_empty(), "{:?}", met.notes());
 }
