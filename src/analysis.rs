@@ -19,8 +19,8 @@ pub(crate) mod query;
 pub(crate) mod run_description;
 pub(crate) mod series;
 
-pub(crate) use atom::Atom;
-pub(crate) use calendar::{Calendar, Pass1};
+pub(crate) use atom::GroupStatistics;
+pub(crate) use calendar::{Calendar, CalendarFold};
 pub(crate) use coverage::{Coverage, SourceCoverage};
 pub(crate) use fold::Fold;
 pub(crate) use notes::Notes;
@@ -43,7 +43,7 @@ pub(crate) struct Analysis {
     /// Gaps that the journal's reader reported.
     pub told: JournalGaps,
     /// Request statistics by phase and group, in that order.
-    pub atoms: Vec<Atom>,
+    pub atoms: Vec<GroupStatistics>,
     /// Times between tokens and chunks.
     pub gaps: Vec<GapAtom>,
     /// Coverage: the share of the run in which each kind of event could be observed.
@@ -74,7 +74,7 @@ pub(crate) fn analyse<'a>(
     asked: &RunDescription,
     entries: impl Iterator<Item = &'a crate::fact::Entry> + Clone,
 ) -> Analysis {
-    let mut pass = Pass1::new();
+    let mut pass = CalendarFold::new();
     entries.clone().for_each(|entry| pass.fold(entry));
     let mut fold = Fold::new(asked, pass.finish());
     entries.for_each(|entry| fold.fold(entry));

@@ -19,7 +19,7 @@ use crate::fact::{BrokenHow, Request, Stage};
 
 /// End of the transport, as far as one answer is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Over {
+pub(crate) enum TransportEnd {
     /// Complete body.
     End,
     /// Failure below HTTP.

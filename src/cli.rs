@@ -15,14 +15,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use compare::{CompareArgs, FloorArgs};
 use recipe::RecipeArgs;
 use sweep::SweepArgs;
-use target::BoxArgs;
+use target::TargetArgs;
 
 use crate::command::drive::DriveOptions;
 use crate::command::report::Export;
 use crate::command::run::{RunOptions, ServerOptions};
 use crate::command::{self, ReportFormat};
 use crate::exit::Exit;
-use crate::http::reference::Reach;
+use crate::http::reference::FetchPermissions;
 use crate::secret::Secrets;
 use crate::spec::scenario::RestartWhen;
 use crate::unit;
@@ -81,7 +81,7 @@ enum Verb {
 
 /// Flags for the hosts that a recipe may be fetched from.
 #[derive(Args)]
-struct ReachArgs {
+struct FetchArgs {
     /// A host that recipes may be fetched from, beside spark-arena.com; may be given again. Over
     /// https; over http from this machine itself
     #[arg(long, value_name = "HOST")]
@@ -97,7 +97,7 @@ struct InputArgs {
     #[arg(long, value_name = "RECIPE")]
     recipe: Option<String>,
     #[command(flatten)]
-    reach: ReachArgs,
+    reach: FetchArgs,
     /// Load to send: a scenario file, a benchmark profile, or the name of a built-in scenario
     #[arg(long, value_name = "FILE|NAME")]
     scenario: Option<String>,
@@ -182,7 +182,7 @@ struct RunArgs {
     #[arg(long, requires = "endpoint")]
     wait: bool,
     #[command(flatten)]
-    target: BoxArgs,
+    target: TargetArgs,
 }
 
 #[derive(Args)]
@@ -268,7 +268,7 @@ struct SimArgs {
     #[arg(long, value_name = "RECIPE")]
     recipe: Option<String>,
     #[command(flatten)]
-    reach: ReachArgs,
+    reach: FetchArgs,
     /// The machine that it pretends to be, in place of the recipe's
     #[arg(long, value_name = "FILE|NAME")]
     profile: Option<String>,
@@ -348,9 +348,9 @@ fn is_name(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-impl From<ReachArgs> for Reach {
-    fn from(reach: ReachArgs) -> Reach {
-        Reach { hosts: reach.allow_recipe_host, offline: reach.offline }
+impl From<FetchArgs> for FetchPermissions {
+    fn from(reach: FetchArgs) -> FetchPermissions {
+        FetchPermissions { hosts: reach.allow_recipe_host, offline: reach.offline }
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) mod published;
 pub(crate) mod start;
 pub(crate) mod ungated;
 
-pub(crate) use comparable::{Differs, LoadIdentity, Variable};
+pub(crate) use comparable::{LoadIdentity, RunDifferences, Variable};
 pub(crate) use decide::{Basis, CompareWord, ComparedRow, Margins, OneSidedRow, Side};
 pub(crate) use decision::{Decision, DecisionInput};
 pub(crate) use floor::Floor;
@@ -53,7 +53,7 @@ pub(crate) struct Comparison {
     /// Names of the starts of each side: base, candidate.
     pub names: [Vec<String>; 2],
     /// Differences between the sides besides the load.
-    pub differs: Differs,
+    pub differs: RunDifferences,
     /// Rows by cell and measure: the primary ones first, then in the order of cells.
     pub rows: Vec<ComparedRow>,
     /// Rows by test, where the base is a published table.
@@ -67,9 +67,9 @@ pub(crate) struct Comparison {
     /// Coverage: the share of the time in which each source was reading.
     pub coverage: Vec<UngatedMeasure>,
     /// Verdicts of each side: the number of starts with each word.
-    pub verdicts: [Vec<(crate::verdict::Word, u64)>; 2],
+    pub verdicts: [Vec<(crate::verdict::VerdictWord, u64)>; 2],
     /// Gates of the contract with the worst result among the candidate's starts: text, word, why.
-    pub gates: Vec<(String, crate::verdict::Word, String)>,
+    pub gates: Vec<(String, crate::verdict::VerdictWord, String)>,
     /// Decision of the comparison.
     pub decision: Decision,
     /// Margins, below which a difference does not matter.
@@ -189,7 +189,7 @@ pub(crate) fn compare(
 }
 
 /// Counts the verdicts of a side's starts, the best word first.
-fn verdicts(side: &[Start]) -> Vec<(crate::verdict::Word, u64)> {
+fn verdicts(side: &[Start]) -> Vec<(crate::verdict::VerdictWord, u64)> {
     let mut all = std::collections::BTreeMap::new();
     for start in side {
         *all.entry(start.verdict).or_insert(0) += 1;
@@ -198,8 +198,8 @@ fn verdicts(side: &[Start]) -> Vec<(crate::verdict::Word, u64)> {
 }
 
 /// Returns every gate of a side's contract, with the worst word among its starts.
-fn worst_gates(side: &[Start]) -> Vec<(String, crate::verdict::Word, String)> {
-    let mut gates: Vec<(String, crate::verdict::Word, String)> = Vec::new();
+fn worst_gates(side: &[Start]) -> Vec<(String, crate::verdict::VerdictWord, String)> {
+    let mut gates: Vec<(String, crate::verdict::VerdictWord, String)> = Vec::new();
     for gate in side.iter().flat_map(|start| &start.gates) {
         match gates.iter_mut().find(|(text, ..)| *text == gate.0) {
             Some(known) if gate.1 > known.1 => *known = gate.clone(),

@@ -20,11 +20,11 @@ pub(crate) use ability::Abilities;
 pub(crate) use batch::{Batch, GapKind, Gaps};
 pub(crate) use cell::{Cell, Load};
 pub(crate) use course::{
-    Action, Clock, Closed, ClosedBecause, Fault, FaultKind, Issued, LAUNCH, Opened, PAUSE,
-    PhaseBegan, RESTART, STOP,
+    Action, Clock, Closed, ClosedBecause, Fault, FaultKind, LAUNCH, Opened, PAUSE, PhaseBegan,
+    RESTART, STOP, SentSlots,
 };
 pub(crate) use group::Group;
-pub(crate) use observed::{Missed, MissedReason, Reading, Said, Severity, Source};
+pub(crate) use observed::{Missed, MissedReason, Reading, Severity, SignatureMatch, Source};
 pub(crate) use request::{BrokenHow, Class, Ended, Request, Stage, TOKEN_US_MIN};
 pub(crate) use target::{Exited, Fitted, Statement, TargetFact, TargetWord};
 
@@ -66,7 +66,7 @@ pub(crate) enum Fact {
     /// An action of longhaul or of its user.
     Action(Action),
     /// The next slot of every lane; written before each sync.
-    Issued(Issued),
+    Issued(SentSlots),
     /// A request ended, in any way.
     Request(Box<Request>),
     /// A round of a cell ended.
@@ -78,7 +78,7 @@ pub(crate) enum Fact {
     /// A sensor was due and could not be read.
     Missed(Missed),
     /// A log line matched a signature.
-    Said(Said),
+    Said(SignatureMatch),
     /// The wall clock was compared with the timeline.
     Clock(Clock),
     /// longhaul itself failed.

@@ -11,7 +11,7 @@
 //! such a server closes it; the task that owns an idle connection notices when it closes, and takes
 //! it out of the pool; hyper sends a request again on a fresh connection if the old one turned out
 //! closed before a byte of the request was written; and a request whose used connection closed
-//! within [`RACE_MAX_US`] of its sending, before the head of an answer, is sent once more on a fresh
+//! within [`CLOSE_RACE_MAX_US`] of its sending, before the head of an answer, is sent once more on a fresh
 //! connection, as browsers do, and says so. One case remains: a server that dies exactly then, which
 //! the second attempt reports.
 //!
@@ -51,7 +51,7 @@ const IDLE_MAX: Duration = Duration::from_secs(2);
 
 /// Longest time after its sending in which a request may be sent again, microseconds. A closing
 /// that crosses it on the way shows within a round trip; later, the server may have begun its work.
-const RACE_MAX_US: u64 = 100_000;
+const CLOSE_RACE_MAX_US: u64 = 100_000;
 
 /// Interval of TCP keepalives: keeps routers from dropping a connection that is silent for minutes
 /// during a prefill.
@@ -132,7 +132,7 @@ impl Http {
         let first = self.broken(&error);
         let is_closed = matches!(first.how, BrokenHow::Reset | BrokenHow::CutOff)
             && first.stage == Stage::Headers
-            && first.at.since(sent) <= RACE_MAX_US;
+            && first.at.since(sent) <= CLOSE_RACE_MAX_US;
         if !is_closed || !self.used.contains(broken::local_address(&error), sent) {
             return Err(first);
         }

@@ -53,7 +53,7 @@ pub(crate) fn vacant(dir: &Path) -> Result<(), Mistake> {
 pub(crate) struct Journal {
     dir: PathBuf,
     secrets: Secrets,
-    hand: Hand,
+    mode: WriteMode,
     evidence: EvidenceQuota,
     /// First failure; nothing is written after it.
     failed: Option<String>,
@@ -61,7 +61,7 @@ pub(crate) struct Journal {
     _lock: File,
 }
 
-enum Hand {
+enum WriteMode {
     /// The caller writes, at once.
     Inline(Box<Writer>),
     Thread {
@@ -100,14 +100,14 @@ impl Journal {
                 let _ = finish.send(writer::serve(writer, &queue, &tells));
             })
             .map_err(|error| folder::refused(dir, &error))?;
-        let hand = Hand::Thread {
+        let mode = WriteMode::Thread {
             jobs: Some(jobs),
             given: 0,
             told,
             finished: Some(finished),
             thread: Some(thread),
         };
-        Ok(Journal::with(dir, secrets, hand, lock))
+        Ok(Journal::with(dir, secrets, mode, lock))
     }
 
     /// Creates a run folder as [`Journal::create`] does, but every call writes before it returns,
@@ -121,12 +121,12 @@ impl Journal {
         secrets: &Secrets,
     ) -> Result<Journal, Mistake> {
         let (lock, writer) = folder::create(dir, manifest, secrets, false)?;
-        Ok(Journal::with(dir, secrets, Hand::Inline(Box::new(writer)), lock))
+        Ok(Journal::with(dir, secrets, WriteMode::Inline(Box::new(writer)), lock))
     }
 
-    fn with(dir: &Path, secrets: &Secrets, hand: Hand, lock: File) -> Journal {
+    fn with(dir: &Path, secrets: &Secrets, mode: WriteMode, lock: File) -> Journal {
         let (dir, secrets, evidence) = (dir.to_owned(), secrets.clone(), EvidenceQuota::default());
-        Journal { dir, secrets, hand, evidence, failed: None, _lock: lock }
+        Journal { dir, secrets, mode, evidence, failed: None, _lock: lock }
     }
 
     /// Queues or performs a job; the first failure is kept, and returned by every later call.
@@ -134,9 +134,9 @@ impl Journal {
         if let Some(failed) = &self.failed {
             return Err(failed.clone());
         }
-        let outcome = match &mut self.hand {
-            Hand::Inline(writer) => writer.perform(job),
-            Hand::Thread { jobs, given, told, .. } => match (told.failure.get(), jobs) {
+        let outcome = match &mut self.mode {
+            WriteMode::Inline(writer) => writer.perform(job),
+            WriteMode::Thread { jobs, given, told, .. } => match (told.failure.get(), jobs) {
                 (Some(words), _) => Err(words.clone()),
                 (None, None) => Err("the journal is closed".to_owned()),
                 (None, Some(jobs)) => {
@@ -185,18 +185,18 @@ impl Sink for Journal {
     }
 
     fn waiting(&self) -> u64 {
-        match &self.hand {
-            Hand::Inline(_) => 0,
-            Hand::Thread { given, told, .. } => {
+        match &self.mode {
+            WriteMode::Inline(_) => 0,
+            WriteMode::Thread { given, told, .. } => {
                 given.saturating_sub(told.done.load(Ordering::Relaxed))
             }
         }
     }
 
     async fn close(&mut self) -> Result<(), String> {
-        let outcome = match &mut self.hand {
-            Hand::Inline(writer) => writer.close(),
-            Hand::Thread { jobs, finished, told, thread, .. } => {
+        let outcome = match &mut self.mode {
+            WriteMode::Inline(writer) => writer.close(),
+            WriteMode::Thread { jobs, finished, told, thread, .. } => {
                 // The thread writes what still waits, sends its result and ends.
                 drop(jobs.take());
                 let Some(finished) = finished.take() else {
@@ -220,7 +220,7 @@ impl Sink for Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        if let Hand::Thread { jobs, thread, .. } = &mut self.hand {
+        if let WriteMode::Thread { jobs, thread, .. } = &mut self.mode {
             drop(jobs.take());
             // A thread that failed may hang in the kernel, and a join would not return.
             if let Some(thread) = thread.take().filter(|_| self.failed.is_none()) {
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn a_full_queue_is_an_error_that_stays() {
         let (jobs, queue) = sync_channel(QUEUE_JOBS_MAX);
-        let hand = Hand::Thread {
+        let mode = WriteMode::Thread {
             jobs: Some(jobs),
             given: 0,
             told: Arc::default(),
@@ -249,7 +249,7 @@ mod tests {
         };
         let lock = File::open(std::env::temp_dir()).unwrap();
         let secrets = Secrets::default();
-        let mut journal = Journal::with(Path::new("runs/slow"), &secrets, hand, lock);
+        let mut journal = Journal::with(Path::new("runs/slow"), &secrets, mode, lock);
         let fact = Fact::Clock(Clock { wall_us: 0, drift_us: 0 });
         let entry = Entry { segment: 0, seq: 0, at: At(0), fact };
         for _ in 0..QUEUE_JOBS_MAX {
@@ -269,7 +269,7 @@ mod tests {
         let thread = std::thread::Builder::new();
         let (let_go, held) = std::sync::mpsc::channel::<()>();
         let thread = thread.spawn(move || held.recv().unwrap_or_default()).unwrap();
-        let hand = Hand::Thread {
+        let mode = WriteMode::Thread {
             jobs: Some(jobs),
             given: 0,
             told: Arc::default(),
@@ -278,7 +278,7 @@ mod tests {
         };
         let lock = File::open(std::env::temp_dir()).unwrap();
         let secrets = Secrets::default();
-        let mut journal = Journal::with(Path::new("runs/stuck"), &secrets, hand, lock);
+        let mut journal = Journal::with(Path::new("runs/stuck"), &secrets, mode, lock);
         let words = journal.close().await.unwrap_err();
         assert!(words.contains("60 s"), "{words}");
         drop(journal);

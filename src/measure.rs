@@ -65,7 +65,7 @@ pub(crate) enum Quantity {
 /// Share of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Portion {
+pub(crate) enum RequestShare {
     /// Failed requests, of all that longhaul or its workload did not end.
     Errors,
     /// Requests with fewer tokens than requested, of all complete ones.
@@ -111,7 +111,7 @@ pub(crate) enum Measure {
     /// A statistic of a quantity.
     Of(Quantity, Statistic),
     /// A share of requests.
-    Portion(Portion),
+    Portion(RequestShare),
     /// A number of events.
     Count(Count),
     /// Mean time between failures. Seconds.
@@ -142,7 +142,7 @@ words!(Quantity {
 
 words!(Statistic { P50: "p50", P95: "p95", P99: "p99", Mean: "mean", Max: "max" });
 
-words!(Portion { Errors: "errors", ShortAnswers: "short_answers", OffDepth: "off_depth" });
+words!(RequestShare { Errors: "errors", ShortAnswers: "short_answers", OffDepth: "off_depth" });
 
 words!(Count {
     Crashes: "crashes",
@@ -207,7 +207,7 @@ impl Measure {
         };
         (name == MTBF)
             .then_some(Measure::Mtbf)
-            .or_else(|| Portion::parse(name).map(Measure::Portion))
+            .or_else(|| RequestShare::parse(name).map(Measure::Portion))
             .or_else(|| Count::parse(name).map(Measure::Count))
             .or_else(median)
             .or_else(of)
@@ -218,7 +218,7 @@ impl Measure {
         let mut names: Vec<String> = Vec::new();
         names.extend(Count::ALL.map(|count| count.word().to_owned()));
         names.push(MTBF.to_owned());
-        names.extend(Portion::ALL.map(|portion| portion.word().to_owned()));
+        names.extend(RequestShare::ALL.map(|portion| portion.word().to_owned()));
         for quantity in Quantity::ALL {
             names.push(quantity.word().to_owned());
             names.extend(Statistic::ALL.map(|of| Measure::Of(quantity, of).to_string()));

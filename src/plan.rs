@@ -18,8 +18,8 @@ pub(crate) use corpus::Corpus;
 pub(crate) use fitter::Fit;
 pub(crate) use rates::Rates;
 #[cfg(test)]
-pub(crate) use workload::Part;
-pub(crate) use workload::{LaidOut, Open, Round};
+pub(crate) use workload::PromptPart;
+pub(crate) use workload::{OpenLoop, PlannedWorkload, Round};
 
 use crate::digest::sha256;
 use crate::error::Mistake;
@@ -50,7 +50,7 @@ pub(crate) struct Plan {
     pub notes: Vec<String>,
     drill_notes: Vec<String>,
     prefill_per_s: Option<f64>,
-    workload: LaidOut,
+    workload: PlannedWorkload,
     corpus: Corpus,
 }
 
@@ -121,7 +121,7 @@ impl Plan {
             notes: Vec::new(),
             drill_notes,
             prefill_per_s: None,
-            workload: LaidOut::new(&scenario.workloads),
+            workload: PlannedWorkload::new(&scenario.workloads),
             corpus: Corpus::new(seed, &texts),
         };
         plan.narrow(scenario, bounds)?;

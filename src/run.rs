@@ -133,7 +133,7 @@ pub(crate) async fn carry_out<W: Wire, S: Sink>(
     for sensor in sensors {
         tasks.spawn_local(observe::watch(sensor, timeline, facts.clone(), control.clone()));
     }
-    let mut shell = EventLoop {
+    let mut event_loop = EventLoop {
         wire,
         target,
         sink,
@@ -149,17 +149,17 @@ pub(crate) async fn carry_out<W: Wire, S: Sink>(
         tasks,
         progress: Progress::default(),
         gaps: GapHistograms::default(),
-        pace: Lateness::default(),
+        lateness: Lateness::default(),
         own: PeriodicWork { ticked: timeline.now(), ..PeriodicWork::default() },
         closed: None,
     };
-    let driven = shell.drive(before, &mut heard, &mut stop).await;
-    shell.tasks.abort_all();
+    let driven = event_loop.drive(before, &mut heard, &mut stop).await;
+    event_loop.tasks.abort_all();
     // The journal is closed even after a write error: entries that it accepted earlier may still
     // be written.
-    let durable = shell.sink.close().await;
+    let durable = event_loop.sink.close().await;
     driven.and(durable)?;
-    shell.closed.ok_or_else(|| "the run ended without saying why".to_owned())
+    event_loop.closed.ok_or_else(|| "the run ended without saying why".to_owned())
 }
 
 /// Frees the tasks that have ended, and returns the error text of the first that panicked. Called
@@ -198,7 +198,7 @@ struct EventLoop<'a, W: Wire, S: Sink> {
     tasks: JoinSet<()>,
     progress: Progress,
     gaps: GapHistograms,
-    pace: Lateness,
+    lateness: Lateness,
     own: PeriodicWork,
     closed: Option<Closed>,
 }
@@ -289,7 +289,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
     /// Gives a fact its sequence number and writes it. All entries pass here, so their order is
     /// decided here.
     fn record(&mut self, at: At, fact: Fact) -> Result<(), String> {
-        if probe::is_excusable(&fact) {
+        if probe::may_be_busy(&fact) {
             let serving = f64::from(u8::from(self.conductor.is_serving(at)));
             self.record(at, Fact::Reading(SERVING.reading(serving)))?;
         }
@@ -315,7 +315,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         let (request, frames) = (answer.request, answer.frames);
         let system = answer.system.unwrap_or_default();
         self.called(request.done, &system)?;
-        if let Some(fault) = self.pace.check(&request) {
+        if let Some(fault) = self.lateness.check(&request) {
             self.record(self.timeline.now(), Fact::Fault(fault))?;
         }
         let seq = self.seq;
@@ -326,7 +326,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
     fn obey(&mut self) -> Result<(), String> {
         while let Some(order) = self.conductor.due(self.timeline.now()) {
             self.watcher.ordered(self.timeline.now(), &order);
-            self.conductor.obeyed(&order, self.timeline.now());
+            self.conductor.on_order_done(&order, self.timeline.now());
             match order {
                 Order::Record(fact) => self.write(fact)?,
                 Order::Send(slot, due) => self.send(slot, due),
@@ -342,7 +342,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
     fn write(&mut self, mut fact: Fact) -> Result<(), String> {
         let now = self.timeline.now();
         if let Fact::Batch(batch) = &mut fact {
-            self.pace.close(batch.phase, &batch.group);
+            self.lateness.close(batch.phase, &batch.group);
             batch.models_us = self.script.models_us;
             let (gaps, peak_tokens) = self.gaps.close(batch);
             batch.peak_tokens = peak_tokens;
@@ -353,7 +353,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         if matches!(fact, Fact::Phase(_) | Fact::Closed(_)) {
             // Requests in flight at the drain belong to the phase before it.
             if !matches!(&fact, Fact::Phase(began) if began.phase == Phase::Drain) {
-                self.pace.close_all();
+                self.lateness.close_all();
                 for gaps in self.gaps.close_all() {
                     self.record(now, Fact::Gaps(gaps))?;
                 }

@@ -19,7 +19,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use find::{Before, Finder};
+use find::{Finder, PrecedingByte};
 pub(crate) use stream::SecretFilter;
 
 /// Text that replaces a secret.
@@ -119,7 +119,7 @@ impl Secrets {
     /// Replaces every secret in a text by `[secret]`.
     pub(crate) fn remove_from<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(finder) = &self.0 else { return Cow::Borrowed(text) };
-        masked(text, &finder.find(text.as_bytes(), Before::default()), MASK)
+        masked(text, &finder.find(text.as_bytes(), PrecedingByte::default()), MASK)
     }
 
     /// Replaces the keys of 8 characters and more in a user's file by `(secret)`. Shorter keys and
@@ -132,7 +132,7 @@ impl Secrets {
     /// Replaces every secret in bytes by `[secret]`.
     pub(crate) fn remove_from_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let Some(finder) = &self.0 else { return Cow::Borrowed(bytes) };
-        match finder.find(bytes, Before::default()).as_slice() {
+        match finder.find(bytes, PrecedingByte::default()).as_slice() {
             [] => Cow::Borrowed(bytes),
             found => Cow::Owned(without(bytes, found, MASK)),
         }

@@ -59,14 +59,16 @@ words!(Observer {
 impl Observer {
     /// Returns the observer that was not working when a reading failed.
     pub(crate) fn missed(missed: &Missed) -> Option<Observer> {
-        let unread = Unread::parse(&missed.what);
+        let unread = MissedPart::parse(&missed.what);
         match (missed.source, unread) {
             (Source::Engine, _) => Some(Observer::Probes),
             (Source::Kernel, _) => Some(Observer::Kernel),
-            (Source::Process | Source::Container, Some(Unread::Log | Unread::FastLog)) => {
+            (Source::Process | Source::Container, Some(MissedPart::Log | MissedPart::FastLog)) => {
                 Some(Observer::ServerLog)
             }
-            (Source::Container, Some(Unread::Events | Unread::State)) => Some(Observer::Container),
+            (Source::Container, Some(MissedPart::Events | MissedPart::State)) => {
+                Some(Observer::Container)
+            }
             _ => None,
         }
     }
@@ -74,7 +76,7 @@ impl Observer {
 
 /// Part of a target that could not be read, as `missed` rows name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unread {
+pub(crate) enum MissedPart {
     /// The server's log.
     Log,
     /// Lines of the server's log that came too fast to be read.
@@ -85,7 +87,7 @@ pub(crate) enum Unread {
     State,
 }
 
-words!(Unread { Log: LOG_LINES, FastLog: "server log", Events: "events", State: "state" });
+words!(MissedPart { Log: LOG_LINES, FastLog: "server log", Events: "events", State: "state" });
 
 /// Name of the series of matched log lines.
 pub(crate) const LOG_LINES: &str = "log_lines";

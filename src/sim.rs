@@ -23,5 +23,5 @@ pub(crate) mod world;
 pub(crate) use ailment::Ailment;
 pub(crate) use engine::SimEngine;
 pub(crate) use job::{EngineEvent, Finish, JobId, ProcessExit, SimJob};
-pub(crate) use machine::BoxView;
+pub(crate) use machine::MachineState;
 pub(crate) use setup::Setup;

@@ -25,5 +25,5 @@ mod tree;
 pub(crate) mod watched;
 
 pub(crate) use attached::attached;
-pub(crate) use handle::{Remains, StartedTarget};
+pub(crate) use handle::{Leftovers, StartedTarget};
 pub(crate) use program::Program;

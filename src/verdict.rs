@@ -22,7 +22,7 @@ use crate::words::words;
 
 /// Verdict word of a gate or a run. The worst of several is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) enum Word {
+pub(crate) enum VerdictWord {
     /// The contract held, and the coverage was sufficient to observe a violation.
     #[serde(rename = "PASS")]
     Pass,
@@ -34,7 +34,7 @@ pub(crate) enum Word {
     Fail,
 }
 
-words!(Word { Pass: "PASS", Inconclusive: "INCONCLUSIVE", Fail: "FAIL" });
+words!(VerdictWord { Pass: "PASS", Inconclusive: "INCONCLUSIVE", Fail: "FAIL" });
 
 /// Result of one gate at one depth.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +57,7 @@ pub(crate) struct GateResult {
     pub value: Option<f64>,
     /// Number of samples.
     pub n: u64,
-    pub word: Word,
+    pub word: VerdictWord,
     /// Reason, where the word is not PASS.
     pub why: String,
     /// Entries that show it.
@@ -85,7 +85,7 @@ pub(crate) struct Finding {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Verdict {
     /// Verdict word of the run.
-    pub word: Word,
+    pub word: VerdictWord,
     /// Reasons why it is not PASS, the gravest first, without those of gates.
     pub reasons: Vec<String>,
     /// Results of all gates, in the contract's order.
@@ -104,20 +104,20 @@ impl Verdict {
     /// Returns the program's exit status. A violated gate is FAIL, whatever failed afterwards.
     pub(crate) fn exit(&self) -> Exit {
         match (self.word, self.closed) {
-            (Word::Pass, _) => Exit::Pass,
-            (Word::Fail, _) => Exit::Fail,
-            (Word::Inconclusive, _) if self.fatal => Exit::Fault,
+            (VerdictWord::Pass, _) => Exit::Pass,
+            (VerdictWord::Fail, _) => Exit::Fail,
+            (VerdictWord::Inconclusive, _) if self.fatal => Exit::Fault,
             (
-                Word::Inconclusive,
+                VerdictWord::Inconclusive,
                 Some(ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice),
             ) => Exit::Interrupted,
-            (Word::Inconclusive, _) => Exit::Inconclusive,
+            (VerdictWord::Inconclusive, _) => Exit::Inconclusive,
         }
     }
 
     /// Returns the worst word of some gates.
-    pub(crate) fn worst<'a>(gates: impl IntoIterator<Item = &'a GateResult>) -> Word {
-        gates.into_iter().map(|gate| gate.word).max().unwrap_or(Word::Pass)
+    pub(crate) fn worst<'a>(gates: impl IntoIterator<Item = &'a GateResult>) -> VerdictWord {
+        gates.into_iter().map(|gate| gate.word).max().unwrap_or(VerdictWord::Pass)
     }
 }
 
@@ -179,7 +179,7 @@ mod tests {
             gate("tokens_per_s", Limit::AtLeast(15.0)),
         ];
         let verdict = judged(&healthy(60), &gates);
-        assert_eq!(verdict.word, Word::Pass, "{verdict:#?}");
+        assert_eq!(verdict.word, VerdictWord::Pass, "{verdict:#?}");
         assert_eq!(verdict.exit(), Exit::Pass);
         assert!(verdict.gates[3].value.is_some_and(|value| (value - 0.4).abs() < 1e-9));
     }
@@ -191,7 +191,7 @@ mod tests {
         let seq = story.entries[story.entries.len() - 2].seq;
         story.closed(52.0, ClosedBecause::Done);
         let verdict = judged(&story, &[at_most("errors", 0.001)]);
-        assert_eq!((verdict.word, verdict.exit()), (Word::Fail, Exit::Fail));
+        assert_eq!((verdict.word, verdict.exit()), (VerdictWord::Fail, Exit::Fail));
         assert_eq!(verdict.gates[0].why, "1 of 21");
         assert_eq!(verdict.gates[0].evidence, [seq]);
     }
@@ -206,8 +206,8 @@ mod tests {
             let gates = vec![at_most("errors", 0.015)];
             judge(&Contract { gates }, &analysis).word
         };
-        assert_eq!(lost(1), Word::Pass, "one of a hundred would still hold");
-        assert_eq!(lost(2), Word::Inconclusive);
+        assert_eq!(lost(1), VerdictWord::Pass, "one of a hundred would still hold");
+        assert_eq!(lost(2), VerdictWord::Inconclusive);
     }
 
     #[test]
@@ -251,23 +251,23 @@ mod tests {
             }
         }
         let verdict = judged(&story, &[at_most("crashes", 0.0)]);
-        assert_eq!(verdict.word, Word::Inconclusive);
+        assert_eq!(verdict.word, VerdictWord::Inconclusive);
         assert_snapshot!(verdict.reasons.join("\n"), @"the run ended in its warm-up: nothing of it is judged");
-        assert_ne!(verdict.gates[0].word, Word::Pass);
+        assert_ne!(verdict.gates[0].word, VerdictWord::Pass);
     }
 
     #[test]
     fn a_p95_of_59_samples_is_inconclusive_and_of_60_is_not() {
         let verdict = judged(&healthy(59), &[at_most("ttft_p95", 2.0)]);
-        assert_eq!((verdict.word, verdict.exit()), (Word::Inconclusive, Exit::Inconclusive));
+        assert_eq!((verdict.word, verdict.exit()), (VerdictWord::Inconclusive, Exit::Inconclusive));
         assert_eq!(verdict.gates[0].why, "n/a (n=59 < 60)");
-        assert_eq!(judged(&healthy(60), &[at_most("ttft_p95", 0.3)]).word, Word::Fail);
+        assert_eq!(judged(&healthy(60), &[at_most("ttft_p95", 0.3)]).word, VerdictWord::Fail);
     }
 
     #[test]
     fn ooms_over_http_alone_are_not_observed_and_both_dark_halves_are_named() {
         let verdict = judged(&healthy(60), &[at_most("ooms", 0.0)]);
-        assert_eq!(verdict.word, Word::Inconclusive);
+        assert_eq!(verdict.word, VerdictWord::Inconclusive);
         let gate = &verdict.gates[0];
         assert_eq!(gate.value, None);
         assert_snapshot!(gate.why, @"OOM: not observed (server log not read, kernel not read)");
@@ -277,7 +277,7 @@ mod tests {
     fn an_oom_that_was_seen_fails_although_nobody_was_looking() {
         let mut story = healthy(5);
         story.bad(30.0, 0, Ended::ErrorFrame, "CUDA out of memory. Tried to allocate 2 GiB");
-        assert_eq!(judged(&story, &[at_most("ooms", 0.0)]).word, Word::Fail);
+        assert_eq!(judged(&story, &[at_most("ooms", 0.0)]).word, VerdictWord::Fail);
     }
 
     #[test]
@@ -288,7 +288,10 @@ mod tests {
         story.goods(60.0, 5, 0).closed(71.0, ClosedBecause::Done);
         let verdict = judged(&story, &[at_most("crashes", 0.0), at_most("crashes", 1.0)]);
         assert_eq!(verdict.gates[0].value, Some(1.0));
-        assert_eq!((verdict.gates[0].word, verdict.gates[1].word), (Word::Fail, Word::Pass));
+        assert_eq!(
+            (verdict.gates[0].word, verdict.gates[1].word),
+            (VerdictWord::Fail, VerdictWord::Pass)
+        );
         assert!(!verdict.gates[0].evidence.is_empty());
     }
 
@@ -297,9 +300,9 @@ mod tests {
         let mut story = Story::soaking();
         story.goods(10.0, 5, 0).closed(21.0, ClosedBecause::Interrupted);
         let verdict = judged(&story, &[at_most("crashes", 0.0)]);
-        assert_eq!((verdict.word, verdict.exit()), (Word::Inconclusive, Exit::Interrupted));
+        assert_eq!((verdict.word, verdict.exit()), (VerdictWord::Inconclusive, Exit::Interrupted));
         let verdict = judged(&story, &[at_most("ttft", 0.1)]);
-        assert_eq!((verdict.word, verdict.exit()), (Word::Fail, Exit::Fail));
+        assert_eq!((verdict.word, verdict.exit()), (VerdictWord::Fail, Exit::Fail));
     }
 
     #[test]
@@ -307,20 +310,20 @@ mod tests {
         let mut story = Story::soaking();
         story.goods(10.0, 60, 0);
         let verdict = judged(&story, &[at_most("crashes", 0.0)]);
-        assert_eq!((verdict.word, verdict.exit()), (Word::Inconclusive, Exit::Inconclusive));
+        assert_eq!((verdict.word, verdict.exit()), (VerdictWord::Inconclusive, Exit::Inconclusive));
         assert_snapshot!(verdict.reasons.join("\n"), @"the run was killed, or still runs: it has no end");
     }
 
     #[test]
     fn how_a_run_ends_decides_what_no_gate_asks() {
         let ends = [
-            (ClosedBecause::Away, Word::Fail, Exit::Fail),
-            (ClosedBecause::Gone, Word::Fail, Exit::Fail),
-            (ClosedBecause::NeverReady, Word::Fail, Exit::Fail),
-            (ClosedBecause::NeverAnswered, Word::Inconclusive, Exit::Inconclusive),
-            (ClosedBecause::OutOfTime, Word::Inconclusive, Exit::Inconclusive),
-            (ClosedBecause::Fault, Word::Inconclusive, Exit::Fault),
-            (ClosedBecause::InterruptedTwice, Word::Inconclusive, Exit::Interrupted),
+            (ClosedBecause::Away, VerdictWord::Fail, Exit::Fail),
+            (ClosedBecause::Gone, VerdictWord::Fail, Exit::Fail),
+            (ClosedBecause::NeverReady, VerdictWord::Fail, Exit::Fail),
+            (ClosedBecause::NeverAnswered, VerdictWord::Inconclusive, Exit::Inconclusive),
+            (ClosedBecause::OutOfTime, VerdictWord::Inconclusive, Exit::Inconclusive),
+            (ClosedBecause::Fault, VerdictWord::Inconclusive, Exit::Fault),
+            (ClosedBecause::InterruptedTwice, VerdictWord::Inconclusive, Exit::Interrupted),
         ];
         for (because, word, exit) in ends {
             let mut story = Story::soaking();
@@ -345,15 +348,15 @@ mod tests {
     fn a_run_without_a_whole_answer_or_without_a_contract_never_passes() {
         let mut story = Story::soaking();
         story.up(11.0, true).closed(12.0, ClosedBecause::Done);
-        assert_eq!(judged(&story, &[at_most("crashes", 0.0)]).word, Word::Inconclusive);
-        assert_eq!(judged(&healthy(5), &[]).word, Word::Inconclusive);
+        assert_eq!(judged(&story, &[at_most("crashes", 0.0)]).word, VerdictWord::Inconclusive);
+        assert_eq!(judged(&healthy(5), &[]).word, VerdictWord::Inconclusive);
     }
 
     #[test]
     fn a_server_that_died_at_the_very_end_is_no_pass() {
         let mut story = Story::soaking();
         story.goods(10.0, 5, 0).up(22.0, false).up(23.0, false).closed(24.0, ClosedBecause::Done);
-        assert_eq!(judged(&story, &[at_most("errors", 0.5)]).word, Word::Inconclusive);
+        assert_eq!(judged(&story, &[at_most("errors", 0.5)]).word, VerdictWord::Inconclusive);
     }
 
     #[test]
@@ -362,8 +365,8 @@ mod tests {
         let analysis = analyse(&asked(&[0, 4096]), story.entries.iter());
         let contract = Contract { gates: vec![at_most("ttft", 2.0)] };
         let verdict = judge(&contract, &analysis);
-        let words: Vec<Word> = verdict.gates.iter().map(|gate| gate.word).collect();
-        assert_eq!(words, [Word::Pass, Word::Inconclusive]);
+        let words: Vec<VerdictWord> = verdict.gates.iter().map(|gate| gate.word).collect();
+        assert_eq!(words, [VerdictWord::Pass, VerdictWord::Inconclusive]);
         assert_eq!(verdict.gates[1].why, "n/a: nothing of it was measured");
     }
 
@@ -394,20 +397,20 @@ mod tests {
         story.opened().phase(0.0, Phase::Reference).goods(0.0, 5, 0);
         story.phase(12.0, Phase::Return).goods(12.0, 5, 0).closed(30.0, ClosedBecause::Done);
         let verdict = judged(&story, &[relative]);
-        assert_eq!(verdict.gates[0].word, Word::Pass);
+        assert_eq!(verdict.gates[0].word, VerdictWord::Pass);
         assert_eq!(verdict.gates[0].n, 5);
     }
 
     #[test]
     fn an_attainment_counts_bad_endings_as_not_met() {
         let attain = Gate { attain: Some(0.95), ..at_most("ttft", 2.0) };
-        assert_eq!(judged(&healthy(20), std::slice::from_ref(&attain)).word, Word::Pass);
+        assert_eq!(judged(&healthy(20), std::slice::from_ref(&attain)).word, VerdictWord::Pass);
         let few = judged(&healthy(19), std::slice::from_ref(&attain));
         assert_eq!(few.gates[0].why, "n/a (n=19 < 20)");
         let mut story = healthy(10);
         story.bad(50.0, 0, Ended::Reset, "reset").bad(51.0, 0, Ended::Reset, "reset");
         let verdict = judged(&story, &[attain]);
-        assert_eq!(verdict.gates[0].word, Word::Fail, "18 of 20 is the best that can come");
+        assert_eq!(verdict.gates[0].word, VerdictWord::Fail, "18 of 20 is the best that can come");
     }
 
     #[test]

@@ -29,17 +29,20 @@ pub(crate) use words;
 #[cfg(test)]
 mod tests {
     #[derive(Clone, Copy, Debug, PartialEq)]
-    enum Way {
+    enum Direction {
         Up,
         Down,
     }
 
-    words!(Way { Up: "up", Down: "down" });
+    words!(Direction { Up: "up", Down: "down" });
 
     #[test]
     fn every_variant_is_found_by_its_word_and_nothing_by_another() {
-        assert_eq!(Way::ALL.map(Way::word), ["up", "down"]);
-        assert_eq!(Way::ALL.map(|way| Way::parse(way.word())), [Some(Way::Up), Some(Way::Down)]);
-        assert_eq!(Way::parse("UP"), None);
+        assert_eq!(Direction::ALL.map(Direction::word), ["up", "down"]);
+        assert_eq!(
+            Direction::ALL.map(|way| Direction::parse(way.word())),
+            [Some(Direction::Up), Some(Direction::Down)]
+        );
+        assert_eq!(Direction::parse("UP"), None);
     }
 }

@@ -5,7 +5,7 @@
 mod contained;
 mod observation;
 
-pub(crate) use contained::Contained;
+pub(crate) use contained::ContainerDescription;
 pub(crate) use observation::{Observation, Sample};
 
 use std::pin::Pin;
@@ -119,7 +119,7 @@ pub(crate) enum News {
     Log(Bytes),
     /// Description of the container by its engine: at first, and after each start. It may be
     /// repeated unchanged.
-    Contained(Box<Contained>),
+    Contained(Box<ContainerDescription>),
 }
 
 /// Boxed future that stays on this thread, for traits that are used behind a `Box`.

@@ -49,7 +49,7 @@ fn comes_back(bench: &Bench, tale: &Tale, truth: &Truth, fault: &str) {
     }
     assert!(tale.wall(&incident["from_us"]).abs_diff(truth.killed) < NEAR_US, "{incident:#}");
     assert!(walls[4].abs_diff(truth.token) < NEAR_US, "{incident:#}");
-    assert!(walls.is_sorted(), "rung after rung: {incident:#}");
+    assert!(walls.is_sorted(), "step after step: {incident:#}");
     assert!(!incident["until_us"].is_null(), "it is over: {incident:#}");
     server::nothing_is_lost(bench, tale);
     eprintln!("  requests lost from the log: 0");

@@ -14,7 +14,7 @@ const EVIDENCE_MAX: usize = 8;
 
 /// Statistics of the requests in one part of the run.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Atom {
+pub(crate) struct GroupStatistics {
     pub phase: Phase,
     /// Workload, class and cell of its asks.
     pub group: Group,
@@ -44,10 +44,10 @@ pub(crate) struct Atom {
     pub evidence: Vec<Seq>,
 }
 
-impl Atom {
+impl GroupStatistics {
     /// Returns an atom without requests.
-    pub(crate) fn new(phase: Phase, group: Group) -> Atom {
-        Atom {
+    pub(crate) fn new(phase: Phase, group: Group) -> GroupStatistics {
+        GroupStatistics {
             phase,
             group,
             ended: Tally::new(),

@@ -56,17 +56,17 @@ pub(crate) struct Calendar {
 
 /// Fold that builds the calendar.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pass1 {
+pub(crate) struct CalendarFold {
     segments: Vec<SegmentSpan>,
     phases: Vec<PhaseSpan>,
     causes: Causes,
     laps: LapEnds,
 }
 
-impl Pass1 {
+impl CalendarFold {
     /// Returns the state before the first entry.
-    pub(crate) fn new() -> Pass1 {
-        Pass1::default()
+    pub(crate) fn new() -> CalendarFold {
+        CalendarFold::default()
     }
 
     /// Folds an entry; entries come in the order of seq.
@@ -235,7 +235,7 @@ mod tests {
     use crate::incident::fixture::Story;
 
     fn calendar(story: &Story) -> Calendar {
-        let mut pass = Pass1::new();
+        let mut pass = CalendarFold::new();
         story.entries.iter().for_each(|entry| pass.fold(entry));
         pass.finish()
     }

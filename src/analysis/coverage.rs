@@ -53,13 +53,13 @@ impl SourceCoverage {
 
 /// Coverage of one kind of event. All of its sources are needed.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Covered {
+pub(crate) struct CountCoverage {
     pub count: Count,
     /// Sources that are needed to observe the events.
     pub sources: Vec<SourceCoverage>,
 }
 
-impl Covered {
+impl CountCoverage {
     /// Returns the share that every source covered at least.
     pub(crate) fn share(&self) -> f64 {
         self.sources.iter().map(|source| source.share).fold(1.0, f64::min)
@@ -76,12 +76,12 @@ impl Covered {
 pub(crate) struct Coverage {
     pub sources: Vec<SourceCoverage>,
     /// Coverage by kind of event.
-    pub counts: Vec<Covered>,
+    pub counts: Vec<CountCoverage>,
 }
 
 impl Coverage {
     /// Returns the coverage of a kind of event.
-    pub(crate) fn of(&self, count: Count) -> Option<&Covered> {
+    pub(crate) fn of(&self, count: Count) -> Option<&CountCoverage> {
         self.counts.iter().find(|covered| covered.count == count)
     }
 }
@@ -163,12 +163,12 @@ impl CoverageFold {
         ];
         names.extend(self.contained.map(|_| Observer::Container));
         let source = |observer: Observer| self.source(calendar, observer.word(), &[observer]);
-        let mut counts: Vec<Covered> = Vec::new();
+        let mut counts: Vec<CountCoverage> = Vec::new();
         for need in NEEDS {
             let source = self.source(calendar, need.name, need.any);
             match counts.last_mut().filter(|last| last.count == need.count) {
                 Some(last) => last.sources.push(source),
-                None => counts.push(Covered { count: need.count, sources: vec![source] }),
+                None => counts.push(CountCoverage { count: need.count, sources: vec![source] }),
             }
         }
         Coverage { sources: names.into_iter().map(source).collect(), counts }
@@ -234,13 +234,13 @@ impl CoverageFold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Pass1;
+    use crate::analysis::CalendarFold;
     use crate::fact::{MissedReason, Source};
     use crate::incident::fixture::Story;
     use crate::series::{LOG_LINES, OOM_KILLS};
 
     fn coverage(story: &Story) -> Coverage {
-        let (mut pass, mut watch) = (Pass1::new(), CoverageFold::default());
+        let (mut pass, mut watch) = (CalendarFold::new(), CoverageFold::default());
         for entry in &story.entries {
             pass.fold(entry);
             watch.fold(entry);
@@ -269,7 +269,12 @@ mod tests {
         let mut story = Story::soaking();
         let missed = |why: &str| {
             let (source, reason) = (Source::Container, MissedReason::Unreadable);
-            Fact::Missed(Missed::once(source, series::Unread::State.word(), reason, why.to_owned()))
+            Fact::Missed(Missed::once(
+                source,
+                series::MissedPart::State.word(),
+                reason,
+                why.to_owned(),
+            ))
         };
         for second in 1..=10 {
             story.reading(f64::from(second * 10), Source::Container, "cgroup_oom_kills", 0.0);

@@ -8,7 +8,7 @@ use crate::unit::At;
 
 use super::coverage::CoverageFold;
 use super::series::Blocks;
-use super::{Analysis, Atom, Calendar, GapAtom, JournalGaps, Notes, RunDescription};
+use super::{Analysis, Calendar, GapAtom, GroupStatistics, JournalGaps, Notes, RunDescription};
 
 /// Second pass of the analysis. It can be finished at any time, and can fold on afterwards.
 #[derive(Clone, Debug)]
@@ -16,11 +16,11 @@ pub(crate) struct Fold {
     calendar: Calendar,
     planned: Vec<Cell>,
     told: JournalGaps,
-    atoms: BTreeMap<(Phase, Group), Atom>,
+    atoms: BTreeMap<(Phase, Group), GroupStatistics>,
     gaps: BTreeMap<(GapKind, Phase, Group), GapAtom>,
     watch: CoverageFold,
     notes: Notes,
-    fates: Fates,
+    fates: Unfinished,
     unanswered: Unanswered,
     /// `None` in a live view, which folds every entry and shows no readings over hours.
     series: Option<Blocks>,
@@ -37,7 +37,7 @@ impl Fold {
             gaps: BTreeMap::new(),
             watch: CoverageFold::default(),
             notes: Notes::default(),
-            fates: Fates::default(),
+            fates: Unfinished::default(),
             unanswered: Unanswered::default(),
             series: None,
         }
@@ -72,9 +72,9 @@ impl Fold {
         }
     }
 
-    fn atom(&mut self, phase: Phase, group: Group) -> &mut Atom {
+    fn atom(&mut self, phase: Phase, group: Group) -> &mut GroupStatistics {
         let entry = self.atoms.entry((phase, group));
-        entry.or_insert_with_key(|(phase, group)| Atom::new(*phase, group.clone()))
+        entry.or_insert_with_key(|(phase, group)| GroupStatistics::new(*phase, group.clone()))
     }
 
     fn fold_request(&mut self, segment: Segment, seq: Seq, request: &Request) {
@@ -157,14 +157,14 @@ impl Unanswered {
 /// Requests that were sent and never ended: the sent count of `Issued` less the rows. A lane is
 /// sequential, so requests beyond its last row have no row.
 #[derive(Clone, Debug, Default)]
-struct Fates {
+struct Unfinished {
     segment: Segment,
     before: u64,
     ended: BTreeMap<(Phase, u32), u64>,
     issued: BTreeMap<(Phase, u32), u64>,
 }
 
-impl Fates {
+impl Unfinished {
     fn fold(&mut self, entry: &Entry) {
         if entry.segment != self.segment {
             // A resume sends them again; how the first ones ended stays unknown.
@@ -199,9 +199,9 @@ mod tests {
     use super::*;
     use crate::analysis::analyse;
     use crate::analysis::fixture::asked;
-    use crate::fact::{Class, ClosedBecause, Ended, Issued, TargetFact, TargetWord};
+    use crate::fact::{Class, ClosedBecause, Ended, SentSlots, TargetFact, TargetWord};
     use crate::incident::fixture::{Story, group};
-    use crate::measure::{Portion, Quantity};
+    use crate::measure::{Quantity, RequestShare};
     use crate::spec::Select;
     use crate::stats::hdr::encode;
 
@@ -215,7 +215,7 @@ mod tests {
         story.goods(10.0, 5, 0).bad(30.0, 0, Ended::ErrorFrame, "boom");
         let analysis = analysis(&story);
         assert_eq!(analysis.dist(Quantity::Ttft, &Select::default()).n(), 5);
-        let errors = analysis.portion(Portion::Errors, &Select::default());
+        let errors = analysis.portion(RequestShare::Errors, &Select::default());
         assert_eq!((errors.part, errors.of), (1, 6));
         let warmup = Select { phase: Some(Phase::Warmup), ..Select::default() };
         assert_eq!(analysis.dist(Quantity::Ttft, &warmup).n(), 1);
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn what_was_sent_and_has_no_row_is_of_unknown_fate_also_after_a_resume() {
         let mut story = Story::soaking();
-        let issued = |next| Fact::Issued(Issued { phase: Phase::Soak, next });
+        let issued = |next| Fact::Issued(SentSlots { phase: Phase::Soak, next });
         let mut request = story.request(11.0, 0);
         request.slot = 0;
         story.push(12.0, Fact::Request(Box::new(request.clone())));
@@ -339,7 +339,7 @@ mod tests {
         let mut story = Story::soaking();
         story.goods(10.0, 40, 0).bad(95.0, 0, Ended::Reset, "reset").up(96.0, false);
         story.up(99.0, true).closed(100.0, ClosedBecause::Done);
-        let mut pass = crate::analysis::Pass1::new();
+        let mut pass = crate::analysis::CalendarFold::new();
         story.entries.iter().for_each(|entry| pass.fold(entry));
         let mut fold = Fold::new(&asked(&[0]), pass.finish());
         for entry in &story.entries {

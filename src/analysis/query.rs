@@ -3,11 +3,11 @@
 
 use crate::fact::{Ended, GapKind, Group, Phase, Seq};
 use crate::incident::Incident;
-use crate::measure::{Count, Portion, Quantity, Statistic};
+use crate::measure::{Count, Quantity, RequestShare, Statistic};
 use crate::spec::Select;
 use crate::stats::Dist;
 
-use super::{Analysis, Atom, Tally};
+use super::{Analysis, GroupStatistics, Tally};
 
 /// Share of a whole number of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,8 +43,12 @@ const EVIDENCE_MAX: usize = 8;
 
 impl Analysis {
     /// Returns the atoms of a selection. Without a phase it selects every steady phase.
-    pub(crate) fn atoms_of<'a>(&'a self, select: &'a Select) -> impl Iterator<Item = &'a Atom> {
-        let fits = |atom: &&Atom| phase_fits(select, atom.phase) && select.takes(&atom.group);
+    pub(crate) fn atoms_of<'a>(
+        &'a self,
+        select: &'a Select,
+    ) -> impl Iterator<Item = &'a GroupStatistics> {
+        let fits =
+            |atom: &&GroupStatistics| phase_fits(select, atom.phase) && select.takes(&atom.group);
         self.atoms.iter().filter(fits)
     }
 
@@ -114,17 +118,17 @@ impl Analysis {
 
     /// Returns a share of the requests of a selection. Requests that longhaul itself ended are
     /// excluded.
-    pub(crate) fn portion(&self, portion: Portion, select: &Select) -> Share {
+    pub(crate) fn portion(&self, portion: RequestShare, select: &Select) -> Share {
         let mut share = Share::default();
         for atom in self.atoms_of(select) {
             let (part, of) = match portion {
-                Portion::Errors => {
-                    (atom.count(Ended::is_bad), atom.count(|ended| !ended.is_ours()))
+                RequestShare::Errors => {
+                    (atom.count(Ended::is_bad), atom.count(|ended| !ended.ended_by_longhaul()))
                 }
-                Portion::ShortAnswers => {
+                RequestShare::ShortAnswers => {
                     (atom.count(|ended| ended == Ended::Short), atom.count(Ended::is_good))
                 }
-                Portion::OffDepth => (atom.off_depth, atom.counted),
+                RequestShare::OffDepth => (atom.off_depth, atom.counted),
             };
             share.part += part;
             share.of += of;

@@ -107,7 +107,7 @@ impl TokenCounts {
     /// Returns the counts of the answer when it is over.
     pub(super) fn totals(&self, text: Received) -> Totals {
         let total = self.usage.output.filter(|_| self.is_whole);
-        let are_running = self.running.is_believed(total);
+        let are_running = self.running.is_running_count(total);
         let mut usage = self.usage;
         usage.output = usage
             .output
@@ -159,7 +159,7 @@ impl RunningCount {
 
     /// Whether the counts are running ones, as far as they show it. Text may come later than its
     /// token, so some chunks do not raise the count.
-    fn is_believed(&self, total: Option<u64>) -> bool {
+    fn is_running_count(&self, total: Option<u64>) -> bool {
         let steps = self.chunks.saturating_sub(1);
         !self.fell && self.still * 2 <= steps && total.is_none_or(|total| self.last <= total)
     }

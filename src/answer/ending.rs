@@ -1,12 +1,12 @@
 //! Decides how one answer ended. Stronger evidence wins: the server's own error over the shape of
 //! the stream, the shape over the counts.
 
-use super::Over;
+use super::TransportEnd;
 use crate::fact::{BrokenHow, Ended, Stage};
 use crate::unit;
 
 /// Finish reasons by which an engine reports that it gave up.
-const GIVEN_UP: [&str; 3] = ["abort", "error", "repetition"];
+const ABORT_REASONS: [&str; 3] = ["abort", "error", "repetition"];
 
 /// State of an answer when it was over.
 pub(super) struct AnswerState<'a> {
@@ -41,38 +41,38 @@ pub(super) struct AnswerState<'a> {
 }
 
 /// Returns the ending, its stage, and details in words.
-pub(super) fn judge(seen: &AnswerState, over: &Over) -> (Ended, Stage, String) {
+pub(super) fn judge(seen: &AnswerState, over: &TransportEnd) -> (Ended, Stage, String) {
     let stage = stage(seen, over);
     let (ended, words) = if let Some(words) = &seen.error_frame {
         (Ended::ErrorFrame, words.clone())
     } else if seen.status.is_some_and(|status| status >= 400) {
         (Ended::HttpError, seen.refusal.clone())
-    } else if let Over::Cut(why) = over {
+    } else if let TransportEnd::Cut(why) = over {
         (Ended::Cut, why.clone())
-    } else if *over == Over::Abandoned {
+    } else if *over == TransportEnd::Abandoned {
         (Ended::Abandoned, String::new())
     } else if let Some(words) = &seen.malformed {
         (Ended::Malformed, words.clone())
     } else {
         match over {
-            Over::Broke { how: BrokenHow::Reset | BrokenHow::CutOff, words, .. }
+            TransportEnd::Broke { how: BrokenHow::Reset | BrokenHow::CutOff, words, .. }
                 if has_all(seen) =>
             {
                 let (ended, why) = whole(seen);
                 // The words of a good ending say that its connection was cut off.
                 (ended, if why.is_empty() { words.clone() } else { why })
             }
-            Over::Broke { how, words, .. } => broken(seen, *how, words),
-            Over::Late => late(seen),
-            Over::End | Over::Cut(_) | Over::Abandoned => whole(seen),
+            TransportEnd::Broke { how, words, .. } => broken(seen, *how, words),
+            TransportEnd::Late => late(seen),
+            TransportEnd::End | TransportEnd::Cut(_) | TransportEnd::Abandoned => whole(seen),
         }
     };
     (ended, stage, words)
 }
 
-fn stage(seen: &AnswerState, over: &Over) -> Stage {
+fn stage(seen: &AnswerState, over: &TransportEnd) -> Stage {
     match (seen.status, over) {
-        (None, Over::Broke { stage: Stage::Connect, .. }) => Stage::Connect,
+        (None, TransportEnd::Broke { stage: Stage::Connect, .. }) => Stage::Connect,
         // A refusal is the head itself; no answer followed it.
         (None | Some(400..), _) => Stage::Headers,
         _ if seen.finish.is_some() => Stage::Closing,
@@ -118,7 +118,7 @@ fn whole(seen: &AnswerState) -> (Ended, String) {
     if let Some(shape) = &seen.shape {
         return (Ended::Malformed, shape.clone());
     }
-    if let Some(finish) = seen.finish.filter(|finish| GIVEN_UP.contains(finish)) {
+    if let Some(finish) = seen.finish.filter(|finish| ABORT_REASONS.contains(finish)) {
         return (Ended::Aborted, format!("finish reason {finish}"));
     }
     if seen.chunks == 0 && seen.output_tokens.unwrap_or(0) == 0 {
@@ -158,32 +158,34 @@ mod tests {
         }
     }
 
-    fn broke(how: BrokenHow, stage: Stage) -> Over {
-        Over::Broke { how, stage, words: "words".to_owned() }
+    fn broke(how: BrokenHow, stage: Stage) -> TransportEnd {
+        TransportEnd::Broke { how, stage, words: "words".to_owned() }
     }
 
-    fn word(seen: &AnswerState, over: &Over) -> (Ended, Stage) {
+    fn word(seen: &AnswerState, over: &TransportEnd) -> (Ended, Stage) {
         let (ended, stage, _) = judge(seen, over);
         (ended, stage)
     }
 
     #[test]
     fn a_whole_answer_is_completed_and_less_of_it_has_its_own_words() {
-        assert_eq!(word(&seen(), &Over::End), (Ended::Completed, Stage::Closing));
+        assert_eq!(word(&seen(), &TransportEnd::End), (Ended::Completed, Stage::Closing));
         let short = AnswerState { asked_output: 5, ..seen() };
-        assert_eq!(word(&short, &Over::End).0, Ended::Short);
+        assert_eq!(word(&short, &TransportEnd::End).0, Ended::Short);
         let no_usage = AnswerState { output_tokens: None, no_usage: true, ..seen() };
-        assert_eq!(word(&no_usage, &Over::End).0, Ended::NoUsage);
+        assert_eq!(word(&no_usage, &TransportEnd::End).0, Ended::NoUsage);
         let never_usage = AnswerState { output_tokens: None, ..seen() };
-        assert_eq!(word(&never_usage, &Over::End).0, Ended::Completed);
+        assert_eq!(word(&never_usage, &TransportEnd::End).0, Ended::Completed);
         let aborted = AnswerState { finish: Some("repetition"), ..seen() };
-        assert_eq!(word(&aborted, &Over::End).0, Ended::Aborted);
+        assert_eq!(word(&aborted, &TransportEnd::End).0, Ended::Aborted);
     }
 
     #[test]
     fn an_error_frame_wins_over_everything_and_a_refusal_over_how_its_page_ended() {
         let error = AnswerState { error_frame: Some("dead".to_owned()), ..seen() };
-        for over in [Over::End, Over::Late, Over::Cut("phase over".to_owned())] {
+        for over in
+            [TransportEnd::End, TransportEnd::Late, TransportEnd::Cut("phase over".to_owned())]
+        {
             assert_eq!(word(&error, &over).0, Ended::ErrorFrame);
         }
         let refused = AnswerState { status: Some(503), finish: None, chunks: 0, ..seen() };
@@ -225,41 +227,41 @@ mod tests {
     #[test]
     fn late_is_timed_out_before_the_first_token_and_stalled_after() {
         let none = AnswerState { finish: None, chunks: 0, progressed: false, ..seen() };
-        assert_eq!(word(&none, &Over::Late), (Ended::TimedOut, Stage::BeforeFirst));
+        assert_eq!(word(&none, &TransportEnd::Late), (Ended::TimedOut, Stage::BeforeFirst));
         let some = AnswerState { finish: None, ..seen() };
-        assert_eq!(word(&some, &Over::Late), (Ended::Stalled, Stage::Streaming));
-        assert_eq!(word(&seen(), &Over::Late), (Ended::Stalled, Stage::Closing));
+        assert_eq!(word(&some, &TransportEnd::Late), (Ended::Stalled, Stage::Streaming));
+        assert_eq!(word(&seen(), &TransportEnd::Late), (Ended::Stalled, Stage::Closing));
     }
 
     #[test]
     fn no_token_is_empty_and_no_reason_is_truncated() {
         let empty = AnswerState { chunks: 0, output_tokens: Some(0), ..seen() };
-        assert_eq!(word(&empty, &Over::End).0, Ended::Empty);
+        assert_eq!(word(&empty, &TransportEnd::End).0, Ended::Empty);
         let unseen = AnswerState { chunks: 0, ..seen() };
-        assert_eq!(word(&unseen, &Over::End).0, Ended::Completed);
+        assert_eq!(word(&unseen, &TransportEnd::End).0, Ended::Completed);
         let open = AnswerState { finish: None, ..seen() };
-        assert_eq!(word(&open, &Over::End).0, Ended::Truncated);
+        assert_eq!(word(&open, &TransportEnd::End).0, Ended::Truncated);
     }
 
     #[test]
     fn a_server_that_gives_no_finish_reason_ends_an_answer_with_done() {
         let bare = AnswerState { finish: None, needs_finish: false, ..seen() };
-        assert_eq!(word(&bare, &Over::End).0, Ended::Completed);
+        assert_eq!(word(&bare, &TransportEnd::End).0, Ended::Completed);
         let short = AnswerState { output_tokens: Some(3), ..bare };
-        assert_eq!(word(&short, &Over::End).0, Ended::Short);
+        assert_eq!(word(&short, &TransportEnd::End).0, Ended::Short);
     }
 
     #[test]
     fn what_came_in_place_of_an_answer_is_told() {
-        let told = |seen: &AnswerState, over: &Over| judge(seen, over).2;
+        let told = |seen: &AnswerState, over: &TransportEnd| judge(seen, over).2;
         let aside = Some("out of memory".to_owned());
         let open = AnswerState { finish: None, aside, ..seen() };
-        assert!(told(&open, &Over::End).ends_with("; what came: out of memory"));
+        assert!(told(&open, &TransportEnd::End).ends_with("; what came: out of memory"));
         let shape = Some("JSON lines and no events".to_owned());
         let other = AnswerState { finish: None, chunks: 0, progressed: false, shape, ..seen() };
-        assert_eq!(word(&other, &Over::End), (Ended::Malformed, Stage::BeforeFirst));
-        assert_eq!(told(&other, &Over::End), "JSON lines and no events");
-        let late = told(&other, &Over::Late);
+        assert_eq!(word(&other, &TransportEnd::End), (Ended::Malformed, Stage::BeforeFirst));
+        assert_eq!(told(&other, &TransportEnd::End), "JSON lines and no events");
+        let late = told(&other, &TransportEnd::Late);
         assert!(late.ends_with("what came: JSON lines and no events"), "{late}");
     }
 }

@@ -9,7 +9,7 @@ use super::counts::{Received, TokenCounts, Totals};
 use super::ending::{self, AnswerState};
 use super::evidence::AnswerBytes;
 use super::text::AnswerText;
-use super::{Answer, Over};
+use super::{Answer, TransportEnd};
 use crate::fact::{Abilities, Request};
 use crate::plan::Ask;
 use crate::protocol::openai::Chunk;
@@ -22,7 +22,7 @@ use crate::unit::At;
 const WORDS_CHARS_MAX: usize = 4_000;
 
 /// Time between `[DONE]` and the end of the body, after which it is not waited for.
-const CLOSING: Duration = Duration::from_millis(100);
+const CLOSE_WAIT: Duration = Duration::from_millis(100);
 
 /// Reader of an answer.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl AnswerReader {
     /// back.
     pub(crate) fn deadline(&self, first_token: Duration, stall: Duration) -> At {
         if let Some(at) = self.done_at {
-            return at.after(CLOSING);
+            return at.after(CLOSE_WAIT);
         }
         match (self.progress_at, self.head_at.filter(|_| self.is_refused())) {
             (Some(at), _) | (None, Some(at)) => at.after(stall),
@@ -128,8 +128,8 @@ impl AnswerReader {
     }
 
     /// Closes the answer.
-    pub(crate) fn over(mut self, at: At, over: &Over) -> Answer {
-        if *over == Over::End {
+    pub(crate) fn over(mut self, at: At, over: &TransportEnd) -> Answer {
+        if *over == TransportEnd::End {
             self.close(at);
         }
         let totals = self.count();

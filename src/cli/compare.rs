@@ -112,7 +112,7 @@ impl CompareArgs {
             base: side(self.one, self.base),
             candidate: side(self.other, self.candidate),
             how: crate::compare::CompareTerms {
-                margins: Margins { middle: self.margin, tail: self.margin_p95 },
+                margins: Margins { median: self.margin, p95: self.margin_p95 },
                 floor: None,
                 force: self.rigour.force,
                 one_variable: self.rigour.one_variable,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::ReachArgs;
+use super::FetchArgs;
 use crate::command::recipe::{self, RecipeOptions};
 use crate::exit::Exit;
 
@@ -68,7 +68,7 @@ Examples:
         /// Second recipe
         other: String,
         #[command(flatten)]
-        reach: ReachArgs,
+        reach: FetchArgs,
     },
 }
 
@@ -78,7 +78,7 @@ struct InputArgs {
     /// or a saved `docker run` line
     recipe: String,
     #[command(flatten)]
-    reach: ReachArgs,
+    reach: FetchArgs,
 }
 
 #[derive(Args)]

@@ -8,7 +8,7 @@ use crate::target::server_log::ServerLog;
 /// Flags for starting and watching a server.
 #[derive(Args)]
 #[command(next_help_heading = "Start or watch the server (docs/targets.md)")]
-pub(crate) struct BoxArgs {
+pub(crate) struct TargetArgs {
     #[command(flatten)]
     starting: StartArgs,
     /// Watch the container in which a server runs already: its events, state and log
@@ -62,8 +62,8 @@ enum StartArg {
     Sparkrun,
 }
 
-impl From<BoxArgs> for TargetOptions {
-    fn from(args: BoxArgs) -> TargetOptions {
+impl From<TargetArgs> for TargetOptions {
+    fn from(args: TargetArgs) -> TargetOptions {
         let starting = args.starting.into();
         TargetOptions {
             container: args.container,

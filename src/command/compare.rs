@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::report::{self, Judged, judge};
+use super::report::{self, JudgedRun, judge};
 use super::{finish, inputs, mistake, print_stderr};
 use crate::compare::start::StartDescription;
 use crate::compare::{Comparison, Floor, LoadIdentity, Start, compare as decide, floor};
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::exit::Exit;
-use crate::http::reference::Reach;
+use crate::http::reference::FetchPermissions;
 use crate::journal::{self, Manifest, runs};
 use crate::report::compare as told;
 use crate::spec::SpecFile;
@@ -100,7 +100,7 @@ fn published(
     match runs::folders(&options.candidate, SIDE_MAX)?.as_slice() {
         [run] => against(table, run, how),
         several => {
-            let what = format!("a published table is held against one run, not {}", several.len());
+            let what = format!("a published table is compared with one run, not {}", several.len());
             Err(refused(&what))
         }
     }
@@ -124,7 +124,8 @@ pub(crate) fn against(
 
 /// Reads the recipe of a submission, where its folder has a readable one.
 fn submitted(folder: &Path) -> Option<ReadRecipe> {
-    let found = inputs::recipe_source(&folder.to_string_lossy(), &Reach::default()).ok()?;
+    let found =
+        inputs::recipe_source(&folder.to_string_lossy(), &FetchPermissions::default()).ok()?;
     found.read(&ReadOptions::default()).ok()
 }
 
@@ -183,7 +184,7 @@ fn starts(paths: &[PathBuf]) -> Result<Vec<Start>, Mistake> {
 }
 
 fn start(folder: &Path) -> Result<Start, Mistake> {
-    let Judged { analysis, verdict, .. } = judge(folder)?;
+    let JudgedRun { analysis, verdict, .. } = judge(folder)?;
     let manifest = journal::reader::read_manifest(folder)?;
     Ok(Start::of(about(folder, &manifest), &analysis, &verdict))
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::hide;
 use crate::error::Mistake;
-use crate::http::reference::{self, Reach};
+use crate::http::reference::{self, FetchPermissions};
 use crate::plan::Rates;
 use crate::secret::Secrets;
 use crate::spec::recipe::{ReadOptions, ReadRecipe};
@@ -17,7 +17,7 @@ use crate::spec::{Profile, Recipe, Scenario, SpecFile, profile, recipe, scenario
 pub(crate) use published::published;
 
 /// Recipe that the simulator uses where the user gives none.
-pub(crate) const FLAGSHIP: &str = shipped::RECIPE;
+pub(crate) const DEFAULT_RECIPE: &str = shipped::RECIPE;
 
 /// Limit of a file: one that never ends must not fill the memory.
 const FILE_BYTES_MAX: u64 = 5 << 20;
@@ -28,7 +28,7 @@ pub(crate) struct Inputs {
     /// Recipe's file, name or reference.
     pub recipe: Option<String>,
     /// Permissions for references.
-    pub reach: Reach,
+    pub reach: FetchPermissions,
     /// Scenario's file or name.
     pub scenario: Option<String>,
     /// Changes that flags make to the scenario.
@@ -175,7 +175,10 @@ impl Folder {
 }
 
 /// Finds a recipe: a reference, a file, a shipped name, or the folder of an Arena submission.
-pub(crate) fn recipe_source(wanted: &str, reach: &Reach) -> Result<FoundRecipe, Mistake> {
+pub(crate) fn recipe_source(
+    wanted: &str,
+    reach: &FetchPermissions,
+) -> Result<FoundRecipe, Mistake> {
     if let Some(fetched) = reference::fetched(wanted, reach)? {
         let (source, warning) = (fetched.source, fetched.warning);
         return Ok(FoundRecipe { source, folder: Folder(None), warning });
@@ -344,7 +347,7 @@ mod tests {
         ]);
         let found = |name: &str| {
             let path = folder.path().join(name).display().to_string();
-            told(&folder, recipe_source(&path, &Reach::default()), |found| {
+            told(&folder, recipe_source(&path, &FetchPermissions::default()), |found| {
                 format!("{} at {}", found.source.name, found.source.origin)
             })
         };
@@ -353,8 +356,9 @@ mod tests {
             "found",
             names.map(|name| format!("{name}\n{}", found(name))).join("\n\n")
         );
-        let shipped = recipe_source(FLAGSHIP, &Reach::default()).ok().unwrap().source;
-        assert_eq!(shipped.origin, format!("shipped:{FLAGSHIP}"));
+        let shipped =
+            recipe_source(DEFAULT_RECIPE, &FetchPermissions::default()).ok().unwrap().source;
+        assert_eq!(shipped.origin, format!("shipped:{DEFAULT_RECIPE}"));
     }
 
     #[cfg(unix)]
@@ -369,7 +373,7 @@ mod tests {
         link("recipe.yaml");
         link("link.yaml");
         fs::create_dir(inside.join("map.yaml")).unwrap();
-        let submission = recipe_source(&inside.display().to_string(), &Reach::default());
+        let submission = recipe_source(&inside.display().to_string(), &FetchPermissions::default());
         assert_snapshot!(told(&folder, submission, |found| found.source.origin), @"error: `FOLDER/in/recipe.yaml` leads out of the submission's folder");
         let includes = Folder(Some(inside.clone()));
         let loaded = |name: &str| told(&folder, includes.load(name), |text| format!("{text:?}"));

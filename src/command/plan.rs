@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use super::inputs::{FLAGSHIP, Inputs, recipe_warnings};
+use super::inputs::{DEFAULT_RECIPE, Inputs, recipe_warnings};
 use super::{finish, mistake, report};
 use crate::error::Mistake;
 use crate::exit::Exit;
@@ -37,7 +37,7 @@ pub(crate) fn plan(options: &PlanOptions) -> Exit {
 }
 
 fn planned(options: &PlanOptions) -> Result<String, Mistake> {
-    let recipe = options.inputs.recipe(Some(FLAGSHIP))?;
+    let recipe = options.inputs.recipe(Some(DEFAULT_RECIPE))?;
     let scenario = options.inputs.scenario("quick")?;
     let rates = match (&options.from, options.flat) {
         (Some(run), _) => measured(run)?,

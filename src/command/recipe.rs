@@ -9,7 +9,7 @@ use super::{clean, finish, finish_unchanged, mistake, print_stderr};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::exit::Exit;
-use crate::http::reference::Reach;
+use crate::http::reference::FetchPermissions;
 use crate::report::recipe as text;
 use crate::spec::recipe::layers::SELECTORS;
 use crate::spec::recipe::pins::pins;
@@ -18,7 +18,7 @@ use crate::spec::recipe::{Deployment, ReadOptions, ReadRecipe};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RecipeOptions {
     pub recipe: String,
-    pub reach: Reach,
+    pub reach: FetchPermissions,
     /// Changes as `key=value`, in the order given.
     pub set: Vec<String>,
     /// Conditions of the place where it will run, as `selector=value`.
@@ -101,7 +101,7 @@ mod tests {
     fn refused(set: &[&str], when: &[&str]) -> String {
         let texts = |all: &[&str]| all.iter().map(|&text| text.to_owned()).collect();
         let options = RecipeOptions {
-            recipe: super::super::inputs::FLAGSHIP.to_owned(),
+            recipe: super::super::inputs::DEFAULT_RECIPE.to_owned(),
             set: texts(set),
             when: texts(when),
             ..RecipeOptions::default()

@@ -13,7 +13,7 @@ use super::drive::{
     DriveOptions, Driven, NoRun, Planned, RepeatCommand, Specs, arrive, conclude, drive, plan,
     stopping, vacant,
 };
-use super::inputs::FLAGSHIP;
+use super::inputs::DEFAULT_RECIPE;
 use super::sim::no_profile;
 use crate::error::Mistake;
 use crate::exit::Exit;
@@ -22,7 +22,7 @@ use crate::journal::{self, Journal};
 use crate::plan::forecast::ObservedSources;
 use crate::run::stop::Stop;
 use crate::sim::SimEngine;
-use crate::sim::world::machine_sensors::{self, LookAtBox};
+use crate::sim::world::machine_sensors::{self, ReadMachine};
 use crate::sim::world::{Connections, Disk, SimHost, SimTarget, SimWire, signs};
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -77,7 +77,7 @@ pub(crate) fn play(
 /// Finds and reads the texts; in real time, since a recipe may have to be fetched.
 fn specs(mut options: DriveOptions) -> Result<Specs, Mistake> {
     options.again = RepeatCommand { verb: "rehearse", flags: Vec::new() };
-    let recipe = options.inputs.recipe(Some(FLAGSHIP))?;
+    let recipe = options.inputs.recipe(Some(DEFAULT_RECIPE))?;
     let scenario = options.inputs.scenario(SCENARIO)?;
     let profile = options.inputs.profile(recipe.as_ref())?;
     if profile.is_none() {
@@ -127,8 +127,9 @@ fn environment(
     let is_ours = setup.refuses;
     let engine = SimEngine::new(setup, seed, specs.ailments.clone(), At::ZERO);
     let (tell, signs) = signs();
-    let desk = Rc::new(Connections::new(engine, timeline, seed, Box::new(tell)));
-    let (driving, ordered, looked) = (desk.clone(), desk.clone(), desk.clone());
+    let connections = Rc::new(Connections::new(engine, timeline, seed, Box::new(tell)));
+    let (driving, ordered, looked) =
+        (connections.clone(), connections.clone(), connections.clone());
     let driven = tokio::task::spawn_local(async move { driving.drive().await });
     let broke = async {
         match driven.await {
@@ -140,7 +141,7 @@ fn environment(
     let target = SimTarget::new(signs, timeline, Box::new(give));
     let wall = host.clone();
     let environment = Environment {
-        wire: SimWire::new(desk.clone()),
+        wire: SimWire::new(connections.clone()),
         address: "http://rehearsed".to_owned(),
         secrets,
         is_ours,
@@ -157,10 +158,10 @@ fn environment(
         },
         anchor: Anchor { wall_us: timeline.wall_us(), ..Anchor::default() },
         sensors: Box::new(move || {
-            machine_sensors::sensors(&(Rc::new(move || looked.view()) as LookAtBox))
+            machine_sensors::sensors(&(Rc::new(move || looked.view()) as ReadMachine))
         }),
         load_began: Box::new(move || {
-            desk.load_began(load_us);
+            connections.load_began(load_us);
             host.load_began(load_us);
         }),
         broke: Box::pin(broke),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{ReportFormat, colour, finish, inputs, mistake, print_stderr};
 use crate::analysis::arena::{self, Table};
-use crate::analysis::{Analysis, Calendar, Fold, JournalGaps, Pass1, RunDescription};
+use crate::analysis::{Analysis, Calendar, CalendarFold, Fold, JournalGaps, RunDescription};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::fact::Cell;
@@ -15,7 +15,7 @@ use crate::spec::{Contract, Scenario, SpecFile};
 use crate::verdict::{self, Verdict};
 
 /// Run that was analysed and judged.
-pub(crate) struct Judged {
+pub(crate) struct JudgedRun {
     /// Recipe, scenario and contract of the run.
     pub asked: RunDescription,
     /// Analysis of the entries.
@@ -36,7 +36,7 @@ pub(crate) enum Export {
 /// Columns of the report: the width that a forum shows without wrapping.
 const WIDTH: usize = 80;
 
-impl Judged {
+impl JudgedRun {
     /// Returns the program's exit code.
     pub(crate) fn exit(&self) -> Exit {
         self.verdict.exit()
@@ -101,20 +101,20 @@ pub(crate) fn table(run: &Path) -> Result<Table, Mistake> {
 }
 
 /// Reads, analyses and judges a run folder, from the folder alone.
-pub(crate) fn judge(run: &Path) -> Result<Judged, Mistake> {
+pub(crate) fn judge(run: &Path) -> Result<JudgedRun, Mistake> {
     let (reader, asked) = opened(run)?;
     understood(reader, asked, Fold::new)
 }
 
 /// Judges a run folder, and includes its series over time.
-pub(crate) fn judge_over_time(run: &Path) -> Result<Judged, Mistake> {
+pub(crate) fn judge_over_time(run: &Path) -> Result<JudgedRun, Mistake> {
     let (reader, asked) = opened(run)?;
     understood(reader, asked, Fold::over_time)
 }
 
 /// Judges a run that was just driven, so that its question is known; includes its series over time.
 /// Texts come from the folder, which holds no secrets.
-pub(crate) fn judge_as(asked: RunDescription, run: &Path) -> Result<Judged, Mistake> {
+pub(crate) fn judge_as(asked: RunDescription, run: &Path) -> Result<JudgedRun, Mistake> {
     let reader = journal::reader::open(run)?;
     let asked = told_by(reader.manifest(), run, asked.extent, asked.reference_laps, asked.contract);
     understood(reader, asked, Fold::over_time)
@@ -138,8 +138,8 @@ fn understood(
     mut reader: journal::Reader,
     mut asked: RunDescription,
     fold: impl Fn(&RunDescription, Calendar) -> Fold,
-) -> Result<Judged, Mistake> {
-    let mut first = Pass1::new();
+) -> Result<JudgedRun, Mistake> {
+    let mut first = CalendarFold::new();
     for entry in &mut reader {
         first.fold(&entry);
     }
@@ -150,7 +150,7 @@ fn understood(
     }
     let analysis = fold.finish();
     let verdict = verdict::judge(&asked.contract, &analysis);
-    Ok(Judged { asked, analysis, verdict })
+    Ok(JudgedRun { asked, analysis, verdict })
 }
 
 /// Derives the question of a run from its manifest and scenario.

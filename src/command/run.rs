@@ -43,7 +43,7 @@ pub(crate) fn driven(options: RunOptions) -> Result<Driven, NoRun> {
         });
         let driven = driven.await;
         // In every case: what longhaul started must not outlive it.
-        leftover.put_away().await;
+        leftover.stop_all().await;
         driven
     }))
 }

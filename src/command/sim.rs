@@ -3,11 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::drive::ailments;
-use super::inputs::{FLAGSHIP, Inputs, recipe_warnings};
+use super::inputs::{DEFAULT_RECIPE, Inputs, recipe_warnings};
 use super::{mistake, print_stderr, runtime};
 use crate::error::Mistake;
 use crate::exit::Exit;
-use crate::http::reference::Reach;
+use crate::http::reference::FetchPermissions;
 use crate::serve::sim::{BoundSimServer, SimConfig};
 use crate::sim::world::SimEvent;
 use crate::sim::{Ailment, Setup};
@@ -20,7 +20,7 @@ pub(crate) struct SimOptions {
     /// Recipe that it simulates.
     pub recipe: Option<String>,
     /// Permissions for references.
-    pub reach: Reach,
+    pub reach: FetchPermissions,
     /// Profile of the machine that it simulates.
     pub profile: Option<String>,
     /// Seed of its noise.
@@ -45,7 +45,7 @@ fn order(options: &SimOptions) -> Result<SimConfig, Mistake> {
         profile: options.profile.clone(),
         ..Inputs::default()
     };
-    let recipe = inputs.recipe(Some(FLAGSHIP))?.ok_or_else(|| Mistake::new("no recipe"))?;
+    let recipe = inputs.recipe(Some(DEFAULT_RECIPE))?.ok_or_else(|| Mistake::new("no recipe"))?;
     let profile = inputs.profile(Some(&recipe))?.ok_or_else(no_profile)?;
     for warning in recipe_warnings(&recipe) {
         print_stderr(&format!("warning: {warning}"));
@@ -80,7 +80,7 @@ async fn serve(port: u16, order: SimConfig) -> Result<(), Mistake> {
 /// # Errors
 /// An ailment of longhaul's own machine.
 pub(crate) fn of_the_server(texts: &[String], ailments: &[Ailment]) -> Result<(), Mistake> {
-    match texts.iter().zip(ailments).find(|(_, ailment)| ailment.kind.is_of_the_harness()) {
+    match texts.iter().zip(ailments).find(|(_, ailment)| ailment.kind.affects_longhaul()) {
         Some((text, _)) => {
             Err(Mistake::new("this is a fault of longhaul's own machine, not of the server")
                 .at(format!("--ailment {text}"))

@@ -13,7 +13,7 @@ mod summary;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::inputs::FLAGSHIP;
+use super::inputs::DEFAULT_RECIPE;
 use super::run::{self, RunOptions};
 use super::sim::no_profile;
 use super::{finish, mistake, print_stderr};
@@ -139,7 +139,7 @@ fn alike(scenario: &Scenario) -> Result<(), Mistake> {
         return Ok(());
     };
     let what = format!(
-        "scenario `{}` leaves out depths by the speed that is measured at every start (`cap: {} s`, up to d{deepest}): two arms would not be asked the same, and could not be compared",
+        "scenario `{}` leaves out depths by the speed that is measured at every start (`cap: {} s`, up to d{deepest}): two arms would get different requests, and could not be compared",
         scenario.source.name,
         cap.as_secs()
     );
@@ -184,7 +184,7 @@ fn check(options: &SweepOptions) -> Result<(), Mistake> {
 /// Reads the recipe that is varied.
 fn base(options: &SweepOptions) -> Result<ReadRecipe, Mistake> {
     let inputs = &options.run.drive.inputs;
-    let reading = inputs.reading(options.simulates().then_some(FLAGSHIP))?;
+    let reading = inputs.reading(options.simulates().then_some(DEFAULT_RECIPE))?;
     let reading =
         reading.ok_or_else(|| Mistake::new("no recipe is named to vary").hint("--recipe FILE"))?;
     // The recipe keeps its own origin: a fetched recipe must not choose files of this machine.
@@ -289,7 +289,7 @@ mod tests {
         };
         assert_eq!(alike(&scenario("short")), Ok(()));
         assert_snapshot!(alike(&scenario("quick")).unwrap_err(), @"
-            error: scenario `quick` leaves out depths by the speed that is measured at every start (`cap: 30 s`, up to d100000): two arms would not be asked the same, and could not be compared
+            error: scenario `quick` leaves out depths by the speed that is measured at every start (`cap: 30 s`, up to d100000): two arms would get different requests, and could not be compared
                at: shipped:quick workloads.ladder.cap
               try: --depths 0,4096: the depths to be asked, of every arm
               try: a scenario without a cap: --scenario short, or smoke for a first look

@@ -161,9 +161,9 @@ pub(crate) fn advice(held: &[Candidate<'_>], dead: &[String], base_failed: usize
         |word: CompareWord| of(word).map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ");
     let (alike, changed) = (names(CompareWord::Equivalent), names(CompareWord::Changed));
     let mut text = match better.as_slice() {
-        [] if held.is_empty() => "nothing: no arm could be held against the base.".to_owned(),
+        [] if held.is_empty() => "nothing: no arm could be compared with the base.".to_owned(),
         [] => "the base: nothing was shown to be better.".to_owned(),
-        [first, rest @ ..] => first.told(held.len()) + &beside(rest),
+        [first, rest @ ..] => first.told(held.len()) + &other_improvements(rest),
     };
     for it in &frail {
         let _ = write!(
@@ -189,7 +189,7 @@ pub(crate) fn advice(held: &[Candidate<'_>], dead: &[String], base_failed: usize
 }
 
 /// Names the other candidates that are better.
-fn beside(rest: &[&Candidate<'_>]) -> String {
+fn other_improvements(rest: &[&Candidate<'_>]) -> String {
     if rest.is_empty() {
         return String::new();
     }
@@ -322,6 +322,6 @@ mod tests {
         let few = compare(&side("base", &BASE[..2]), &arm(0.5)[..2], &CompareTerms::default());
         let few = few.expect("a comparison");
         assert_snapshot!(advice(&[held("a", &few)], &[], 0), @"the base: nothing was shown to be better. 1 arm is undecided: an exact interval needs four starts a side.");
-        assert_snapshot!(advice(&[], &[], 0), @"nothing: no arm could be held against the base.");
+        assert_snapshot!(advice(&[], &[], 0), @"nothing: no arm could be compared with the base.");
     }
 }

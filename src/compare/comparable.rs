@@ -56,7 +56,7 @@ pub(crate) struct Variable {
 
 /// Differences between two sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Differs {
+pub(crate) struct RunDifferences {
     /// Variables: settings of the servers, and the identity that they report.
     pub variables: Vec<Variable>,
     /// Sides without any record of recipe or command: base, candidate.
@@ -70,7 +70,7 @@ pub(crate) struct Differs {
 }
 
 /// Identity that server and engine report and that a recipe may leave open.
-const SAID: [(&str, &str); 5] = [
+const CONSEQUENCE_WORDS: [(&str, &str); 5] = [
     ("version", "runtime version"),
     (IMAGE_ID, IMAGE),
     (IMAGE_NAME, IMAGE),
@@ -92,7 +92,7 @@ pub(crate) fn differs(
     base: &[Start],
     candidate: &[Start],
     terms: &CompareTerms,
-) -> Result<Differs, Mistake> {
+) -> Result<RunDifferences, Mistake> {
     let (Some(one), Some(other)) = (representative(base), representative(candidate)) else {
         return Err(Mistake::new("a comparison needs a run on each side")
             .hint("longhaul compare BASE CANDIDATE"));
@@ -106,14 +106,16 @@ pub(crate) fn differs(
     let first = all().find(|start| is_ready(start)).unwrap_or(one);
     let mut forced = BTreeSet::new();
     for start in all() {
-        let unlike = first.alike.differences(&start.alike, is_ready(first) && is_ready(start));
+        let unlike = first
+            .load_identity
+            .differences(&start.load_identity, is_ready(first) && is_ready(start));
         if !unlike.is_empty() && !terms.force {
             return Err(refused(first, start, &unlike)
                 .hint("--force compares where they overlap, and marks it"));
         }
         forced.extend(unlike);
     }
-    Ok(Differs {
+    Ok(RunDifferences {
         variables: variables(one, other),
         unknown: [one, other].map(is_unknown),
         surroundings: surroundings(base, candidate),
@@ -126,12 +128,14 @@ pub(crate) fn differs(
 ///
 /// # Errors
 /// Starts that cannot be pooled.
-pub(crate) fn alike(side: &[Start]) -> Result<(), Mistake> {
+pub(crate) fn check_same_load(side: &[Start]) -> Result<(), Mistake> {
     no_start_twice(side)?;
     one_recipe(side, "noise floor")?;
     let Some(first) = representative(side) else { return Ok(()) };
     for start in side {
-        let unlike = first.alike.differences(&start.alike, is_ready(first) && is_ready(start));
+        let unlike = first
+            .load_identity
+            .differences(&start.load_identity, is_ready(first) && is_ready(start));
         if !unlike.is_empty() {
             return Err(refused(first, start, &unlike));
         }
@@ -175,7 +179,9 @@ fn no_run_twice(base: &[Start], candidate: &[Start]) -> Result<(), Mistake> {
 fn of_starts(base: &[Start], candidate: &[Start]) -> Vec<String> {
     let mut told = Vec::new();
     let is_shared = |one: &&Start| {
-        let same = |other: &Start| one.born.is_some() && one.born == other.born;
+        let same = |other: &Start| {
+            one.server_start_id.is_some() && one.server_start_id == other.server_start_id
+        };
         !one.simulated && candidate.iter().any(same)
     };
     if base.iter().any(|one| is_shared(&one)) {
@@ -184,7 +190,8 @@ fn of_starts(base: &[Start], candidate: &[Start]) -> Vec<String> {
     for (side, word) in [(base, "base"), (candidate, "candidate")] {
         let whys = side.iter().filter_map(|start| Some((&start.name, start.broken_off.as_ref()?)));
         told.extend(whys.map(|(name, why)| format!("NOT WHOLE, {word} {name}: {why}")));
-        let unknown = side.iter().filter(|start| is_ready(start) && start.born.is_none()).count();
+        let unknown =
+            side.iter().filter(|start| is_ready(start) && start.server_start_id.is_none()).count();
         if side.len() > 1 && unknown > 1 {
             told.push(format!(
                 "whether {unknown} runs of the {word} are of {unknown} server starts is not known"
@@ -204,9 +211,11 @@ fn no_start_twice(side: &[Start]) -> Result<(), Mistake> {
                 .at(at(other))
                 .hint("every run once; copies of one count as one"));
         }
-        let same = |other: &&Start| other.born.is_some() && other.born == one.born;
+        let same = |other: &&Start| {
+            other.server_start_id.is_some() && other.server_start_id == one.server_start_id
+        };
         if let Some(other) = before.iter().find(same) {
-            let born = one.born.as_deref().unwrap_or_default();
+            let born = one.server_start_id.as_deref().unwrap_or_default();
             return Err(Mistake::new(format!("two runs are of one server start: {born}"))
                 .at(at(other))
                 .hint("one of them: what is compared are starts, and these two share one's luck")
@@ -218,16 +227,16 @@ fn no_start_twice(side: &[Start]) -> Result<(), Mistake> {
 }
 
 /// Returns the differences between the recipe of a published table and a run.
-pub(crate) fn from_published(recipe: Option<&ReadRecipe>, candidate: &Start) -> Differs {
+pub(crate) fn from_published(recipe: Option<&ReadRecipe>, candidate: &Start) -> RunDifferences {
     let variables = match (recipe, &candidate.recipe) {
         (Some(one), Some(other)) => changed(one, other),
         _ => Vec::new(),
     };
-    Differs {
+    RunDifferences {
         variables,
         unknown: [recipe.is_none(), is_unknown(candidate)],
         starts: of_starts(&[], std::slice::from_ref(candidate)),
-        ..Differs::default()
+        ..RunDifferences::default()
     }
 }
 
@@ -239,9 +248,12 @@ fn changed(one: &ReadRecipe, other: &ReadRecipe) -> Vec<Variable> {
 }
 
 fn refused(one: &Start, other: &Start, unlike: &[&str]) -> Mistake {
-    let what = format!("the two were not asked the same: {}", unlike.join(", "));
+    let what = format!("the two runs did not get the same requests: {}", unlike.join(", "));
     let at = |start: &Start| {
-        format!("{}: {}, seed {}", start.name, start.alike.scenario, start.alike.seed)
+        format!(
+            "{}: {}, seed {}",
+            start.name, start.load_identity.scenario, start.load_identity.seed
+        )
     };
     Mistake::new(what)
         .at(format!("{} · {}", at(one), at(other)))
@@ -286,7 +298,7 @@ fn variables(one: &Start, other: &Start) -> Vec<Variable> {
     // The image ID identifies an image; its names are ambiguous.
     let by_id = [one, other].iter().all(|start| start.identity.contains_key(IMAGE_ID));
     let counts = |subject: &str| !(by_id && subject == IMAGE_NAME);
-    for (subject, name) in SAID.iter().filter(|it| counts(it.0) && !has_moved(it.1)) {
+    for (subject, name) in CONSEQUENCE_WORDS.iter().filter(|it| counts(it.0) && !has_moved(it.1)) {
         let (base, candidate) = (one.identity.get(*subject), other.identity.get(*subject));
         let differ = base.is_some() && candidate.is_some() && base != candidate;
         if differ && said.iter().all(|known| known.what != *name) {

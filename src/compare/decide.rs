@@ -28,14 +28,14 @@ pub(crate) const STARTS_MIN: usize = 4;
 /// Margins below which a difference does not matter, as fractions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Margins {
-    pub middle: f64,
+    pub median: f64,
     /// Margin of tails: p95 and beyond.
-    pub tail: f64,
+    pub p95: f64,
 }
 
 impl Default for Margins {
     fn default() -> Margins {
-        Margins { middle: 0.05, tail: 0.10 }
+        Margins { median: 0.05, p95: 0.10 }
     }
 }
 
@@ -43,8 +43,8 @@ impl Margins {
     /// Returns the margin of a measure.
     pub(crate) fn of(self, measure: Measure) -> f64 {
         match measure {
-            Measure::Of(_, Statistic::P95 | Statistic::P99 | Statistic::Max) => self.tail,
-            _ => self.middle,
+            Measure::Of(_, Statistic::P95 | Statistic::P99 | Statistic::Max) => self.p95,
+            _ => self.median,
         }
     }
 }
@@ -243,7 +243,7 @@ fn primaries(keys: &[MeasureKey]) -> Vec<MeasureKey> {
 }
 
 /// Shift between the sides of a row, on logarithms, with the sign chosen so that above 0 is worse.
-struct Shift {
+struct RowShift {
     middle: f64,
     wide: Option<(f64, f64)>,
     narrow: Option<(f64, f64)>,
@@ -295,7 +295,7 @@ fn side(values: &[StartSample]) -> Side {
     }
 }
 
-fn shifted(base: &[f64], candidate: &[f64], margin: f64, spread: Option<FloorSpread>) -> Shift {
+fn shifted(base: &[f64], candidate: &[f64], margin: f64, spread: Option<FloorSpread>) -> RowShift {
     let middle = shift::hodges_lehmann(base, candidate).unwrap_or(0.0);
     // The test matches the claim: a difference beyond the margin in the direction of the estimate,
     // or any difference at all.
@@ -304,7 +304,7 @@ fn shifted(base: &[f64], candidate: &[f64], margin: f64, spread: Option<FloorSpr
     if let Some(wide) = wide.filter(|_| base.len().min(candidate.len()) >= STARTS_MIN) {
         let narrow = shift::interval(base, candidate, CONFIDENCE_ALIKE);
         let p = shift::p_value(base, candidate, claimed);
-        return Shift {
+        return RowShift {
             middle,
             wide: Some((wide.low, wide.high)),
             narrow: narrow.map(|it| (it.low, it.high)),
@@ -313,7 +313,7 @@ fn shifted(base: &[f64], candidate: &[f64], margin: f64, spread: Option<FloorSpr
         };
     }
     let Some(spread) = spread else {
-        return Shift { middle, wide: None, narrow: None, basis: Basis::Nothing, p: None };
+        return RowShift { middle, wide: None, narrow: None, basis: Basis::Nothing, p: None };
     };
     // Standard error of the shift from the floor's deviation and the number of starts on either
     // side.
@@ -324,7 +324,7 @@ fn shifted(base: &[f64], candidate: &[f64], margin: f64, spread: Option<FloorSpr
     };
     let beyond = (middle - claimed) / error.max(f64::MIN_POSITIVE);
     let p = student::p_value(beyond, spread.freedom);
-    Shift {
+    RowShift {
         middle,
         wide: around(CONFIDENCE),
         narrow: around(CONFIDENCE_ALIKE),
@@ -333,7 +333,7 @@ fn shifted(base: &[f64], candidate: &[f64], margin: f64, spread: Option<FloorSpr
     }
 }
 
-fn worded(shift: &Shift, margin: f64, starts: (usize, usize)) -> (CompareWord, String) {
+fn worded(shift: &RowShift, margin: f64, starts: (usize, usize)) -> (CompareWord, String) {
     let (Some(wide), Some(narrow)) = (shift.wide, shift.narrow) else {
         let why = match starts {
             (1, 1) => "one start a side, and no noise floor".to_owned(),

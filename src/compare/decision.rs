@@ -2,7 +2,7 @@
 
 use super::decide::{Basis, CompareWord, ComparedRow, OneSidedRow};
 use super::policy::{Policy, PolicyWord};
-use super::{CompareTerms, Differs, MeasureKey};
+use super::{CompareTerms, MeasureKey, RunDifferences};
 use crate::exit::Exit;
 
 /// Decision of a comparison.
@@ -70,7 +70,7 @@ pub(crate) struct DecisionInput<'a> {
     /// Policies of both sides.
     pub policies: &'a [Policy],
     /// Differences besides the load.
-    pub differs: &'a Differs,
+    pub differs: &'a RunDifferences,
     /// Reason why nothing is decided, where there is no row.
     pub nothing: &'a str,
 }
@@ -94,8 +94,8 @@ pub(crate) fn decide(evidence: &DecisionInput<'_>, terms: &CompareTerms) -> Deci
         with(policies, PolicyWord::NotObserved).map(|policy| policy.why.clone()).collect();
     let words = unseen.iter().map(|why| format!("asked for and not observed: {why}"));
     because.extend(ReasonKind::Other.all(words));
-    let vanished = vanished(evidence.alone, rows);
-    let thinned = thinned(&primary, evidence.ready, rows);
+    let vanished = missing_in_candidate(evidence.alone, rows);
+    let thinned = missing_in_some_starts(&primary, evidence.ready, rows);
     let cut = (evidence.cut > 0).then(|| format!("not whole: {} of the runs", evidence.cut));
     because.extend(ReasonKind::Other.all(vanished.iter().chain(&thinned).chain(&cut).cloned()));
     let undecidable = undecidable(&primary, nothing);
@@ -134,7 +134,7 @@ pub(crate) fn decide(evidence: &DecisionInput<'_>, terms: &CompareTerms) -> Deci
 }
 
 /// Returns the deciding rows that have no value in the candidate.
-fn vanished(alone: &[OneSidedRow], rows: &[ComparedRow]) -> Option<String> {
+fn missing_in_candidate(alone: &[OneSidedRow], rows: &[ComparedRow]) -> Option<String> {
     let names: Vec<String> = alone
         .iter()
         .filter(|it| it.primary && !it.in_candidate)
@@ -145,7 +145,11 @@ fn vanished(alone: &[OneSidedRow], rows: &[ComparedRow]) -> Option<String> {
 
 /// Returns the deciding rows with values in only some starts of a side: the remaining starts may be
 /// a biased selection.
-fn thinned(primary: &[&ComparedRow], ready: [usize; 2], rows: &[ComparedRow]) -> Vec<String> {
+fn missing_in_some_starts(
+    primary: &[&ComparedRow],
+    ready: [usize; 2],
+    rows: &[ComparedRow],
+) -> Vec<String> {
     let side = |word: &str, ready: usize, starts: &dyn Fn(&ComparedRow) -> usize| {
         let few = primary.iter().filter(|row| starts(row) < ready);
         let names: Vec<String> = few.clone().map(|row| measured(&row.key, rows)).collect();

@@ -37,7 +37,7 @@ pub(crate) fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
     Start {
         name: name.to_owned(),
         run: name.to_owned(),
-        born: Some(format!("start of {name}")),
+        server_start_id: Some(format!("start of {name}")),
         simulated: false,
         hours: 6.0,
         values: values
@@ -51,9 +51,13 @@ pub(crate) fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
         failed_starts: 0,
         never_ready: None,
         broken_off: None,
-        verdict: crate::verdict::Word::Pass,
+        verdict: crate::verdict::VerdictWord::Pass,
         gates: Vec::new(),
-        alike: LoadIdentity { scenario: "short".to_owned(), seed: 1, ..LoadIdentity::default() },
+        load_identity: LoadIdentity {
+            scenario: "short".to_owned(),
+            seed: 1,
+            ..LoadIdentity::default()
+        },
         recipe: None,
         container: None,
         command: Some("vllm serve m".to_owned()),

@@ -118,12 +118,12 @@ pub(crate) fn of(starts: &[Start]) -> Result<Floor, Mistake> {
             format!("a noise floor needs {STARTS_MIN} starts, and these are {}", starts.len());
         return Err(Mistake::new(what).hint("six, each a run of its own server start"));
     }
-    comparable::alike(starts)?;
+    comparable::check_same_load(starts)?;
     for start in starts {
         let is_other =
             |name: &&str| start.surroundings.get(*name) != starts[0].surroundings.get(*name);
         let kind = (start.simulated != starts[0].simulated).then_some("kind of server");
-        if let Some(name) = kind.or_else(|| MUST_BE.into_iter().find(is_other)) {
+        if let Some(name) = kind.or_else(|| REQUIRED.into_iter().find(is_other)) {
             let what = format!("a noise floor is of one machine, and one run is of another {name}");
             return Err(Mistake::new(what).at(&start.name));
         }
@@ -153,8 +153,8 @@ pub(crate) fn of(starts: &[Start]) -> Result<Floor, Mistake> {
         longhaul: env!("CARGO_PKG_VERSION").to_owned(),
         simulated: first.simulated,
         recipe: recipe(first),
-        scenario: first.alike.scenario.clone(),
-        load: load(&first.alike),
+        scenario: first.load_identity.scenario.clone(),
+        load: load(&first.load_identity),
         surroundings: around(first),
         starts: starts.len() as u32,
         runs: starts.iter().map(|start| start.name.clone()).collect(),
@@ -227,8 +227,8 @@ pub(crate) fn fitting<'a>(
         Mistake::new(format!("the noise floor is of another {what}: {there}, not {here}"))
             .hint("longhaul floor RUN RUN RUN, with runs of this load on this machine")
     };
-    if floor.load != load(&start.alike) {
-        let (there, here) = (&floor.scenario, &start.alike.scenario);
+    if floor.load != load(&start.load_identity) {
+        let (there, here) = (&floor.scenario, &start.load_identity.scenario);
         if there == here {
             let what = format!(
                 "the noise floor is of another load: {there} too, of another text, seed or plan"
@@ -243,7 +243,7 @@ pub(crate) fn fitting<'a>(
         return Err(made_for("kind of server", kind(floor.simulated), kind(start.simulated)));
     }
     let here = around(start);
-    for name in MUST_BE {
+    for name in REQUIRED {
         let (there, here) = (floor.surroundings.get(name), here.get(name));
         let word = |value: Option<&String>| value.map_or_else(|| "none".to_owned(), Clone::clone);
         if there != here {
@@ -262,7 +262,7 @@ fn load(alike: &LoadIdentity) -> String {
 }
 
 /// Surroundings in which a floor must match: those of the machine and of the GPU's settings.
-const MUST_BE: [&str; 3] = ["host", "driver", "machine profile"];
+const REQUIRED: [&str; 3] = ["host", "driver", "machine profile"];
 
 /// Returns the surroundings of a start, without its ailments and longhaul's version, which belong
 /// to the run.

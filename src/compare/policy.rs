@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::measure::{Count, Measure};
 use crate::stats::binomial::clopper_pearson;
-use crate::verdict::Word;
+use crate::verdict::VerdictWord;
 use crate::verdict::gate::event_name;
 use crate::words::words;
 
@@ -148,7 +148,7 @@ fn parser_faults(base: &[&Start], candidate: &[&Start]) -> Policy {
 /// Describes the increase.
 fn more(base: Option<u64>) -> &'static str {
     match base {
-        None => "in the base nobody could see it",
+        None => "in the base it could not be observed",
         Some(0) => "new",
         Some(_) => "more often than in the base",
     }
@@ -206,14 +206,14 @@ fn starts(base: &[&Start], candidate: &[&Start]) -> Policy {
 /// Returns the gates of the contract that the base held, and that the candidate broke or did not
 /// show. The base held a gate that some start of it passed and none failed.
 fn contract(base: &[&Start], candidate: &[&Start]) -> Vec<Policy> {
-    let words = |side: &[&Start], text: &str| -> Vec<Word> {
+    let words = |side: &[&Start], text: &str| -> Vec<VerdictWord> {
         let gates = side.iter().flat_map(|start| &start.gates);
         gates.filter(|(known, ..)| known == text).map(|(_, word, _)| *word).collect()
     };
     let mut told: Vec<Policy> = Vec::new();
     for (text, ..) in base.iter().flat_map(|start| &start.gates) {
         let before = words(base, text);
-        let held = before.contains(&Word::Pass) && !before.contains(&Word::Fail);
+        let held = before.contains(&VerdictWord::Pass) && !before.contains(&VerdictWord::Fail);
         if !held || is_of_event(text) || told.iter().any(|policy| policy.name == *text) {
             continue;
         }
@@ -222,8 +222,8 @@ fn contract(base: &[&Start], candidate: &[&Start]) -> Vec<Policy> {
             // The gate is missing in another scenario that was compared by force.
             continue;
         }
-        let failed = now.iter().filter(|word| **word == Word::Fail).count() as u64;
-        let word = match (failed, now.contains(&Word::Pass)) {
+        let failed = now.iter().filter(|word| **word == VerdictWord::Fail).count() as u64;
+        let word = match (failed, now.contains(&VerdictWord::Pass)) {
             (1.., _) => PolicyWord::Broken,
             (0, false) => PolicyWord::NotObserved,
             (0, true) => continue,
@@ -233,7 +233,8 @@ fn contract(base: &[&Start], candidate: &[&Start]) -> Vec<Policy> {
         } else {
             format!("`{text}`, which the base held")
         };
-        let worst = if word == PolicyWord::Broken { Word::Fail } else { Word::Inconclusive };
+        let worst =
+            if word == PolicyWord::Broken { VerdictWord::Fail } else { VerdictWord::Inconclusive };
         let gates = candidate.iter().flat_map(|start| &start.gates);
         let why = gates.filter(|(known, of, _)| known == text && *of == worst).map(|it| &it.2);
         let why = why.map(String::as_str).find(|why| !why.is_empty()).unwrap_or("not judged");

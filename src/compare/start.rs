@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use crate::analysis::{Analysis, Notes, statistic};
 use crate::fact::{ClosedBecause, Ended, Group};
-use crate::measure::{Count, Measure, Portion, Quantity, Statistic};
+use crate::measure::{Count, Measure, Quantity, RequestShare, Statistic};
 use crate::spec::recipe::ReadRecipe;
 use crate::spec::{Limit, Select};
 use crate::stats::Dist;
-use crate::verdict::{Verdict, Word};
+use crate::verdict::{Verdict, VerdictWord};
 
 use super::comparable::LoadIdentity;
 
@@ -65,7 +65,7 @@ pub(crate) struct Start {
     /// Fingerprint of the run itself: a copy has the same.
     pub run: String,
     /// Server's own start, where it is known: two runs against one running server have the same.
-    pub born: Option<String>,
+    pub server_start_id: Option<String>,
     /// Whether the server was simulated.
     pub simulated: bool,
     /// Hours of service under load that were judged.
@@ -87,11 +87,11 @@ pub(crate) struct Start {
     /// Reason why the run is incomplete, where it is.
     pub broken_off: Option<String>,
     /// Verdict word of the run.
-    pub verdict: Word,
+    pub verdict: VerdictWord,
     /// Gates of its contract: text, word and reason of each.
-    pub gates: Vec<(String, Word, String)>,
+    pub gates: Vec<(String, VerdictWord, String)>,
     /// Properties that must be equal for two runs to be comparable.
-    pub alike: LoadIdentity,
+    pub load_identity: LoadIdentity,
     /// Recipe, where the manifest's recipe can be read without its includes.
     pub recipe: Option<ReadRecipe>,
     /// Rendered container image and command of the recipe.
@@ -127,11 +127,11 @@ pub(crate) struct StartDescription {
 impl Start {
     /// Converts a run to a start.
     pub(crate) fn of(about: StartDescription, analysis: &Analysis, verdict: &Verdict) -> Start {
-        let errors = analysis.portion(Portion::Errors, &Select::default());
+        let errors = analysis.portion(RequestShare::Errors, &Select::default());
         let never_ready = never_ready(verdict);
         Start {
             name: about.name,
-            born: born(about.server_seed, &about.run, &analysis.notes),
+            server_start_id: born(about.server_seed, &about.run, &analysis.notes),
             run: about.run,
             simulated: about.server_seed.is_some(),
             hours: analysis.calendar.load_us() as f64 / 3.6e9,
@@ -150,7 +150,7 @@ impl Start {
             broken_off: broken_off(analysis, verdict),
             verdict: verdict.word,
             gates: gates(verdict),
-            alike: about.alike,
+            load_identity: about.alike,
             recipe: about.recipe,
             container: about.container,
             command: about.command,
@@ -187,14 +187,11 @@ fn broken_off(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
         n => Some(format!("{n} rows of it are missing")),
     };
     let ended = match verdict.closed {
-        Some(ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice) => Some("interrupted"),
-        Some(ClosedBecause::StopOnFail) => Some("stopped at its first broken gate"),
-        Some(ClosedBecause::Fault) => Some("ended by a failure of longhaul's own"),
-        Some(ClosedBecause::Away) => Some("its server was away for too long"),
-        Some(ClosedBecause::Gone) => Some("its server was gone"),
-        Some(ClosedBecause::OutOfTime) => Some("outages used up its time"),
+        Some(ClosedBecause::Done | ClosedBecause::NeverAnswered | ClosedBecause::NeverReady) => {
+            None
+        }
+        Some(because) => Some(because.plain()),
         None => Some("killed, or not at its end yet"),
-        Some(_) => None,
     };
     ended.map(str::to_owned).or(rows)
 }
@@ -255,7 +252,7 @@ fn never_ready(verdict: &Verdict) -> Option<String> {
     is_never.then(|| verdict.reasons.first().cloned().unwrap_or_default())
 }
 
-fn gates(verdict: &Verdict) -> Vec<(String, Word, String)> {
+fn gates(verdict: &Verdict) -> Vec<(String, VerdictWord, String)> {
     let named = verdict.gates.iter().map(|gate| {
         let depth = gate.select.depth.filter(|_| gate.expanded);
         let text = match depth {

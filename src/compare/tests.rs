@@ -93,7 +93,7 @@ fn a_floor_of_another_load_or_of_too_few_is_refused() {
     let terms = CompareTerms { floor: Some(floor), ..CompareTerms::default() };
     let other = |mut starts: Vec<Start>| {
         for start in &mut starts {
-            start.alike.seed = 2;
+            start.load_identity.seed = 2;
         }
         starts
     };
@@ -154,7 +154,7 @@ fn a_lost_throughput_decides_though_single_streams_are_as_fast_as_ever() {
             let name = format!("{name}-{index}");
             Start {
                 run: name.clone(),
-                born: Some(name.clone()),
+                server_start_id: Some(name.clone()),
                 name,
                 ..crowd(*ms, tokens * ms / 800.0)
             }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::signature::{LogSource, Signature, classify};
-use crate::fact::{Fact, Reading, Said, Source};
+use crate::fact::{Fact, Reading, SignatureMatch, Source};
 use crate::series::{LOG_DROPPED, LOG_LINES, LOG_REPEATS};
 use crate::unit::At;
 
@@ -53,7 +53,7 @@ impl Listener {
 
     /// Checks a line that arrived at `at`, and returns what is written of it at once, without
     /// waiting for the count.
-    pub(crate) fn line(&mut self, at: At, line: &str) -> Option<Said> {
+    pub(crate) fn line(&mut self, at: At, line: &str) -> Option<SignatureMatch> {
         self.lines += 1;
         let signature = classify(self.log, line)?;
         self.is_written(at, signature.name).then(|| self.said(signature, line))
@@ -64,8 +64,8 @@ impl Listener {
         self.dropped_bytes += bytes;
     }
 
-    fn said(&self, signature: &Signature, line: &str) -> Said {
-        Said {
+    fn said(&self, signature: &Signature, line: &str) -> SignatureMatch {
+        SignatureMatch {
             source: self.source,
             signature: signature.name.to_owned(),
             severity: signature.severity,

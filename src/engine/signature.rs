@@ -102,9 +102,9 @@ const SERVER: [&[Signature]; 12] = [
     vllm::signatures::CONSEQUENCES,
     sglang::signatures::CONSEQUENCES,
     llama_cpp::signatures::CONSEQUENCES,
-    vllm::signatures::WAY_UP,
-    sglang::signatures::WAY_UP,
-    llama_cpp::signatures::WAY_UP,
+    vllm::signatures::STARTUP,
+    sglang::signatures::STARTUP,
+    llama_cpp::signatures::STARTUP,
 ];
 
 /// Returns the rows of a log, in the order in which they are tried.

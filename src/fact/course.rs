@@ -31,7 +31,7 @@ pub(crate) struct PhaseBegan {
 
 /// Progress of every lane in a phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Issued {
+pub(crate) struct SentSlots {
     /// The phase whose slots these are.
     pub phase: Phase,
     /// The next slot of each lane, one more than the last that was sent. Slots below it without a
@@ -122,6 +122,25 @@ pub(crate) enum ClosedBecause {
     NeverReady,
     /// longhaul failed.
     Fault,
+}
+
+impl ClosedBecause {
+    /// Returns the reason in plain words, for reports.
+    pub(crate) fn plain(self) -> &'static str {
+        match self {
+            ClosedBecause::Done => "the plan was carried out",
+            ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice => {
+                "stopped early by the user"
+            }
+            ClosedBecause::StopOnFail => "stopped early, as asked, when a gate broke",
+            ClosedBecause::Away => "the server was away longer than the scenario allows",
+            ClosedBecause::Gone => "the server is gone, and was not started again",
+            ClosedBecause::OutOfTime => "outages used up the time that may be added",
+            ClosedBecause::NeverAnswered => "the server never answered",
+            ClosedBecause::NeverReady => "the server never became ready",
+            ClosedBecause::Fault => "longhaul failed",
+        }
+    }
 }
 
 /// End of a segment.

@@ -127,9 +127,9 @@ pub(crate) enum Severity {
 
 /// Log line that matches a signature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Said {
+pub(crate) struct SignatureMatch {
     /// Source of the log: the server (`process`, `container`) or the kernel.
-    #[serde(default = "Said::server")]
+    #[serde(default = "SignatureMatch::server")]
     pub source: Source,
     /// Name of the signature.
     pub signature: String,
@@ -138,7 +138,7 @@ pub(crate) struct Said {
     pub line: String,
 }
 
-impl Said {
+impl SignatureMatch {
     /// Returns the source of rows that do not name one.
     fn server() -> Source {
         Source::Process

@@ -72,13 +72,13 @@ impl Ended {
     }
 
     /// Whether longhaul itself ended the request, so that it shows nothing about the server.
-    pub(crate) fn is_ours(self) -> bool {
+    pub(crate) fn ended_by_longhaul(self) -> bool {
         matches!(self, Ended::Abandoned | Ended::Cut)
     }
 
     /// Whether it counts as a failure of the server.
     pub(crate) fn is_bad(self) -> bool {
-        !self.is_good() && !self.is_ours()
+        !self.is_good() && !self.ended_by_longhaul()
     }
 }
 

@@ -78,7 +78,7 @@ impl Statement {
 pub(crate) enum TargetWord {
     /// longhaul started it.
     Launched,
-    /// A step of readiness was reached (`rung` says which).
+    /// A step of readiness was reached (`step` says which).
     Ready,
     /// The server stopped answering.
     Away,
@@ -115,7 +115,8 @@ pub(crate) enum TargetWord {
 pub(crate) struct TargetFact {
     pub word: TargetWord,
     /// Step of readiness: `process`, `port`, `model`, `first_token`.
-    pub rung: Option<String>,
+    #[serde(rename = "rung")] // the key in the journal
+    pub step: Option<String>,
     /// Instant at which it began, where that is earlier than its detection.
     pub since: Option<At>,
     /// The evidence, in words.
@@ -132,12 +133,12 @@ impl TargetFact {
     /// Returns a change with its evidence.
     pub(crate) fn new(word: TargetWord, evidence: impl Into<String>) -> TargetFact {
         let evidence = evidence.into();
-        TargetFact { word, rung: None, since: None, evidence, exit: None, action: None }
+        TargetFact { word, step: None, since: None, evidence, exit: None, action: None }
     }
 
     /// Returns a step of readiness.
-    pub(crate) fn ready(rung: &str) -> TargetFact {
-        TargetFact { rung: Some(rung.to_owned()), ..TargetFact::new(TargetWord::Ready, "") }
+    pub(crate) fn ready(step: &str) -> TargetFact {
+        TargetFact { step: Some(step.to_owned()), ..TargetFact::new(TargetWord::Ready, "") }
     }
 
     /// Returns the change with an earlier begin.

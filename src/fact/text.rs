@@ -3,8 +3,8 @@
 //! name, so that the compiler demands a decision for a new one.
 
 use super::{
-    Action, Closed, Fact, Fault, Missed, Opened, PhaseBegan, Reading, Request, Said, Statement,
-    TargetFact,
+    Action, Closed, Fact, Fault, Missed, Opened, PhaseBegan, Reading, Request, SignatureMatch,
+    Statement, TargetFact,
 };
 use crate::escape::{ERROR_CHARS_MAX, one_line};
 
@@ -34,7 +34,7 @@ pub(crate) fn each(fact: &mut Fact, change: &mut dyn FnMut(&mut String)) {
         | Fact::Phase(PhaseBegan { phase: _, because: text })
         | Fact::Target(TargetFact {
             word: _,
-            rung: _,
+            step: _,
             since: _,
             evidence: text,
             exit: _,
@@ -52,7 +52,7 @@ pub(crate) fn each(fact: &mut Fact, change: &mut dyn FnMut(&mut String)) {
             last: _,
         })
         | Fact::Missed(Missed { source: _, what: _, why: text, times: _, reason: _ })
-        | Fact::Said(Said { source: _, signature: _, severity: _, line: text })
+        | Fact::Said(SignatureMatch { source: _, signature: _, severity: _, line: text })
         | Fact::Fault(Fault { kind: _, why: text, fatal: _ })
         | Fact::Closed(Closed { because: _, note: text }) => change(text),
         // Numbers, and words of longhaul's own.
@@ -82,7 +82,8 @@ mod tests {
     fn a_line_is_bounded_and_its_words_are_reached() {
         let (source, severity) = (Source::Process, Severity::Error);
         let line = "a\n".repeat(200);
-        let mut fact = Fact::Said(Said { source, signature: "s".to_owned(), severity, line });
+        let mut fact =
+            Fact::Said(SignatureMatch { source, signature: "s".to_owned(), severity, line });
         let mut texts = Vec::new();
         each(&mut fact, &mut |text| texts.push(text.clone()));
         assert_eq!(texts, ["a\n".repeat(200)]);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use std::{env, fs, io::Read};
 
-use super::remote::{self, BYTES_MAX, Remote, Unfetched};
+use super::remote::{self, BYTES_MAX, FetchError, Remote};
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::escape::one_line;
@@ -23,7 +23,7 @@ const NAME_CHARS_MAX: usize = 64;
 
 /// Permissions that the user gives for references.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Reach {
+pub(crate) struct FetchPermissions {
     pub hosts: Vec<String>,
     pub offline: bool,
 }
@@ -36,7 +36,7 @@ pub(crate) struct Fetched {
 }
 
 /// Fetches the recipe behind a reference; `None` where the argument is a path or a name.
-pub(crate) fn fetched(wanted: &str, reach: &Reach) -> Result<Option<Fetched>, Mistake> {
+pub(crate) fn fetched(wanted: &str, reach: &FetchPermissions) -> Result<Option<Fetched>, Mistake> {
     let Some(address) = address(wanted)? else { return Ok(None) };
     let remote = Remote::parse(&address, &[&[HOST.to_owned()], &reach.hosts[..]].concat())?;
     let (text, warning) = text(wanted, &remote, reach.offline)?;
@@ -80,7 +80,7 @@ fn text(wanted: &str, remote: &Remote, offline: bool) -> Result<(String, Option<
     let name = format!("{}.yaml", sha256(remote.address().as_bytes()));
     let copy = cache().map(|folder| folder.join(name));
     let fetched = if offline {
-        Err(Unfetched::Away("--offline".to_owned()))
+        Err(FetchError::Away("--offline".to_owned()))
     } else {
         // It needs its own runtime in real time: in virtual time every fetch would time out.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -97,12 +97,12 @@ fn text(wanted: &str, remote: &Remote, offline: bool) -> Result<(String, Option<
             }
             return Ok((text, None));
         }
-        Err(Unfetched::Refused(why)) => {
+        Err(FetchError::Refused(why)) => {
             return Err(wrong(format!("is no recipe to take: {why}"))
                 .hint("the address of the bare file, not of a page that shows it")
                 .hint("fetch it yourself, and give the path of the file"));
         }
-        Err(Unfetched::Away(why)) => why,
+        Err(FetchError::Away(why)) => why,
     };
     let Some(copy) = copy.filter(|copy| copy.exists()) else {
         return Err(wrong(format!("was not fetched ({why}), and there is no copy of it"))

@@ -21,7 +21,7 @@ const REDIRECTS_MAX: usize = 3;
 const WORDS_CHARS_MAX: usize = 160;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Unfetched {
+pub(crate) enum FetchError {
     /// The host could not be reached, or failed; a later attempt may succeed.
     Away(String),
     /// The response is not what was requested.
@@ -85,14 +85,14 @@ impl Remote {
     }
 
     /// Fetches the text within a time limit.
-    pub(crate) async fn fetch(&self, time: Duration) -> Result<String, Unfetched> {
+    pub(crate) async fn fetch(&self, time: Duration) -> Result<String, FetchError> {
         let unfetched = |error: reqwest::Error| match error.source() {
-            _ if error.is_timeout() => Unfetched::Away(format!("not there within {time:?}")),
-            Some(why) if error.is_redirect() => Unfetched::Refused(why.to_string()),
-            _ => Unfetched::Away(one_line(&broken::words(&error), WORDS_CHARS_MAX)),
+            _ if error.is_timeout() => FetchError::Away(format!("not there within {time:?}")),
+            Some(why) if error.is_redirect() => FetchError::Refused(why.to_string()),
+            _ => FetchError::Away(one_line(&broken::words(&error), WORDS_CHARS_MAX)),
         };
         let tls = tls::config(self.url.scheme() == "https", None)
-            .map_err(|wrong| Unfetched::Away(one_line(wrong.what(), WORDS_CHARS_MAX)))?;
+            .map_err(|wrong| FetchError::Away(one_line(wrong.what(), WORDS_CHARS_MAX)))?;
         let builder = client(tls, address::is_local(&self.host))
             .redirect(Policy::custom(redirect))
             .timeout(time);
@@ -102,18 +102,18 @@ impl Remote {
         let words = format!("the host says {status}");
         match status.as_u16() {
             200..300 => check_kind(response.headers())?,
-            408 | 429 | 500.. => return Err(Unfetched::Away(words)),
-            _ => return Err(Unfetched::Refused(words)),
+            408 | 429 | 500.. => return Err(FetchError::Away(words)),
+            _ => return Err(FetchError::Refused(words)),
         }
         let mut bytes = Vec::new();
         let length = response.content_length().unwrap_or_default();
         while bytes.len().max(length as usize) <= BYTES_MAX {
             match response.chunk().await.map_err(unfetched)? {
                 Some(part) => bytes.extend_from_slice(&part),
-                None => return text(bytes).map_err(Unfetched::Refused),
+                None => return text(bytes).map_err(FetchError::Refused),
             }
         }
-        Err(Unfetched::Refused(format!("it has more than {BYTES_MAX} bytes")))
+        Err(FetchError::Refused(format!("it has more than {BYTES_MAX} bytes")))
     }
 }
 
@@ -155,7 +155,7 @@ pub(crate) fn text(bytes: Vec<u8>) -> Result<String, String> {
 }
 
 /// Rejects an HTML page, the most likely mistake, and any other response that is not text.
-fn check_kind(headers: &HeaderMap) -> Result<(), Unfetched> {
+fn check_kind(headers: &HeaderMap) -> Result<(), FetchError> {
     let Some(kind) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let kind = String::from_utf8_lossy(kind.as_bytes()).to_ascii_lowercase();
     let bare = kind.split(';').next().unwrap_or_default().trim();
@@ -163,7 +163,7 @@ fn check_kind(headers: &HeaderMap) -> Result<(), Unfetched> {
     if is_text || matches!(bare, "application/json" | "application/octet-stream") {
         return Ok(());
     }
-    Err(Unfetched::Refused(format!("it is `{}` and no recipe", one_line(bare, WORDS_CHARS_MAX))))
+    Err(FetchError::Refused(format!("it is `{}` and no recipe", one_line(bare, WORDS_CHARS_MAX))))
 }
 
 #[cfg(test)]

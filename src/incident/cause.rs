@@ -26,7 +26,7 @@ use mark::{Counters, Mark, ShownMark};
 const NEAR_US: u64 = 60_000_000;
 
 /// Longest time for which a server with a dead engine still answers probes.
-const DYING_US: u64 = 5_000_000;
+const DEATH_WINDOW_US: u64 = 5_000_000;
 
 /// Bound on an incident's evidence; further entries show the same.
 const EVIDENCE_MAX: usize = 8;
@@ -35,7 +35,7 @@ const EVIDENCE_MAX: usize = 8;
 const WORDS_CHARS_MAX: usize = 160;
 
 /// Bound on the signs that are kept for an incident that may follow them.
-const LOOSE_MAX: usize = 32;
+const UNATTACHED_MAX: usize = 32;
 
 /// Incident that is being gathered.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ impl Case {
     /// Returns the incident with the kinds and the cause that its marks show so far.
     fn explained(&self) -> Incident {
         let mut incident = self.incident.clone();
-        let caused = classify::before_the_cure(&self.marks);
+        let caused = classify::before_repair(&self.marks);
         let (cause, confidence) = classify(&caused);
         (incident.cause, incident.confidence) = (cause, confidence);
         incident.kinds = classify::kinds(&caused, cause, incident.until.is_some());
@@ -81,9 +81,9 @@ pub(crate) struct Causes {
     liveness: Liveness,
     cases: Vec<Case>,
     /// Signs without an incident yet, newest last.
-    loose: VecDeque<(Segment, ShownMark)>,
+    unattached: VecDeque<(Segment, ShownMark)>,
     /// Bad signs since the last good one.
-    doubts: Vec<Doubt>,
+    bad_signs: Vec<BadSign>,
     counters: Counters,
     /// First token of a whole answer by depth, since a process was first read that may turn out to
     /// be a new one.
@@ -92,7 +92,7 @@ pub(crate) struct Causes {
 
 /// Bad sign, with the request that gave it.
 #[derive(Clone, Debug)]
-struct Doubt {
+struct BadSign {
     shown: ShownMark,
     request: Option<(At, u64)>,
 }
@@ -111,8 +111,8 @@ impl Causes {
     /// Folds an entry.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         if let Fact::Opened(_) = entry.fact {
-            self.doubts.clear();
-            self.loose.clear();
+            self.bad_signs.clear();
+            self.unattached.clear();
             self.counters = Counters::default();
             // Nothing was observed between two segments: every open incident ends without an
             // observed end.
@@ -133,7 +133,7 @@ impl Causes {
             None => {}
         }
         if self.liveness.state() == State::Up {
-            self.doubts.clear();
+            self.bad_signs.clear();
         }
         match &entry.fact {
             Fact::Target(target) => self.fold_target(entry, target),
@@ -183,7 +183,7 @@ impl Causes {
         let mut case = Case { incident, marks: Vec::new(), away, hung, dead, broke: from };
         // A sign shortly before the incident may be its cause.
         let before = from.0.saturating_sub(NEAR_US);
-        for (of, shown) in self.loose.drain(..) {
+        for (of, shown) in self.unattached.drain(..) {
             if of == segment && shown.at.0 >= before {
                 case.marks.push(shown);
             }
@@ -213,16 +213,16 @@ impl Causes {
             Fact::Request(request) => Some((request.sent, request.cell.depth)),
             _ => None,
         };
-        let doubt = Doubt { shown, request };
+        let doubt = BadSign { shown, request };
         if let Some(case) = self.open(entry.segment) {
             doubted(case, doubt);
-        } else if self.doubts.len() < 4 * EVIDENCE_MAX {
-            self.doubts.push(doubt);
+        } else if self.bad_signs.len() < 4 * EVIDENCE_MAX {
+            self.bad_signs.push(doubt);
         }
     }
 
     fn went_away(&mut self, entry: &Entry, since: At, words: &str) {
-        let doubts = std::mem::take(&mut self.doubts);
+        let doubts = std::mem::take(&mut self.bad_signs);
         let at_once = self.near(entry.segment, since, entry.at);
         let joins = at_once
             .is_some_and(|case| case.is_open() || !case.was_away() || case.is_dying(entry.at));
@@ -318,7 +318,7 @@ impl Causes {
                     case.incident.recovery.process.get_or_insert(entry.at);
                 }
             }
-            TargetWord::Ready => self.rung(entry, target.rung.as_deref()),
+            TargetWord::Ready => self.fold_step(entry, target.step.as_deref()),
             _ => {}
         }
     }
@@ -336,10 +336,10 @@ impl Causes {
         })
     }
 
-    fn rung(&mut self, entry: &Entry, rung: Option<&str>) {
+    fn fold_step(&mut self, entry: &Entry, step: Option<&str>) {
         let Some(case) = self.cases.last_mut() else { return };
         let recovery = &mut case.incident.recovery;
-        match rung {
+        match step {
             Some("port") => recovery.port.get_or_insert(entry.at),
             Some("model") => recovery.model.get_or_insert(entry.at),
             _ => return,
@@ -353,11 +353,11 @@ impl Causes {
             return;
         }
         if let Some(case) = self.open(entry.segment) {
-            return show(case, ShownMark::plain(Mark::Remedied, entry));
+            return show(case, ShownMark::plain(Mark::RepairOrdered, entry));
         }
         let case = self.begin(entry, entry.at, &action.note);
         case.dead = true;
-        show(case, ShownMark::told(Mark::Ordered, entry, &action.note));
+        show(case, ShownMark::told(Mark::OrderedByLonghaul, entry, &action.note));
     }
 
     fn fold_mark(&mut self, entry: &Entry, shown: ShownMark) {
@@ -366,10 +366,10 @@ impl Causes {
             if let Some(case) = self.near(entry.segment, shown.at, shown.at) {
                 show(case, shown);
             } else {
-                if self.loose.len() == LOOSE_MAX {
-                    self.loose.pop_front();
+                if self.unattached.len() == UNATTACHED_MAX {
+                    self.unattached.pop_front();
                 }
-                self.loose.push_back((entry.segment, shown));
+                self.unattached.push_back((entry.segment, shown));
             }
             return;
         }
@@ -474,7 +474,7 @@ impl Case {
     /// a dead engine does so, and what follows is the rest of the same exit.
     fn is_dying(&self, at: At) -> bool {
         let begun = |mark: Mark| mark.is_death() || mark == Mark::Started;
-        self.incident.until.is_some_and(|until| at.since(until) <= DYING_US)
+        self.incident.until.is_some_and(|until| at.since(until) <= DEATH_WINDOW_US)
             && self.incident.recovery.first_token.is_none()
             && !self.marks.iter().any(|shown| begun(shown.mark))
     }
@@ -491,7 +491,7 @@ fn show(case: &mut Case, shown: ShownMark) {
     }
 }
 
-fn doubted(case: &mut Case, doubt: Doubt) {
+fn doubted(case: &mut Case, doubt: BadSign) {
     if let Some((sent, depth)) = doubt.request {
         // A request sent before the detection was in flight.
         if case.incident.recovery.detected.is_none_or(|detected| sent <= detected) {

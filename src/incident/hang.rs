@@ -19,7 +19,7 @@ use crate::unit::At;
 /// Least time without progress that counts as a hang.
 const LEAST_US: u64 = 60_000_000;
 /// Factor on the usual, or planned, time to the first token.
-const TIMES: u64 = 3;
+const PATIENCE_FACTOR: u64 = 3;
 /// Answers at a depth before the longest wait among them counts as usual.
 const USUAL_MIN: u64 = 20;
 
@@ -40,11 +40,11 @@ const SERIES_MAX: usize = 1_024;
 
 /// Live fold of the last progress, on the clock of each segment.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Hangs(BySegment<Motion>);
+pub(crate) struct Hangs(BySegment<ProgressState>);
 
 /// Progress in one segment.
 #[derive(Clone, Debug, Default)]
-struct Motion {
+struct ProgressState {
     moved: At,
     watched: bool,
     hung: bool,
@@ -76,7 +76,7 @@ impl Hangs {
     pub(crate) fn patience_us(&self, depth: u64, planned_us: Option<u64>, own_us: u64) -> u64 {
         let usual = self.0.last().waits.get(&depth).filter(|(n, _)| *n >= USUAL_MIN);
         let expected_us = usual.map(|(_, longest_us)| *longest_us).or(planned_us);
-        expected_us.map_or(own_us, |us| us.saturating_mul(TIMES)).max(LEAST_US)
+        expected_us.map_or(own_us, |us| us.saturating_mul(PATIENCE_FACTOR)).max(LEAST_US)
     }
 
     /// Folds an entry.
@@ -85,7 +85,7 @@ impl Hangs {
     }
 }
 
-impl Motion {
+impl ProgressState {
     fn fold(&mut self, entry: &Entry) {
         match &entry.fact {
             Fact::Request(request) => self.fold_request(request),

@@ -94,11 +94,11 @@ impl Cause {
     /// Returns the cause in plain words, for reports.
     pub(crate) fn plain(self) -> &'static str {
         match self {
-            Cause::HostReboot => "its box rebooted",
-            Cause::HostWedge => "its box froze: nothing of it answered",
+            Cause::HostReboot => "its machine rebooted",
+            Cause::HostWedge => "its machine froze: nothing on it answered",
             Cause::Operator => "somebody stopped or restarted it",
             Cause::Own => "longhaul's own doing",
-            Cause::KernelOom => "its box ran out of memory",
+            Cause::KernelOom => "its machine ran out of memory",
             Cause::CgroupOom => "out of memory at its container's limit",
             Cause::UserspaceKiller => "killed by a program that guards memory",
             Cause::DriverOom => "out of GPU memory",

@@ -85,11 +85,11 @@ pub(crate) enum Sign {
 
 /// Live fold. Every segment has a clock and a state of its own.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Liveness(BySegment<Belief>);
+pub(crate) struct Liveness(BySegment<SegmentLiveness>);
 
 /// State of one segment.
 #[derive(Clone, Debug, Default)]
-struct Belief {
+struct SegmentLiveness {
     state: State,
     /// Newest good sign.
     good: Option<At>,
@@ -137,7 +137,7 @@ impl Liveness {
     }
 }
 
-impl Belief {
+impl SegmentLiveness {
     fn went(&self) -> Option<At> {
         let (at, _) = self.doubt.as_ref()?;
         Some(self.good.map_or(*at, |good| good.min(*at)))

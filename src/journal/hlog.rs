@@ -90,7 +90,9 @@ impl HdrLog {
         }
         self.latest = self.latest.max(entry.at);
         match &entry.fact {
-            Fact::Request(request) if !request.ended.is_ours() => self.record_request(request),
+            Fact::Request(request) if !request.ended.ended_by_longhaul() => {
+                self.record_request(request)
+            }
             _ => Ok(()),
         }
     }

@@ -16,7 +16,7 @@ pub(super) struct LineTally {
 
 /// Bad lines that are torn or damaged, depending on what follows them.
 #[derive(Default)]
-struct Bad {
+struct BadLines {
     bytes: u64,
     rows: u64,
 }
@@ -28,7 +28,7 @@ pub(super) struct WholeLines<R> {
     /// Bytes of the line that were returned already.
     given: usize,
     header: bool,
-    bad: Bad,
+    bad: BadLines,
     tally: LineTally,
 }
 
@@ -39,7 +39,7 @@ impl<R: BufRead> WholeLines<R> {
             line: Vec::new(),
             given: 0,
             header: true,
-            bad: Bad::default(),
+            bad: BadLines::default(),
             tally: LineTally::default(),
         }
     }

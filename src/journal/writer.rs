@@ -37,16 +37,16 @@ pub(super) enum WriteJob {
 }
 
 /// File that is only appended to.
-struct Out {
+struct AppendFile {
     name: &'static str,
     file: File,
     dirty: bool,
 }
 
-impl Out {
-    fn create(dir: &Path, name: &'static str, start: &[u8]) -> io::Result<Out> {
+impl AppendFile {
+    fn create(dir: &Path, name: &'static str, start: &[u8]) -> io::Result<AppendFile> {
         let file = OpenOptions::new().append(true).create_new(true).open(dir.join(name))?;
-        let mut out = Out { name, file, dirty: true };
+        let mut out = AppendFile { name, file, dirty: true };
         out.file.write_all(start)?;
         Ok(out)
     }
@@ -107,10 +107,10 @@ fn matters(fact: &Fact) -> bool {
 /// Files of a run folder.
 pub(super) struct Writer {
     dir: PathBuf,
-    requests: Out,
-    events: Out,
-    readings: Out,
-    latency: Out,
+    requests: AppendFile,
+    events: AppendFile,
+    readings: AppendFile,
+    latency: AppendFile,
     log: LogFile,
     /// Filter of secrets in the server's output.
     clean: SecretFilter,
@@ -131,7 +131,7 @@ impl Writer {
         clean: SecretFilter,
         durable: bool,
     ) -> io::Result<Writer> {
-        let csv = |file: row::File| Out::create(dir, file.name(), file.header().as_bytes());
+        let csv = |file: row::File| AppendFile::create(dir, file.name(), file.header().as_bytes());
         let mut head = Vec::new();
         let hdr = HdrLog::new(manifest.start_us(), &mut head).map_err(io::Error::other)?;
         let segment = manifest.segments.last().map_or(0, |anchor| anchor.segment);
@@ -140,7 +140,7 @@ impl Writer {
             requests: csv(row::File::Requests)?,
             events: csv(row::File::Events)?,
             readings: csv(row::File::Readings)?,
-            latency: Out::create(dir, "latency.hlog", &head)?,
+            latency: AppendFile::create(dir, "latency.hlog", &head)?,
             log: LogFile::new(dir),
             clean,
             hdr,

@@ -68,7 +68,7 @@ impl Cgroup {
             }
         }
         let found = self.found.as_ref().map(|(_, place)| place.clone());
-        found.ok_or_else(|| "nobody knows the server's process".to_owned())
+        found.ok_or_else(|| "the server's process is not known".to_owned())
     }
 }
 

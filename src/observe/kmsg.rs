@@ -29,7 +29,7 @@ const PATH: &str = "/dev/kmsg";
 /// Cadence: twice a second, because a line is stamped with the time of the read that found it.
 const CADENCE_US: u64 = 500_000;
 /// Cadence after a refused read: permissions rarely change within a second.
-const DARK_US: u64 = 60_000_000;
+const RETRY_US: u64 = 60_000_000;
 /// Limit of the records of one look; the next one continues.
 const RECORDS_MAX: usize = 2_000;
 /// Buffer size: the kernel refuses a buffer smaller than the record, and none is longer.
@@ -76,7 +76,7 @@ impl HostReader for KernelLog {
     }
 
     fn cadence_us(&self) -> u64 {
-        if self.is_unread { DARK_US } else { CADENCE_US }
+        if self.is_unread { RETRY_US } else { CADENCE_US }
     }
 
     fn read(&mut self, now: At) -> Result<Observation, String> {
@@ -135,7 +135,7 @@ impl Follower {
         Ok(look)
     }
 
-    fn record(&mut self, text: &str, now: At) -> Option<crate::fact::Said> {
+    fn record(&mut self, text: &str, now: At) -> Option<crate::fact::SignatureMatch> {
         let record = Record::parse(text)?;
         if let Some(next) = self.next {
             self.lost += record.seq.saturating_sub(next);

@@ -112,7 +112,7 @@ impl HostReader for ServerProcesses {
     fn read(&mut self, now: At) -> Result<Observation, String> {
         let pid = self.server_pid.pid();
         if pid.is_none() && self.main.is_none() && self.known.is_empty() {
-            return Err("nobody knows the server's process".to_owned());
+            return Err("the server's process is not known".to_owned());
         }
         let main = pid.and_then(|pid| stat::read(&self.root, pid));
         let is_another = main.as_ref().map(|it| (it.pid, it.began))

@@ -3,7 +3,7 @@
 //! load can move an arrival. Knows no clock: offsets are from the round's
 //! start.
 
-use super::{Open, RoundPosition};
+use super::{OpenLoop, RoundPosition};
 use crate::fact::Phase;
 use crate::rng::Rng;
 use crate::spec::scenario::Arrivals;
@@ -21,7 +21,7 @@ pub(crate) fn offsets_us(
     phase: Phase,
     place: RoundPosition,
     per_s: f64,
-    open: Open,
+    open: OpenLoop,
 ) -> Vec<u64> {
     let lanes = 0..open.requests;
     match open.arrivals {
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     fn offsets(seed: u64, phase: Phase, lap: u64, index: usize, arrivals: Arrivals) -> Vec<u64> {
-        let open = Open { arrivals, requests: 1000 };
+        let open = OpenLoop { arrivals, requests: 1000 };
         offsets_us(seed, phase, RoundPosition::new(lap, index), 4.0, open)
     }
 
@@ -56,7 +56,7 @@ mod tests {
     fn constant_arrivals_are_exactly_as_far_apart_as_the_rate_says() {
         let offsets = offsets(7, Phase::Soak, 3, 1, Arrivals::Constant);
         assert!(offsets.iter().enumerate().all(|(lane, us)| *us == lane as u64 * 250_000));
-        let third = Open { arrivals: Arrivals::Constant, requests: 4 };
+        let third = OpenLoop { arrivals: Arrivals::Constant, requests: 4 };
         let place = RoundPosition::default();
         let offsets = offsets_us(7, Phase::Soak, place, 3.0, third);
         assert_eq!(offsets, [0, 333_333, 666_667, 1_000_000], "rounding does not add up");
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn fewer_requests_are_due_when_the_first_of_more_are() {
-        let few = Open { arrivals: Arrivals::Poisson, requests: 10 };
+        let few = OpenLoop { arrivals: Arrivals::Poisson, requests: 10 };
         let few = offsets_us(7, Phase::Soak, RoundPosition::new(3, 1), 4.0, few);
         assert_eq!(few[..], offsets(7, Phase::Soak, 3, 1, Arrivals::Poisson)[..10]);
     }

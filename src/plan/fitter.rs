@@ -85,7 +85,7 @@ pub(crate) enum FitQuestion {
 }
 
 /// Repetitions of a passage in its question, so that tokens at the joints are counted too.
-const TIMES: usize = 4;
+const CORRECTIONS_MAX: usize = 4;
 /// Filler words in their question.
 const FILLERS: usize = 64;
 /// Deepest sample without `/tokenize`, where a sample costs a prefill, tokens. Deeper prompts are
@@ -147,7 +147,7 @@ impl<'a> Fitter<'a> {
 
     fn parts(&self) -> Vec<FitQuestion> {
         let message = |role| Message { role, content: ".".to_owned() };
-        let number = number_line(&mut Rng::at(0, &[])).repeat(TIMES);
+        let number = number_line(&mut Rng::at(0, &[])).repeat(CORRECTIONS_MAX);
         let mut parts = Vec::new();
         if !self.samples.is_empty() {
             parts.push(FitQuestion::Chat(vec![message("user")]));
@@ -156,7 +156,7 @@ impl<'a> Fitter<'a> {
         parts.push(FitQuestion::Text(number));
         parts.push(FitQuestion::Text(format!("more{}", FILLER.repeat(FILLERS - 1))));
         let passages = self.plan.corpus().passages().iter();
-        parts.extend(passages.map(|passage| FitQuestion::Text(passage.repeat(TIMES))));
+        parts.extend(passages.map(|passage| FitQuestion::Text(passage.repeat(CORRECTIONS_MAX))));
         parts
     }
 
@@ -211,9 +211,9 @@ impl<'a> Fitter<'a> {
         let mut counts = texts
             .iter()
             .map(|(text, tokens)| tokens.map_or(text.len() as f64 * per_byte, |it| it as f64));
-        self.fit.number = counts.next()? / TIMES as f64;
+        self.fit.number = counts.next()? / CORRECTIONS_MAX as f64;
         self.fit.filler = (counts.next()? / FILLERS as f64).max(0.1);
-        self.fit.passages = counts.map(|count| (count / TIMES as f64).max(0.1)).collect();
+        self.fit.passages = counts.map(|count| (count / CORRECTIONS_MAX as f64).max(0.1)).collect();
         let is_chat = |part: &FitQuestion| matches!(part, FitQuestion::Chat(_));
         let mut chats = parts.iter().zip(tokens).filter(|it| is_chat(it.0)).map(|it| *it.1);
         // The full stop in the template questions is a token itself.
@@ -358,7 +358,7 @@ mod tests {
         let counted: Vec<bool> = samples.iter().map(|sample| sample.counted.is_some()).collect();
         assert_eq!(counted, [true, false]);
         assert!(worst_miss(&plan, &fit) <= 41, "{}", worst_miss(&plan, &fit));
-        let unlucky = plan.corpus().passages()[5].repeat(TIMES);
+        let unlucky = plan.corpus().passages()[5].repeat(CORRECTIONS_MAX);
         let refused = FitQuestion::Text(unlucky);
         let (fit, _) = fitted_by(&plan, Method::Tokenize, |question| *question != refused);
         assert!(worst_miss(&plan, &fit) <= 41, "{}", worst_miss(&plan, &fit));

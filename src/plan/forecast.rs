@@ -188,16 +188,16 @@ pub(crate) struct ObservedSources {
 /// Names the sources that are needed where it is not known yet which can be read.
 fn unseen(count: Count, sight: Option<ObservedSources>) -> Option<&'static str> {
     match (count, sight) {
-        (Count::Ooms, None) => Some("its log and its box's kernel"),
+        (Count::Ooms, None) => Some("its log and its machine's kernel"),
         (Count::Hangs, None) => Some("the engine's metrics"),
         (Count::Ooms, Some(sight)) => match (sight.log, sight.kernel) {
             (true, true) => None,
             (false, true) => {
-                Some("nobody follows the server's log (--start, --container, --server-log)")
+                Some("the server's log is not read (--start, --container, --server-log)")
             }
-            (true, false) => Some("the kernel of the server's box is not seen from here"),
+            (true, false) => Some("the kernel of the server's machine is not read from here"),
             (false, false) => {
-                Some("neither the server's log nor the kernel of its box is seen from here")
+                Some("neither the server's log nor its machine's kernel is read from here")
             }
         },
         (Count::Hangs, Some(sight)) if !sight.metrics => {

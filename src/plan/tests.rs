@@ -97,8 +97,8 @@ fn two_phases_ask_about_the_context_that_was_loaded_before() {
     let mut scenario = scenario(&[0, 4096], &[2]);
     ladder(&mut scenario).prefix = Prefix::TwoPhase;
     let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
-    let parts: Vec<Part> = plan.lap().iter().map(|round| round.part).collect();
-    assert_eq!(parts, [Part::Fresh, Part::Load, Part::Follow]);
+    let parts: Vec<PromptPart> = plan.lap().iter().map(|round| round.part).collect();
+    assert_eq!(parts, [PromptPart::Fresh, PromptPart::Load, PromptPart::Follow]);
     let fit = Fit { passages: vec![50.0; 120], number: 9.0, ..Fit::default() };
     let context = |index, lane| {
         let slot = slot(&plan, Phase::Soak, RoundPosition::new(1, index), lane);

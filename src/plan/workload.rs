@@ -14,21 +14,21 @@ use ladder::Ladders;
 
 /// The workloads of a scenario, laid out for a server.
 #[derive(Clone, Debug)]
-pub(crate) enum LaidOut {
+pub(crate) enum PlannedWorkload {
     /// Ladders, one after the other in each lap, on the same lanes.
     Ladders(Ladders),
 }
 
-impl LaidOut {
+impl PlannedWorkload {
     /// Lays the workloads of a scenario out, for a server that takes all of it.
-    pub(crate) fn new(workloads: &[Workload]) -> LaidOut {
+    pub(crate) fn new(workloads: &[Workload]) -> PlannedWorkload {
         let mut ladders = Ladders::default();
         for (origin, workload) in workloads.iter().enumerate() {
             match workload {
                 Workload::Ladder(ladder) => ladders.add(ladder, origin),
             }
         }
-        LaidOut::Ladders(ladders)
+        PlannedWorkload::Ladders(ladders)
     }
 
     /// Leaves out what the server cannot take, and notes it.
@@ -49,7 +49,7 @@ impl LaidOut {
             })
             .collect();
         match self {
-            LaidOut::Ladders(ladders) => ladders.keep(&depths?),
+            PlannedWorkload::Ladders(ladders) => ladders.keep(&depths?),
         }
         Ok(notes)
     }
@@ -57,28 +57,28 @@ impl LaidOut {
     /// Returns the rounds of a lap, in order.
     pub(crate) fn lap(&self) -> &[Round] {
         match self {
-            LaidOut::Ladders(ladders) => ladders.lap(),
+            PlannedWorkload::Ladders(ladders) => ladders.lap(),
         }
     }
 
     /// Returns the number of lanes.
     pub(crate) fn lanes(&self) -> u32 {
         match self {
-            LaidOut::Ladders(ladders) => ladders.lanes(),
+            PlannedWorkload::Ladders(ladders) => ladders.lanes(),
         }
     }
 
     /// Returns the round at a place, and the next place.
     pub(crate) fn at(&self, place: RoundPosition) -> (&Round, RoundPosition) {
         match self {
-            LaidOut::Ladders(ladders) => ladders.at(place),
+            PlannedWorkload::Ladders(ladders) => ladders.at(place),
         }
     }
 
     /// Returns the slot of a lane in the round at a place.
     pub(crate) fn slot(&self, place: RoundPosition, lane: u32) -> u64 {
         match self {
-            LaidOut::Ladders(ladders) => ladders.slot(place, lane),
+            PlannedWorkload::Ladders(ladders) => ladders.slot(place, lane),
         }
     }
 
@@ -86,7 +86,7 @@ impl LaidOut {
     #[cfg(test)]
     pub(crate) fn place(&self, lane: u32, nth: u64) -> Option<RoundPosition> {
         match self {
-            LaidOut::Ladders(ladders) => ladders.place(lane, nth),
+            PlannedWorkload::Ladders(ladders) => ladders.place(lane, nth),
         }
     }
 
@@ -94,35 +94,35 @@ impl LaidOut {
     /// start; `None` where all are due at once.
     pub(crate) fn due_us(&self, seed: u64, phase: Phase, place: RoundPosition) -> Option<Vec<u64>> {
         match self {
-            LaidOut::Ladders(ladders) => ladders.due_us(seed, phase, place),
+            PlannedWorkload::Ladders(ladders) => ladders.due_us(seed, phase, place),
         }
     }
 
     /// Returns the ask of a slot, due at an instant.
     pub(crate) fn ask(&self, plan: &Plan, slot: Slot, due: At, fit: &Fit) -> Ask {
         match self {
-            LaidOut::Ladders(ladders) => ladders.ask(plan, slot, due, fit),
+            PlannedWorkload::Ladders(ladders) => ladders.ask(plan, slot, due, fit),
         }
     }
 
     /// Returns the cell of the ask of a slot.
     pub(crate) fn cell(&self, slot: Slot) -> Cell {
         match self {
-            LaidOut::Ladders(ladders) => ladders.cell(slot),
+            PlannedWorkload::Ladders(ladders) => ladders.cell(slot),
         }
     }
 
     /// Returns one slot, with its cell, for each prompt length that a chat template is added to.
     pub(crate) fn samples(&self) -> Vec<(Cell, Slot)> {
         match self {
-            LaidOut::Ladders(ladders) => ladders.samples(),
+            PlannedWorkload::Ladders(ladders) => ladders.samples(),
         }
     }
 
     /// Returns the part of the load's fingerprint that the workloads determine.
     pub(crate) fn fingerprint(&self) -> String {
         match self {
-            LaidOut::Ladders(ladders) => ladders.fingerprint(),
+            PlannedWorkload::Ladders(ladders) => ladders.fingerprint(),
         }
     }
 }
@@ -137,9 +137,9 @@ pub(crate) struct Round {
     pub cell: Cell,
     /// The kind of ask.
     pub class: Class,
-    pub part: Part,
+    pub part: PromptPart,
     /// Parameters of the open loop; `None` in a closed round.
-    pub open: Option<Open>,
+    pub open: Option<OpenLoop>,
     pub api: Api,
     /// Whether the server is told to generate the cell's whole output length.
     pub exact_output: bool,
@@ -147,7 +147,7 @@ pub(crate) struct Round {
 
 /// Parameters of an open round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Open {
+pub(crate) struct OpenLoop {
     /// Distribution of its arrivals over time.
     pub arrivals: Arrivals,
     /// Number of its requests.
@@ -170,7 +170,7 @@ impl Round {
 
 /// Use of contexts in a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum PromptPart {
     /// New contexts for every request.
     Fresh,
     /// Contexts that a lane keeps at this depth for the whole run; arrivals share one.

@@ -60,18 +60,18 @@ impl Event<'_> {
 
 /// Error of bytes that are no event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wrong {
+pub(crate) enum SseError {
     /// A line or an event longer than [`LINE_BYTES_MAX`].
     TooLong,
     /// Data that is not UTF-8.
     NotUtf8,
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for SseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Wrong::TooLong => write!(f, "an event longer than {} MiB", LINE_BYTES_MAX >> 20),
-            Wrong::NotUtf8 => f.write_str("data that is not UTF-8"),
+            SseError::TooLong => write!(f, "an event longer than {} MiB", LINE_BYTES_MAX >> 20),
+            SseError::NotUtf8 => f.write_str("data that is not UTF-8"),
         }
     }
 }
@@ -101,7 +101,7 @@ impl Parser {
         &mut self,
         bytes: &[u8],
         mut take: impl FnMut(Event<'_>),
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), SseError> {
         let mut rest = bytes;
         while !rest.is_empty() {
             if std::mem::take(&mut self.after_cr) && rest[0] == b'\n' {
@@ -146,15 +146,19 @@ impl Parser {
         self.foreign.as_deref().or(open)
     }
 
-    fn keep(&mut self, part: &[u8]) -> Result<(), Wrong> {
+    fn keep(&mut self, part: &[u8]) -> Result<(), SseError> {
         if self.line.len() + part.len() > LINE_BYTES_MAX {
-            return Err(Wrong::TooLong);
+            return Err(SseError::TooLong);
         }
         self.line.extend_from_slice(part);
         Ok(())
     }
 
-    fn parse_line(&mut self, line: &[u8], take: &mut impl FnMut(Event<'_>)) -> Result<(), Wrong> {
+    fn parse_line(
+        &mut self,
+        line: &[u8],
+        take: &mut impl FnMut(Event<'_>),
+    ) -> Result<(), SseError> {
         let line = match line.strip_prefix(b"\xef\xbb\xbf") {
             Some(after_mark) if !self.past_first_line => after_mark,
             _ => line,
@@ -179,7 +183,7 @@ impl Parser {
                     "error".clone_into(&mut self.name);
                 }
                 if self.data.len() + value.len() + 1 > LINE_BYTES_MAX {
-                    return Err(Wrong::TooLong);
+                    return Err(SseError::TooLong);
                 }
                 if self.has_data {
                     self.data.push(b'\n');
@@ -195,9 +199,9 @@ impl Parser {
         Ok(())
     }
 
-    fn dispatch(&mut self, take: &mut impl FnMut(Event<'_>)) -> Result<(), Wrong> {
+    fn dispatch(&mut self, take: &mut impl FnMut(Event<'_>)) -> Result<(), SseError> {
         if std::mem::take(&mut self.has_data) {
-            let data = std::str::from_utf8(&self.data).map_err(|_| Wrong::NotUtf8)?;
+            let data = std::str::from_utf8(&self.data).map_err(|_| SseError::NotUtf8)?;
             take(Event { name: &self.name, data });
             self.data.clear();
         }
@@ -213,7 +217,7 @@ mod tests {
 
     use super::*;
 
-    fn frames(parts: &[&[u8]]) -> (Vec<String>, Result<(), Wrong>) {
+    fn frames(parts: &[&[u8]]) -> (Vec<String>, Result<(), SseError>) {
         let mut parser = Parser::default();
         let mut frames = Vec::new();
         for part in parts {
@@ -280,7 +284,7 @@ mod tests {
         let text = "data: É\n\n".as_bytes();
         assert_eq!(frames(&[&text[..7], &text[7..]]).0, ["É"]);
         let (before, wrong) = frames(&[b"data: a\n\ndata: \xff\xfe\n\n"]);
-        assert_eq!((before, wrong), (vec!["a".to_owned()], Err(Wrong::NotUtf8)));
+        assert_eq!((before, wrong), (vec!["a".to_owned()], Err(SseError::NotUtf8)));
     }
 
     #[test]
@@ -295,7 +299,7 @@ mod tests {
         parser.feed(b"\n\n", |event| length = event.data.len()).unwrap();
         assert_eq!(length, 15 << 20);
         let endless: Vec<&[u8]> = vec![&megabyte; 17];
-        assert_eq!(frames(&endless).1, Err(Wrong::TooLong));
+        assert_eq!(frames(&endless).1, Err(SseError::TooLong));
     }
 
     #[test]

@@ -109,7 +109,7 @@ pub(crate) fn method(comparison: &Comparison) -> String {
                 policies on what befell the run"
             .to_owned();
     }
-    let Margins { middle, tail } = comparison.margins;
+    let Margins { median: middle, p95: tail } = comparison.margins;
     let margins = [middle, tail].map(percent_short);
     let margins = format!("margins {}", margins.join(", of p95 "));
     let exact = comparison.rows.iter().any(|row| matches!(row.basis, Basis::Exact(_)));
@@ -119,7 +119,7 @@ pub(crate) fn method(comparison: &Comparison) -> String {
         (true, ..) => format!("exact test over {starts}; {margins}"),
         (_, true, Some(made_of)) => {
             format!(
-                "{starts}, held against a noise floor of {made_of} starts: a suggestion at most; {margins}"
+                "{starts}, compared with a noise floor of {made_of} starts: a suggestion at most; {margins}"
             )
         }
         _ => format!(
@@ -269,7 +269,7 @@ pub(crate) fn beside(comparison: &Comparison) -> Vec<String> {
 
 /// Formats the verdicts of each side's runs: `verdicts 6 PASS → 4 PASS, 2 FAIL`.
 pub(crate) fn verdicts(comparison: &Comparison) -> String {
-    let side = |words: &Vec<(crate::verdict::Word, u64)>| match words.as_slice() {
+    let side = |words: &Vec<(crate::verdict::VerdictWord, u64)>| match words.as_slice() {
         [] => "unknown".to_owned(),
         words => {
             let words: Vec<String> =

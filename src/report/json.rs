@@ -14,7 +14,7 @@ use crate::incident::Incident;
 use crate::measure::{MTBF_CONFIDENCE, Measure};
 use crate::spec::Limit;
 use crate::unit::At;
-use crate::verdict::{Finding, GateResult, Proof, Word};
+use crate::verdict::{Finding, GateResult, Proof, VerdictWord};
 
 use super::page::{CellNumbers, Numbers, Page};
 
@@ -24,7 +24,7 @@ const SCHEMA: u32 = 1;
 struct Document<'a> {
     schema: u32,
     longhaul: &'a str,
-    verdict: Word,
+    verdict: VerdictWord,
     simulated: bool,
     exit_code: u8,
     recipe: &'a str,
@@ -74,7 +74,7 @@ struct Gate<'a> {
     bound: Option<f64>,
     value: Option<f64>,
     n: u64,
-    word: Word,
+    word: VerdictWord,
     why: &'a str,
     evidence: &'a [Seq],
 }
@@ -91,12 +91,12 @@ struct Selector<'a> {
 
 #[derive(Serialize)]
 struct Coverage {
-    sources: BTreeMap<&'static str, Light>,
-    events: BTreeMap<String, BTreeMap<&'static str, Light>>,
+    sources: BTreeMap<&'static str, CoverageJson>,
+    events: BTreeMap<String, BTreeMap<&'static str, CoverageJson>>,
 }
 
 #[derive(Serialize)]
-struct Light {
+struct CoverageJson {
     share: f64,
     why: String,
 }
@@ -114,7 +114,7 @@ struct Event<'a> {
     in_flight: u64,
     depth: Option<u64>,
     /// Recovery of the server.
-    recovery: Rungs,
+    recovery: RecoveryJson,
     segment: u32,
     from_us: At,
     until_us: Option<At>,
@@ -125,7 +125,7 @@ struct Event<'a> {
 /// Recovery, step by step, on the segment's anchor.
 #[derive(Serialize)]
 #[allow(clippy::struct_field_names)] // every key says its unit
-struct Rungs {
+struct RecoveryJson {
     detected_us: Option<At>,
     process_us: Option<At>,
     port_us: Option<At>,
@@ -176,9 +176,9 @@ pub(crate) fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json:
         findings: &verdict.findings,
         warnings: &asked.warnings,
         coverage: Coverage {
-            sources: lights(&coverage.sources),
+            sources: coverage_json(&coverage.sources),
             events: events
-                .map(|of| (Measure::Count(of.count).to_string(), lights(&of.sources)))
+                .map(|of| (Measure::Count(of.count).to_string(), coverage_json(&of.sources)))
                 .collect(),
         },
         endings: words(&page.endings),
@@ -243,8 +243,9 @@ fn limit(limit: Limit) -> (&'static str, f64) {
     }
 }
 
-fn lights(sources: &[SourceCoverage]) -> BTreeMap<&'static str, Light> {
-    let light = |source: &SourceCoverage| Light { share: source.share, why: source.why.clone() };
+fn coverage_json(sources: &[SourceCoverage]) -> BTreeMap<&'static str, CoverageJson> {
+    let light =
+        |source: &SourceCoverage| CoverageJson { share: source.share, why: source.why.clone() };
     sources.iter().map(|source| (source.name, light(source))).collect()
 }
 
@@ -256,7 +257,7 @@ fn event(incident: &Incident) -> Event<'_> {
         expected: incident.is_expected(),
         in_flight: incident.in_flight,
         depth: incident.depth,
-        recovery: Rungs {
+        recovery: RecoveryJson {
             detected_us: incident.recovery.detected,
             process_us: incident.recovery.process,
             port_us: incident.recovery.port,

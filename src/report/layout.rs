@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::escape::one_line;
 use crate::unit::{Bytes, figures, grouped, span};
 
-use super::page::{Align, Datum, Grid, Heading};
+use super::page::{Align, Grid, GridValue, Heading};
 use super::words::{amount, percent, time};
 
 /// Width of the label at the start of a labelled line, in columns.
@@ -179,11 +179,11 @@ pub(crate) fn grid(grid: &Grid) -> Vec<String> {
 
 /// Returns the largest time in the columns that share a scale with this one, seconds.
 fn largest(grid: &Grid, heading: &Heading) -> f64 {
-    let shares = |row: &Vec<Datum>| -> f64 {
+    let shares = |row: &Vec<GridValue>| -> f64 {
         let columns = grid.headings.iter().zip(row);
         let same = columns.filter(|(other, _)| other.scale == heading.scale);
         let times = same.filter_map(|(_, datum)| match datum {
-            Datum::Time(seconds) => Some(*seconds),
+            GridValue::Time(seconds) => Some(*seconds),
             _ => None,
         });
         times.fold(0.0, f64::max)
@@ -191,19 +191,19 @@ fn largest(grid: &Grid, heading: &Heading) -> f64 {
     grid.rows.iter().map(shares).fold(0.0, f64::max)
 }
 
-fn written(datum: &Datum, largest: f64) -> String {
+fn written(datum: &GridValue, largest: f64) -> String {
     match datum {
-        Datum::Nothing => NONE.to_owned(),
-        Datum::Text(words) => words.clone(),
-        Datum::Count(n) => grouped(*n as f64),
-        Datum::Time(seconds) => time(*seconds, largest),
-        Datum::Share(share) => percent(*share),
-        Datum::Bytes(bytes) => Bytes(*bytes).to_string(),
-        Datum::Span(seconds) => span(*seconds),
-        Datum::Number(value) if value.fract() == 0.0 => grouped(*value),
-        Datum::PerSecond(value) | Datum::Number(value) => figures(*value),
-        Datum::Of(measure, value) => amount(*measure, *value),
-        Datum::Judged(word) => word.word().to_owned(),
+        GridValue::Nothing => NONE.to_owned(),
+        GridValue::Text(words) => words.clone(),
+        GridValue::Count(n) => grouped(*n as f64),
+        GridValue::Time(seconds) => time(*seconds, largest),
+        GridValue::Share(share) => percent(*share),
+        GridValue::Bytes(bytes) => Bytes(*bytes).to_string(),
+        GridValue::Span(seconds) => span(*seconds),
+        GridValue::Number(value) if value.fract() == 0.0 => grouped(*value),
+        GridValue::PerSecond(value) | GridValue::Number(value) => figures(*value),
+        GridValue::Of(measure, value) => amount(*measure, *value),
+        GridValue::Judged(word) => word.word().to_owned(),
     }
 }
 

@@ -18,16 +18,16 @@ pub(crate) use series::tests::over_time;
 
 pub(crate) use cells::{CellNumbers, Numbers};
 pub(crate) use gates::GateWords;
-pub(crate) use grid::{Align, Datum, Grid, Heading};
+pub(crate) use grid::{Align, Grid, GridValue, Heading};
 pub(crate) use incident::IncidentWords;
 pub(crate) use proofs::Proofs;
 pub(crate) use tables::{Tables, seqs};
 
 use crate::analysis::{Analysis, Coverage, OverTime, RunDescription, Tally};
 use crate::fact::Ended;
-use crate::measure::{Measure, Portion};
+use crate::measure::{Measure, RequestShare};
 use crate::spec::{Limit, Select};
-use crate::verdict::{Verdict, Word};
+use crate::verdict::{Verdict, VerdictWord};
 
 use super::words::{counted, percent, percent_short};
 
@@ -108,7 +108,7 @@ fn ailing(asked: &RunDescription, verdict: &Verdict) -> Option<String> {
     if asked.ailments.is_empty() {
         return None;
     }
-    let broken = verdict.gates.iter().filter(|gate| gate.word == Word::Fail).count();
+    let broken = verdict.gates.iter().filter(|gate| gate.word == VerdictWord::Fail).count();
     let broken = match broken {
         0 => "no gate broke".to_owned(),
         n => counted(n as u64, "gate broke", "gates broke"),
@@ -119,7 +119,7 @@ fn ailing(asked: &RunDescription, verdict: &Verdict) -> Option<String> {
 /// Returns the share of bad endings, its limit, and the endings, the most frequent first.
 fn errors(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
     let all = Select::default();
-    let share = analysis.portion(Portion::Errors, &all);
+    let share = analysis.portion(RequestShare::Errors, &all);
     let value = share.value()?;
     let requests = counted(share.of, "request", "requests");
     if share.part == 0 {
@@ -130,7 +130,7 @@ fn errors(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
         endings.into_iter().filter(|(ended, _)| ended.is_bad()).collect();
     bad.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     let limit = verdict.gates.iter().find_map(|gate| match (gate.measure, gate.limit) {
-        (Measure::Portion(Portion::Errors), Limit::AtMost(limit)) => Some(limit),
+        (Measure::Portion(RequestShare::Errors), Limit::AtMost(limit)) => Some(limit),
         _ => None,
     });
     let limit = limit.map_or(String::new(), |limit| format!(", asked {}", percent_short(limit)));
@@ -140,7 +140,7 @@ fn errors(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
 
 /// Returns the words of the most frequent error, behind its kind, where any is judged.
 fn error_words(analysis: &Analysis) -> Option<String> {
-    if analysis.portion(Portion::Errors, &Select::default()).part == 0 {
+    if analysis.portion(RequestShare::Errors, &Select::default()).part == 0 {
         return None;
     }
     let told = analysis.notes.words.iter().filter(|of| !of.words.is_empty());

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::analysis::Pass1;
+use crate::analysis::CalendarFold;
 use crate::escape::one_line;
 use crate::fact::{Cell, Entry, Fact, PAUSE, Phase, Segment};
 use crate::incident::State;
@@ -23,7 +23,7 @@ const RECENT_US: u64 = 300_000_000;
 pub(crate) struct StatusLine {
     extent: Extent,
     simulated: bool,
-    pass: Pass1,
+    pass: CalendarFold,
     segment: Segment,
     phase: Option<Phase>,
     cell: Option<Cell>,
@@ -42,7 +42,7 @@ impl StatusLine {
         StatusLine {
             extent,
             simulated: false,
-            pass: Pass1::new(),
+            pass: CalendarFold::new(),
             segment: 0,
             phase: None,
             cell: None,

@@ -41,7 +41,7 @@ pub(crate) fn lines(rows: &[Published], columns: ColumnSet, width: usize) -> Vec
         lines.extend(indented(&reason, width));
     }
     lines.push(String::new());
-    lines.extend(indented(&unsaid(), width));
+    lines.extend(indented(&missing_from_tables(), width));
     lines
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn markdown(rows: &[Published], columns: ColumnSet, bytes_max: usize)
     for reason in reasons(rows, columns).into_iter().chain(repeated(rows)).chain(alone) {
         let _ = writeln!(end, "- {}", plain(&reason));
     }
-    let _ = writeln!(end, "\n{}", unsaid());
+    let _ = writeln!(end, "\n{}", missing_from_tables());
     let mut out = line(&body[0]) + "|:--|:--|--:|--:|--:|\n";
     for (index, row) in body[1..].iter().enumerate() {
         let line = line(row);
@@ -73,7 +73,7 @@ pub(crate) fn markdown(rows: &[Published], columns: ColumnSet, bytes_max: usize)
 }
 
 /// Returns a sentence on what no published table contains.
-pub(crate) fn unsaid() -> String {
+pub(crate) fn missing_from_tables() -> String {
     let (last, others) =
         (NOT_PUBLISHED[NOT_PUBLISHED.len() - 1], &NOT_PUBLISHED[..NOT_PUBLISHED.len() - 1]);
     format!("{UNKNOWN} in a published table: {} and {last}.", others.join(", "))
@@ -95,14 +95,14 @@ fn body(rows: &[Published], columns: ColumnSet) -> Vec<Vec<String>> {
         let (base, candidate) = (side(&row.base), side(&row.candidate));
         body.push(vec![name.to_owned(), unit.0.to_owned(), base, candidate, ratio(row.ratio)]);
         if let Some(honest) = &row.honest {
-            body.push(beneath(honest));
+            body.push(row_below_artefact(honest));
         }
     }
     body
 }
 
 /// Returns the row under an artefact.
-fn beneath(honest: &CorrectedMeasure) -> Vec<String> {
+fn row_below_artefact(honest: &CorrectedMeasure) -> Vec<String> {
     let side = |value: Option<f64>| value.map_or(UNKNOWN.to_owned(), |value| amount(value, None));
     let sides = [side(honest.base), side(honest.candidate)];
     let [base, candidate] = sides;
@@ -149,7 +149,7 @@ fn repeated(rows: &[Published]) -> Option<String> {
     let more = again.len() - 1;
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     Some(format!(
-        "{first}{more}: rows of one name, as of prompts whose outputs differ, are held against each other in their order."
+        "{first}{more}: rows of one name, as of prompts whose outputs differ, are compared in their order."
     ))
 }
 

@@ -8,7 +8,7 @@ use super::layout::{self, indented};
 use crate::escape::one_line;
 use crate::spec::recipe::diff::{Difference, between};
 use crate::spec::recipe::pins::{Grade, PinFinding, Pins};
-use crate::spec::recipe::{How, ReadRecipe};
+use crate::spec::recipe::{ReadRecipe, RenderMethod};
 
 /// Version of the JSON schema: keys may be added, never renamed.
 const SCHEMA: u32 = 2;
@@ -37,11 +37,13 @@ pub(crate) fn show(reading: &ReadRecipe) -> String {
     let rows = rows.into_iter().map(|(name, value)| (name.to_owned(), value));
     out += &pairs(rows.filter(|(_, value)| !value.is_empty()));
     let how = match reading.how {
-        How::Template => "rendered as sparkrun does",
-        How::Built(_) => "built from the defaults, as sparkrun does",
-        How::AsItStands => "as it stands in the `docker run`",
-        How::NotRendered => "none: how this runtime is started is not known; shown, not rendered",
-        How::Unread => "none: the file was not read",
+        RenderMethod::Template => "rendered as sparkrun does",
+        RenderMethod::Built(_) => "built from the defaults, as sparkrun does",
+        RenderMethod::AsItStands => "as it stands in the `docker run`",
+        RenderMethod::NotRendered => {
+            "none: how this runtime is started is not known; shown, not rendered"
+        }
+        RenderMethod::Unread => "none: the file was not read",
     };
     let _ = writeln!(out, "\ncommand ({how})");
     for line in recipe.command.iter().flat_map(|command| lines(command)) {

@@ -22,7 +22,7 @@ use crate::verdict;
 const WIDTH: usize = 80;
 /// Columns left out of a table that is too wide: first both sides' values, then the interval. The
 /// ratio and its word stay.
-const GIVE_WAY: [&[usize]; 2] = [&[2, 1], &[2]];
+const COLUMNS_DROPPED: [&[usize]; 2] = [&[2, 1], &[2]];
 /// Bounds on an arm's name: its longest form, and its shortest in a narrow table.
 const NAME_WIDTH_MAX: usize = 26;
 const NAME_WIDTH_MIN: usize = 12;
@@ -57,7 +57,7 @@ pub(crate) struct ArmResult {
     /// Differences from the base.
     pub differs: Vec<Difference>,
     /// Verdicts of the starts that came up.
-    pub ran: Vec<verdict::Word>,
+    pub ran: Vec<verdict::VerdictWord>,
     /// Failed starts: folder and reason of each.
     pub failed: Vec<(PathBuf, String)>,
     /// Whether the arm was given up.
@@ -76,7 +76,7 @@ pub(crate) struct Step<'a> {
     /// Number of the start of the arm, from 1.
     pub start: u32,
     /// Verdict, or why the server did not come up.
-    pub came: Result<verdict::Word, &'a str>,
+    pub came: Result<verdict::VerdictWord, &'a str>,
 }
 
 /// Returns one progress line.
@@ -141,14 +141,15 @@ fn overview(arms: &[ArmResult]) -> Vec<String> {
 
 fn overview_row(arm: &ArmResult, name_width: usize) -> Vec<String> {
     let number = |n: usize| if n == 0 { "-".to_owned() } else { n.to_string() };
-    let count = |word: verdict::Word| number(arm.ran.iter().filter(|it| **it == word).count());
+    let count =
+        |word: verdict::VerdictWord| number(arm.ran.iter().filter(|it| **it == word).count());
     vec![
         short(&arm.name, name_width),
         arm.ran.len().to_string(),
         number(arm.failed.len()),
-        count(verdict::Word::Pass),
-        count(verdict::Word::Fail),
-        count(verdict::Word::Inconclusive),
+        count(verdict::VerdictWord::Pass),
+        count(verdict::VerdictWord::Fail),
+        count(verdict::VerdictWord::Inconclusive),
         against(arm),
     ]
 }
@@ -256,7 +257,7 @@ fn measured(comparison: &Comparison) -> Vec<String> {
     if rows.len() == 1 {
         return Vec::new();
     }
-    table_within(rows, 1, WIDTH, &GIVE_WAY)
+    table_within(rows, 1, WIDTH, &COLUMNS_DROPPED)
 }
 
 fn measured_row(row: &ComparedRow, among: &[ComparedRow]) -> Vec<String> {

@@ -34,7 +34,7 @@ impl Default for TerminalOptions {
 
 /// Largest number of lines of each section.
 #[derive(Clone, Copy)]
-struct Room {
+struct ListLimits {
     why: usize,
     incidents: usize,
     asked: usize,
@@ -42,17 +42,17 @@ struct Room {
     again: usize,
 }
 
-const ROOMY: Room = Room { why: 2, incidents: 4, asked: 5, other: 2, again: 4 };
-const TIGHT: Room = Room { why: 1, incidents: 3, asked: 4, other: 1, again: 2 };
+const LIMITS_FULL: ListLimits = ListLimits { why: 2, incidents: 4, asked: 5, other: 2, again: 4 };
+const LIMITS_SHORT: ListLimits = ListLimits { why: 1, incidents: 3, asked: 4, other: 1, again: 2 };
 
 /// Writes the report.
 pub(crate) fn render(page: &Page<'_>, options: TerminalOptions) -> String {
     let laid = Layout { page, columns: options.width.max(40) };
     let table = grid(&page.depths);
-    let mut lines = laid.lines(ROOMY, &table);
+    let mut lines = laid.lines(LIMITS_FULL, &table);
     if lines.len() > LINES_MAX {
-        let without_depths = laid.lines(TIGHT, &[]).len();
-        lines = laid.lines(TIGHT, &shorter(table, LINES_MAX.saturating_sub(without_depths)));
+        let without_depths = laid.lines(LIMITS_SHORT, &[]).len();
+        lines = laid.lines(LIMITS_SHORT, &shorter(table, LINES_MAX.saturating_sub(without_depths)));
     }
     lines.truncate(LINES_MAX);
     let mut text = finish(&lines, laid.columns);
@@ -70,7 +70,7 @@ struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    fn lines(&self, room: Room, depths: &[String]) -> Vec<String> {
+    fn lines(&self, room: ListLimits, depths: &[String]) -> Vec<String> {
         let page = self.page;
         let mut lines = vec![self.headline(), String::new()];
         lines.extend(labelled("why", self.fold(&page.verdict.reasons, room.why)));

@@ -18,7 +18,7 @@ use serde_json::json;
 
 pub(crate) use asker::prompt_tokens;
 pub(crate) use gather::{Gathered, NotGathered, gather};
-pub(crate) use patience::Patience;
+pub(crate) use patience::RetryPolicy;
 
 use hopeless::HostPatience;
 
@@ -96,7 +96,7 @@ const NO_LIST_MAX: u32 = 2;
 
 /// Needs of a run that a server has to meet.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct Requirements<'a> {
     /// Time within which the server has to be ready.
     pub ready: Duration,
     /// Whether a host without a known address is waited for, too.
@@ -116,20 +116,20 @@ pub(crate) struct Wanted<'a> {
 pub(crate) async fn arrive<W: Wire>(
     wire: &W,
     timeline: &Timeline,
-    wanted: &Wanted<'_>,
+    wanted: &Requirements<'_>,
     waiting: &dyn Fn(At, &str),
 ) -> Result<ArrivedServer, NoServer> {
     let deadline = timeline.now().after(wanted.ready);
-    let list = listed(wire, timeline, wanted, deadline, waiting).await?;
+    let list = wait_for_list(wire, timeline, wanted, deadline, waiting).await?;
     let listed_at = timeline.now();
     let chosen =
         listing::choose(&list.models, wanted.model, wanted.served).map_err(NoServer::Mistake)?;
     let (model, is_listed) = (chosen.model, chosen.listed);
-    let patience = Patience::new(timeline, deadline, waiting);
+    let patience = RetryPolicy::new(timeline, deadline, waiting);
     let temperature = Cell::new(true);
     let ask = Asker { wire, timeline, model: &model.id, patience: &patience, temperature };
     let api = wanted.apis.first().copied().unwrap_or(Api::Chat);
-    let waited = first::Waited {
+    let waited = first::AwaitedServer {
         api,
         models: &list.models,
         listed: is_listed,
@@ -148,7 +148,7 @@ pub(crate) async fn arrive<W: Wire>(
         )
     };
     let still = |now| waiting(now, "it answers, and is asked what it can do");
-    let (pages, mut notes) = told_of(timeline, detected, still).await;
+    let (pages, mut notes) = with_progress(timeline, detected, still).await;
     let abilities = pages.add_to(abilities);
     for api in wanted.apis.iter().filter(|api| !serves(&abilities, **api)) {
         if let Err(refused) = ask.ask(*api, json!({})).await {
@@ -179,7 +179,11 @@ pub(crate) async fn arrive<W: Wire>(
 }
 
 /// Completes `work`, and calls `still` from time to time meanwhile.
-async fn told_of<T>(timeline: &Timeline, work: impl Future<Output = T>, still: impl Fn(At)) -> T {
+async fn with_progress<T>(
+    timeline: &Timeline,
+    work: impl Future<Output = T>,
+    still: impl Fn(At),
+) -> T {
     let mut work = std::pin::pin!(work);
     loop {
         let next = At(timeline.now().0 + WAIT_US.1);
@@ -207,10 +211,10 @@ struct Listing {
 }
 
 /// Waits for the list of models. Where the user named a model, a server without a list is taken.
-async fn listed<W: Wire>(
+async fn wait_for_list<W: Wire>(
     wire: &W,
     timeline: &Timeline,
-    wanted: &Wanted<'_>,
+    wanted: &Requirements<'_>,
     deadline: At,
     waiting: &dyn Fn(At, &str),
 ) -> Result<Listing, NoServer> {

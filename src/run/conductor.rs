@@ -31,8 +31,8 @@ use rounds::Rounds;
 use server_state::ServerState;
 
 use crate::fact::{
-    Action, ClosedBecause, Entry, Fact, Issued, PAUSE, Phase, PhaseBegan, Reading, Request,
-    Segment, Source, TargetFact, TargetWord,
+    Action, ClosedBecause, Entry, Fact, PAUSE, Phase, PhaseBegan, Reading, Request, Segment,
+    SentSlots, Source, TargetFact, TargetWord,
 };
 use crate::incident::liveness::LivenessChange;
 use crate::plan::{Plan, Slot};
@@ -66,7 +66,7 @@ pub(crate) const STOP_ON_FAIL: &str = "stop_on_fail";
 /// State of the run. Rounds are tracked by the lane policy, and the server's state by [`ServerState`];
 /// both are independent of this state.
 #[derive(Clone, Copy, Debug)]
-enum Doing {
+enum RunState {
     /// No request was sent yet.
     Before,
     /// The lanes send the asks of a phase.
@@ -83,12 +83,12 @@ enum Doing {
 pub(crate) struct Conductor {
     plan: Rc<Plan>,
     segment: Segment,
-    doing: Doing,
+    doing: RunState,
     /// Reason for the end of the run, once that is decided.
     stop: Option<Ending>,
     lanes: Lanes,
     policy: Box<dyn LanePolicy>,
-    care: ServerState,
+    server: ServerState,
     clock: ServiceClock,
     /// Changes of the server's state that were detected and are not yet written.
     found: VecDeque<TargetFact>,
@@ -108,11 +108,11 @@ impl Conductor {
     fn of(plan: Rc<Plan>, policy: Box<dyn LanePolicy>) -> Conductor {
         Conductor {
             segment: 0,
-            doing: Doing::Before,
+            doing: RunState::Before,
             stop: None,
             lanes: Lanes::new(plan.lanes()),
             policy,
-            care: ServerState::default(),
+            server: ServerState::default(),
             clock: ServiceClock::default(),
             found: VecDeque::new(),
             actions: 0,
@@ -122,7 +122,7 @@ impl Conductor {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        matches!(self.doing, Doing::Closed)
+        matches!(self.doing, RunState::Closed)
     }
 
     /// Returns the id of the next action, which the conductor and the loop number together.
@@ -132,13 +132,13 @@ impl Conductor {
 
     /// Returns the next slot of each lane in the present phase, one more than the last that was
     /// sent. `None` before the load and in the drain, which has no slots.
-    pub(crate) fn issued(&self) -> Option<Issued> {
+    pub(crate) fn issued(&self) -> Option<SentSlots> {
         let phase = match &self.doing {
-            Doing::Load(phase) => *phase,
-            Doing::Drill(drilling) => drilling.phase(),
-            Doing::Before | Doing::Drain(_) | Doing::Closed => return None,
+            RunState::Load(phase) => *phase,
+            RunState::Drill(drilling) => drilling.phase(),
+            RunState::Before | RunState::Drain(_) | RunState::Closed => return None,
         };
-        Some(Issued { phase, next: self.lanes.next() })
+        Some(SentSlots { phase, next: self.lanes.next() })
     }
 
     /// Returns the instant at which [`Conductor::due`] must be called even if nothing happens: the
@@ -151,7 +151,7 @@ impl Conductor {
 
     /// Whether the run is at a point at which requests are sent.
     fn sends(&self) -> bool {
-        matches!(self.doing, Doing::Load(_) | Doing::Drill(_)) && self.stop.is_none()
+        matches!(self.doing, RunState::Load(_) | RunState::Drill(_)) && self.stop.is_none()
     }
 
     /// Returns the next slot with a due time, and that time.
@@ -159,7 +159,7 @@ impl Conductor {
         let (slot, due) = self.lanes.timed()?;
         // A single failed request is not an outage: arrivals of an open loop are sent regardless
         // of responses.
-        let goes_on = self.sends() && !self.care.is_away() && !self.is_past(due);
+        let goes_on = self.sends() && !self.server.is_down_or_starting() && !self.is_past(due);
         (goes_on && self.step(due).is_none()).then_some((slot, due))
     }
 
@@ -173,12 +173,12 @@ impl Conductor {
     /// Whether the server can be sent requests. A hung server gets new requests only when nothing
     /// is in flight to it any more, since only a request can show that it recovered.
     fn serves(&self) -> bool {
-        self.care.is_there() && !(self.care.is_hung() && self.lanes.is_out())
+        self.server.is_serving() && !(self.server.is_hung() && self.lanes.has_in_flight())
     }
 
     /// Whether a drill keeps all load away.
     fn is_quiet(&self) -> bool {
-        matches!(&self.doing, Doing::Drill(drilling) if drilling.is_quiet())
+        matches!(&self.doing, RunState::Drill(drilling) if drilling.is_quiet())
     }
 
     /// Returns the next order at this instant, if any. The caller carries it out, reports it with
@@ -194,7 +194,7 @@ impl Conductor {
             let (id, what) = (self.next_action(), PAUSE.to_owned());
             return Some(Order::Record(Fact::Action(Action { id, what, note: words.to_owned() })));
         }
-        if self.stop.is_none() && self.care.is_probe_due(now) {
+        if self.stop.is_none() && self.server.is_probe_due(now) {
             return Some(Order::Probe);
         }
         // Checked before the end of the run: an arrival that was due within the duration is still
@@ -213,22 +213,22 @@ impl Conductor {
         }
         if let Some(order) = self.step(now) {
             // Lanes that advance independently finish their requests first.
-            return (!self.lanes.is_out()).then_some(order);
+            return (!self.lanes.has_in_flight()).then_some(order);
         }
         if self.serves()
             && let Some(slot) = self.lanes.ready(now)
         {
             return Some(Order::Send(slot, now));
         }
-        self.policy.over(&self.lanes).map(|batch| Order::Record(Fact::Batch(batch)))
+        self.policy.finished_batch(&self.lanes).map(|batch| Order::Record(Fact::Batch(batch)))
     }
 
     /// Takes in that an order was carried out. A recorded fact arrives as an entry instead.
-    pub(crate) fn obeyed(&mut self, order: &Order, at: At) {
+    pub(crate) fn on_order_done(&mut self, order: &Order, at: At) {
         match order {
             Order::Record(_) => {}
             Order::Send(slot, _) => self.lanes.sent(*slot),
-            Order::Probe => self.care.probed(at),
+            Order::Probe => self.server.probed(at),
             Order::Cut(_) => self.was_cut(),
             Order::LastLook => self.looked(at),
         }
@@ -237,34 +237,34 @@ impl Conductor {
     /// Folds an entry into the state.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         if entry.segment > self.segment {
-            self.opened(entry);
+            self.on_segment(entry);
         }
         self.clock.advance_to(entry.at);
-        let shown = self.care.fold(entry);
+        let shown = self.server.fold(entry);
         if shown.came {
-            self.policy.free(entry.at);
+            self.policy.allow_from(entry.at);
             if self.clock.has_begun() {
                 self.clock.start(entry.at);
             }
         }
-        self.changed(shown.change, entry.at);
+        self.on_liveness(shown.change, entry.at);
         match &entry.fact {
-            Fact::Phase(began) => self.began(began, entry.at),
-            Fact::Request(request) => self.ended(request),
+            Fact::Phase(began) => self.on_phase(began, entry.at),
+            Fact::Request(request) => self.on_request(request),
             Fact::Batch(_) => {
-                self.policy.written(&self.plan, entry.at, self.clock.now_us(entry.at));
+                self.policy.on_batch_written(&self.plan, entry.at, self.clock.now_us(entry.at));
             }
-            Fact::Action(action) => self.told(action, entry.at),
-            Fact::Target(target) => self.target(target, entry.at),
+            Fact::Action(action) => self.on_action(action, entry.at),
+            Fact::Target(target) => self.on_target(target, entry.at),
             Fact::Reading(reading) if !shown.doubted => self.probe_answered(reading, entry.at),
             Fact::Missed(missed) if !shown.doubted && missed.source == Source::Engine => {
-                self.care.answered(entry.at, &self.plan.limits);
+                self.server.answered(entry.at, &self.plan.limits);
             }
             Fact::Fault(fault) if fault.fatal => {
                 self.stop(ClosedBecause::Fault, fault.why.clone());
                 self.hang_up();
             }
-            Fact::Closed(_) => self.doing = Doing::Closed,
+            Fact::Closed(_) => self.doing = RunState::Closed,
             _ => {}
         }
         self.deal(entry.at);
@@ -272,47 +272,47 @@ impl Conductor {
 
     /// Takes in the begin of a new segment with its own clock: requests in flight are lost,
     /// instants of the earlier segment are dropped, and a stopped run goes on unless it was done.
-    fn opened(&mut self, entry: &Entry) {
+    fn on_segment(&mut self, entry: &Entry) {
         self.segment = entry.segment;
         self.clock.carry();
-        self.care.opened();
+        self.server.opened();
         self.found.clear();
         self.lanes.end_pauses();
         let service_us = self.clock.now_us(entry.at);
         self.policy.opened(&self.plan, &mut self.lanes, entry.at, service_us);
         self.stop.take_if(|ending| ending.because != ClosedBecause::Done);
         self.doing = match self.doing {
-            Doing::Drain(_) | Doing::Closed if self.stop.is_some() => {
-                Doing::Drain(Draining::new(entry.at))
+            RunState::Drain(_) | RunState::Closed if self.stop.is_some() => {
+                RunState::Drain(Draining::new(entry.at))
             }
-            Doing::Drain(_) | Doing::Closed => match self.lanes.phase() {
+            RunState::Drain(_) | RunState::Closed => match self.lanes.phase() {
                 Some(phase) => self.load(phase, entry.at),
-                None => Doing::Before,
+                None => RunState::Before,
             },
-            Doing::Drill(drilling) => Doing::Drill(drilling.anew(entry.at)),
-            Doing::Before | Doing::Load(_) => self.doing,
+            RunState::Drill(drilling) => RunState::Drill(drilling.anew(entry.at)),
+            RunState::Before | RunState::Load(_) => self.doing,
         };
     }
 
     /// Returns the state for a phase: its load, or the last begun drill if the phase belongs to a
     /// drill.
-    fn load(&self, phase: Phase, at: At) -> Doing {
+    fn load(&self, phase: Phase, at: At) -> RunState {
         let drill = self.drilled.checked_sub(1).and_then(|last| self.plan.drills.get(last));
         match drill {
             Some(drill) if matches!(phase, Phase::Idle | Phase::Drill) => {
-                Doing::Drill(Drilling::new(*drill, at))
+                RunState::Drill(Drilling::new(*drill, at))
             }
-            _ => Doing::Load(phase),
+            _ => RunState::Load(phase),
         }
     }
 
     /// Takes in a change of the server's liveness.
-    fn changed(&mut self, change: Option<LivenessChange>, at: At) {
+    fn on_liveness(&mut self, change: Option<LivenessChange>, at: At) {
         let (word, since, evidence) = match change {
             None => return,
             Some(LivenessChange::WentAway { since, evidence }) => {
                 self.clock.pause(since);
-                self.policy.break_off(&mut self.lanes, since);
+                self.policy.on_outage(&mut self.lanes, since);
                 (TargetWord::Away, since, evidence)
             }
             Some(LivenessChange::CameBack { since, evidence }) => {
@@ -320,8 +320,8 @@ impl Conductor {
                 (TargetWord::Back, since, evidence)
             }
             Some(LivenessChange::Restarted { since, evidence, .. }) => {
-                if self.care.is_up() {
-                    self.policy.broke_in(since);
+                if self.server.is_up() {
+                    self.policy.on_short_outage(since);
                 }
                 (TargetWord::Restarted, since, evidence)
             }
@@ -329,12 +329,12 @@ impl Conductor {
         self.found.push_back(TargetFact::new(word, evidence).since(since));
     }
 
-    fn target(&mut self, target: &TargetFact, at: At) {
+    fn on_target(&mut self, target: &TargetFact, at: At) {
         let is_it = |found: &TargetFact| (found.word, found.since) == (target.word, target.since);
         if self.found.front().is_some_and(is_it) {
             self.found.pop_front();
         }
-        self.care_for(target, at);
+        self.apply_target_fact(target, at);
     }
 
     fn probe_answered(&mut self, reading: &Reading, at: At) {
@@ -342,26 +342,30 @@ impl Conductor {
         if !UP.is_of(reading) && !is_unlisted {
             return;
         }
-        if !is_unlisted && reading.last >= 0.5 && self.care.confirm_start(at) && self.care.is_up() {
+        if !is_unlisted
+            && reading.last >= 0.5
+            && self.server.confirm_start(at)
+            && self.server.is_up()
+        {
             self.clock.resume(at);
-            self.policy.free(at);
+            self.policy.allow_from(at);
         }
-        self.care.answered(at, &self.plan.limits);
+        self.server.answered(at, &self.plan.limits);
     }
 
-    fn ended(&mut self, request: &Request) {
+    fn on_request(&mut self, request: &Request) {
         if let Some(slot) = self.lanes.ended(request) {
             self.policy.ended(&mut self.lanes, slot, request);
         }
     }
 
-    fn began(&mut self, began: &PhaseBegan, at: At) {
+    fn on_phase(&mut self, began: &PhaseBegan, at: At) {
         self.clock.start(at);
         if began.phase == Phase::Drain {
             let ending = self.ending(at);
             self.stop = ending.or_else(|| Some(Ending::new(ClosedBecause::Done, &*began.because)));
             self.lanes.drop_waiting();
-            self.doing = Doing::Drain(Draining::new(at));
+            self.doing = RunState::Drain(Draining::new(at));
             return;
         }
         let is_drill = matches!(began.phase, Phase::Idle | Phase::Drill);
@@ -371,14 +375,14 @@ impl Conductor {
         self.policy.began(began.phase, at, self.clock.now_us(at));
     }
 
-    fn told(&mut self, action: &Action, at: At) {
+    fn on_action(&mut self, action: &Action, at: At) {
         self.actions = self.actions.max(action.id);
         if let Some(order) = TargetOrder::parse(&action.what) {
-            self.care.ordered(order, at, matches!(self.doing, Doing::Drill(_)));
-            if let Doing::Drill(drilling) = &mut self.doing {
+            self.server.ordered(order, at, matches!(self.doing, RunState::Drill(_)));
+            if let RunState::Drill(drilling) = &mut self.doing {
                 drilling.ordered(at);
             }
-            return self.policy.break_off(&mut self.lanes, at);
+            return self.policy.on_outage(&mut self.lanes, at);
         }
         let note = action.note.clone();
         match action.what.as_str() {
@@ -395,7 +399,8 @@ impl Conductor {
 
     /// Gives lanes their next slots, unless something else has to be done first.
     fn deal(&mut self, at: At) {
-        let sends = matches!(self.doing, Doing::Load(_) | Doing::Drill(_)) && !self.is_quiet();
+        let sends =
+            matches!(self.doing, RunState::Load(_) | RunState::Drill(_)) && !self.is_quiet();
         let is_free = sends
             && self.found.is_empty()
             && self.serves()
@@ -404,7 +409,7 @@ impl Conductor {
             && self.restart_due(at).is_none()
             && self.step(at).is_none();
         if is_free {
-            self.policy.deal(&self.plan, &mut self.lanes);
+            self.policy.assign_slots(&self.plan, &mut self.lanes);
         }
     }
 }

@@ -5,7 +5,7 @@ mod counter;
 
 use std::cell::Cell as Counting;
 
-use super::arrive::Patience;
+use super::arrive::RetryPolicy;
 use super::side_by_side::side_by_side;
 use crate::fact::{Abilities, Cell, Fitted, Statement};
 use crate::plan::fitter::{FitQuestion, Fitter, Method};
@@ -26,7 +26,7 @@ const LENGTHS: &str = "prompt lengths";
 pub(crate) struct Counted<'a, W: Wire> {
     pub wire: &'a W,
     pub timeline: &'a Timeline,
-    pub patience: &'a Patience<'a>,
+    pub patience: &'a RetryPolicy<'a>,
     pub abilities: &'a Abilities,
     pub model: &'a str,
 }

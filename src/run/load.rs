@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::answer::{Answer, AnswerReader, Over};
+use crate::answer::{Answer, AnswerReader, TransportEnd};
 use crate::fact::{Abilities, BrokenHow, Request, Stage};
 use crate::plan::Ask;
 use crate::protocol::{openai, retry_after};
@@ -98,8 +98,8 @@ pub(crate) async fn send<W: Wire>(
     let mut watch = AnswerReader::new(ask, terms.abilities, timeline.now());
     let mut head = Head::default();
     let over = tokio::select! { biased;
-        why = cut => Over::Cut(why),
-        () = abandon(timeline, ask.abandon_us) => Over::Abandoned,
+        why = cut => TransportEnd::Cut(why),
+        () = abandon(timeline, ask.abandon_us) => TransportEnd::Abandoned,
         over = follow(wire, timeline, call, ask.cell.output, terms.limits, &mut watch, &mut flight, &mut head) => over,
     };
     let mut answer = watch.over(timeline.now(), &over);
@@ -155,10 +155,10 @@ async fn follow<W: Wire>(
     watch: &mut AnswerReader,
     flight: &mut Flight,
     head: &mut Head,
-) -> Over {
+) -> TransportEnd {
     let deadline = watch.deadline(limits.first_token, limits.stall);
     let mut reply = match timeline.before(deadline, wire.call(call)).await {
-        None => return Over::Late,
+        None => return TransportEnd::Late,
         Some(Err(broken)) => {
             head.resent = broken.resent;
             return broke(broken);
@@ -172,25 +172,25 @@ async fn follow<W: Wire>(
         match timeline.before(deadline, reply.chunk()).await {
             // Nothing of the answer is missing.
             None | Some(Err(_)) if watch.is_done() => break,
-            None => return Over::Late,
+            None => return TransportEnd::Late,
             Some(Err(broken)) => return broke(broken),
             Some(Ok(None)) => break,
             Some(Ok(Some((at, bytes)))) => watch.bytes(at, &bytes),
         }
         flight.reached(watch.tokens());
         if watch.tokens() > asked * ENDLESS_TIMES + ENDLESS_TOKENS {
-            return Over::Broke {
+            return TransportEnd::Broke {
                 how: BrokenHow::Malformed,
                 stage: Stage::Streaming,
                 words: format!("no end: {} tokens, and {asked} were asked for", watch.tokens()),
             };
         }
     }
-    Over::End
+    TransportEnd::End
 }
 
-fn broke(broken: Broken) -> Over {
-    Over::Broke { how: broken.how, stage: broken.stage, words: broken.words }
+fn broke(broken: Broken) -> TransportEnd {
+    TransportEnd::Broke { how: broken.how, stage: broken.stage, words: broken.words }
 }
 
 #[cfg(test)]

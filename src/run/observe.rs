@@ -37,7 +37,7 @@ pub(super) struct SensorControl {
 }
 
 /// Error of a task whose run has ended.
-struct Gone;
+struct RunEnded;
 
 /// Reads a sensor until the run drains, then once more, so that the readings reach to its end.
 pub(super) async fn watch(
@@ -82,7 +82,7 @@ struct Watching {
 }
 
 impl Watching {
-    async fn go_on(&mut self, control: &SensorControl) -> Result<(), Gone> {
+    async fn go_on(&mut self, control: &SensorControl) -> Result<(), RunEnded> {
         loop {
             let alarmed = self.alarmed;
             let last = tokio::select! { biased;
@@ -117,14 +117,14 @@ impl Watching {
     }
 
     /// Takes in a reading; true if it may be a sign of a crash.
-    async fn handle(&mut self, look: Observation, due: At, now: At) -> Result<bool, Gone> {
+    async fn handle(&mut self, look: Observation, due: At, now: At) -> Result<bool, RunEnded> {
         self.seen = look.at.unwrap_or(now);
         for (at, said) in look.said {
             self.tell(at, Fact::Said(said)).await?;
         }
         // Only sensors that are read every second keep single seconds; the rows of slower ones
         // hold every reading anyway.
-        if self.is_fine(now) {
+        if self.needs_second_rows(now) {
             self.ring.clear();
         } else if self.sensor.cadence_us() <= SECOND_US {
             self.ring.push(self.seen, &look.samples, (due, self.due));
@@ -141,19 +141,19 @@ impl Watching {
     }
 
     /// Whether an incident is so recent that every second is written.
-    fn is_fine(&self, now: At) -> bool {
+    fn needs_second_rows(&self, now: At) -> bool {
         self.alarmed.is_some_and(|alarmed| now.since(alarmed) <= AROUND_US)
     }
 
     /// Whether the next reading would come too late for this interval.
     fn is_full(&self, now: At) -> bool {
         // Failed readings repeat the same text, so one row per interval is enough.
-        let fine = self.is_fine(now) && self.missed.is_none();
+        let fine = self.needs_second_rows(now) && self.missed.is_none();
         let fold_us = if fine { SECOND_US } else { FOLD_US };
         self.told.is_none_or(|told| self.due.since(told) > fold_us)
     }
 
-    async fn close(&mut self, now: At) -> Result<(), Gone> {
+    async fn close(&mut self, now: At) -> Result<(), RunEnded> {
         self.told = Some(now);
         for reading in self.fold.close() {
             self.tell(self.seen, Fact::Reading(reading)).await?;
@@ -164,8 +164,8 @@ impl Watching {
         }
     }
 
-    async fn tell(&self, at: At, fact: Fact) -> Result<(), Gone> {
-        self.facts.send(TaskMessage::Fact(at, fact)).await.map_err(|_| Gone)
+    async fn tell(&self, at: At, fact: Fact) -> Result<(), RunEnded> {
+        self.facts.send(TaskMessage::Fact(at, fact)).await.map_err(|_| RunEnded)
     }
 }
 

@@ -52,7 +52,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
 }
 
 /// Whether a fact is a look at the engine that says nothing while requests are being served.
-pub(super) fn is_excusable(fact: &Fact) -> bool {
+pub(super) fn may_be_busy(fact: &Fact) -> bool {
     match fact {
         Fact::Reading(reading) => {
             (HEALTH_STATUS.is_of(reading) && probe::is_busy(reading.last as u16))

@@ -10,7 +10,7 @@ use super::{EventLoop, TaskMessage};
 use crate::fact::{Fact, Statement, TargetWord};
 use crate::series::{METRICS_PROCESS, MODEL_LISTED};
 use crate::unit::At;
-use crate::world::{Contained, Sink, TargetOrder, Wire};
+use crate::world::{ContainerDescription, Sink, TargetOrder, Wire};
 
 /// Delay between a sign of a restart and the request, microseconds. The signs of one restart
 /// (probe answered, new process) come within seconds of each other, so one request covers them
@@ -29,7 +29,7 @@ const ALARMS_MAX: u32 = 128;
 pub(super) struct KnownServer {
     /// Identity as last read.
     pub identity: Identity,
-    contained: Option<Contained>,
+    contained: Option<ContainerDescription>,
     looking: bool,
     changes: u32,
     /// Whether the server was found not to list its model any more.
@@ -163,7 +163,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
     }
 
     /// Records the container's identity: all of it at first, later only what changed.
-    pub(super) fn contained(&mut self, at: At, now: Contained) -> Result<(), String> {
+    pub(super) fn contained(&mut self, at: At, now: ContainerDescription) -> Result<(), String> {
         let recipe = &self.script.recipe;
         let seen = match &self.known.contained {
             None => identity::of_container(recipe, &now),

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::engine::signature::{self, Meaning};
 use crate::escape::one_line;
-use crate::fact::{Fact, Said, TargetFact, TargetWord};
+use crate::fact::{Fact, SignatureMatch, TargetFact, TargetWord};
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{LocalFuture, News, Target, TargetOrder};
@@ -28,7 +28,7 @@ const LAST_BYTES: usize = 8 << 10;
 /// restarts it.
 const EXIT_GRACE_US: u64 = 2_000_000;
 /// Wait after a failure in the log, microseconds, for the exit that follows.
-const SAID_GRACE_US: u64 = 20_000_000;
+const REASON_WAIT_US: u64 = 20_000_000;
 
 /// Target and its reports from before the load.
 pub(crate) struct Startup {
@@ -76,14 +76,17 @@ impl Startup {
     ///
     /// # Errors
     /// The reason why the server will not start.
-    pub(crate) async fn through<R>(&mut self, work: impl Future<Output = R>) -> Result<R, String> {
+    pub(crate) async fn run_until_failed<R>(
+        &mut self,
+        work: impl Future<Output = R>,
+    ) -> Result<R, String> {
         let mut work = std::pin::pin!(work);
         loop {
             let (timeline, failed) = (self.timeline, self.failed.as_ref().map(|(at, _)| *at));
             tokio::select! { biased;
                 news = self.target.news() => self.handle(news),
                 done = &mut work => return Ok(done),
-                () = due(&timeline, failed) => return Err(self.why()),
+                () = due(&timeline, failed) => return Err(self.failure_reason()),
             }
         }
     }
@@ -92,8 +95,8 @@ impl Startup {
         match news {
             News::Fact(at, fact) => {
                 match &fact {
-                    Fact::Target(target) => self.became(at, target),
-                    Fact::Said(said) => self.heard(at, said),
+                    Fact::Target(target) => self.on_target(at, target),
+                    Fact::Said(said) => self.on_log_match(at, said),
                     _ => {}
                 }
                 if self.facts.len() < FACTS_MAX {
@@ -111,7 +114,7 @@ impl Startup {
         }
     }
 
-    fn became(&mut self, at: At, target: &TargetFact) {
+    fn on_target(&mut self, at: At, target: &TargetFact) {
         let is_over =
             matches!(target.word, TargetWord::Exited | TargetWord::Removed | TargetWord::Failed);
         let is_anew = matches!(
@@ -126,7 +129,7 @@ impl Startup {
         }
     }
 
-    fn heard(&mut self, at: At, said: &Said) {
+    fn on_log_match(&mut self, at: At, said: &SignatureMatch) {
         let Some(signature) = signature::named(&said.signature) else { return };
         let line = one_line(signature::message(&said.line), LINE_CHARS_MAX);
         if let Meaning::Progress(what) = signature.meaning {
@@ -144,13 +147,13 @@ impl Startup {
             self.said = Some((follows, format!("{}: {line}", said.signature)));
         }
         if matches!(signature.meaning, Meaning::StartFailed(_)) && self.is_ours {
-            let due = At(at.0 + SAID_GRACE_US);
+            let due = At(at.0 + REASON_WAIT_US);
             self.failed.get_or_insert_with(|| (due, "its log says that it failed".to_owned()));
         }
     }
 
     /// Returns the reason for the failed start: the first cause in the log, then the exit.
-    pub(crate) fn why(&self) -> String {
+    pub(crate) fn failure_reason(&self) -> String {
         let ended = self.failed.as_ref().map(|(_, why)| why.as_str());
         match (ended, self.said.as_ref().map(|(_, said)| said)) {
             // The cause comes first, because the text may be cut at its end.
@@ -162,7 +165,7 @@ impl Startup {
     }
 
     /// Returns a connection error with the log's reason for it, where there is one.
-    pub(crate) fn also(&self, words: String) -> String {
+    pub(crate) fn with_log_reason(&self, words: String) -> String {
         match &self.said {
             Some((_, said)) => format!("{words}; {said}"),
             None => words,
@@ -179,7 +182,7 @@ impl Startup {
     }
 
     /// Takes the facts so far, in the order of their stamps, and the bytes of the log.
-    pub(crate) fn heard_so_far(&mut self) -> (Vec<(At, Fact)>, Bytes) {
+    pub(crate) fn take_facts(&mut self) -> (Vec<(At, Fact)>, Bytes) {
         let mut facts = std::mem::take(&mut self.facts);
         facts.sort_by_key(|(at, _)| *at);
         (facts, Bytes::from(std::mem::take(&mut self.log)))
@@ -245,7 +248,7 @@ mod tests {
         let signature = signature::all()
             .find(|row| matches!(row.meaning, Meaning::StartFailed(_)))
             .expect("a start that failed");
-        let said = Said {
+        let said = SignatureMatch {
             source: Source::Process,
             signature: signature.name.to_owned(),
             severity: Severity::Fatal,
@@ -258,17 +261,18 @@ mod tests {
     async fn a_server_of_ours_that_ends_is_not_waited_for() {
         let log = News::Log(Bytes::from("one\ntwo\n"));
         let mut startup = startup(vec![log, said(), exited()], true);
-        let why = startup.through(std::future::pending::<()>()).await.expect_err("it ended");
+        let why =
+            startup.run_until_failed(std::future::pending::<()>()).await.expect_err("it ended");
         assert!(why.ends_with("; exit code 1 after 7 s"), "{why}");
         assert_eq!(startup.last_lines(), ["one", "two"]);
-        let (facts, log) = startup.heard_so_far();
+        let (facts, log) = startup.take_facts();
         assert_eq!((facts.len(), log.as_ref()), (2, b"one\ntwo\n".as_ref()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_start_that_the_log_calls_failed_ends_the_waiting_without_an_exit() {
         let mut startup = startup(vec![said()], true);
-        assert!(startup.through(std::future::pending::<()>()).await.is_err());
+        assert!(startup.run_until_failed(std::future::pending::<()>()).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
@@ -278,7 +282,7 @@ mod tests {
             let severity = Severity::Fatal;
             News::Fact(
                 At(6_000_000),
-                Fact::Said(Said { source: Source::Process, signature, severity, line }),
+                Fact::Said(SignatureMatch { source: Source::Process, signature, severity, line }),
             )
         };
         // Order of a real vLLM 0.32 log.
@@ -295,7 +299,8 @@ mod tests {
             exited(),
         ];
         let mut startup = startup(news, true);
-        let why = startup.through(std::future::pending::<()>()).await.expect_err("it ended");
+        let why =
+            startup.run_until_failed(std::future::pending::<()>()).await.expect_err("it ended");
         let words = "kv_cache_over_available: ValueError: Available memory on node 0; exit code 1";
         assert!(why.starts_with(words), "{why}");
     }
@@ -306,15 +311,15 @@ mod tests {
         let anew = News::Fact(At(7_100_000), Fact::Target(started));
         let mut startup = startup(vec![exited(), anew], true);
         let work = tokio::time::sleep(std::time::Duration::from_secs(60));
-        assert_eq!(startup.through(work).await, Ok(()));
+        assert_eq!(startup.run_until_failed(work).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn why_somebody_elses_refuses_is_told_in_the_words_of_its_log() {
         let mut startup = startup(vec![said(), exited()], false);
         let work = tokio::time::sleep(std::time::Duration::from_secs(60));
-        assert_eq!(startup.through(work).await, Ok(()));
-        let words = startup.also("Connection refused".to_owned());
+        assert_eq!(startup.run_until_failed(work).await, Ok(()));
+        let words = startup.with_log_reason("Connection refused".to_owned());
         assert!(words.starts_with("Connection refused; "), "{words}");
         assert!(words.len() > 40, "{words}");
     }
@@ -323,6 +328,6 @@ mod tests {
     async fn somebody_elses_may_come_back_in_its_own_time() {
         let mut startup = startup(vec![exited()], false);
         let work = tokio::time::sleep(std::time::Duration::from_secs(60));
-        assert_eq!(startup.through(work).await, Ok(()));
+        assert_eq!(startup.run_until_failed(work).await, Ok(()));
     }
 }

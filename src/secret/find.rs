@@ -10,7 +10,7 @@ use super::PIECE_CHARS;
 use super::reading::{self, DecodedByte, DecodedText};
 
 /// Mark of the place where a text was cut.
-const CUT: &[u8] = "…".as_bytes();
+const ELLIPSIS: &[u8] = "…".as_bytes();
 
 /// Value, and whether it is a key.
 pub(super) type SecretValue = (String, bool);
@@ -37,7 +37,7 @@ pub(super) struct SecretMatch {
 
 /// Byte before a text, if any: raw and decoded.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Before {
+pub(super) struct PrecedingByte {
     /// Raw byte.
     pub plain: Option<u8>,
     /// Decoded byte; `None` after a break.
@@ -62,12 +62,12 @@ impl Finder {
     }
 
     /// Finds all secrets in a complete text.
-    pub(super) fn find(&self, text: &[u8], before: Before) -> Vec<Range<usize>> {
+    pub(super) fn find(&self, text: &[u8], before: PrecedingByte) -> Vec<Range<usize>> {
         self.search(text, before, false).ranges
     }
 
     /// Finds the secrets in a text that may continue.
-    pub(super) fn find_open(&self, text: &[u8], before: Before) -> SecretMatch {
+    pub(super) fn find_open(&self, text: &[u8], before: PrecedingByte) -> SecretMatch {
         self.search(text, before, true)
     }
 
@@ -76,10 +76,14 @@ impl Finder {
         let is_long = |key: &str| key.chars().count() >= PIECE_CHARS;
         let keys = self.values.iter().filter(|(key, is_key)| *is_key && is_long(key));
         let keys: Vec<SecretValue> = keys.cloned().collect();
-        if keys.is_empty() { Vec::new() } else { Finder::new(keys).find(text, Before::default()) }
+        if keys.is_empty() {
+            Vec::new()
+        } else {
+            Finder::new(keys).find(text, PrecedingByte::default())
+        }
     }
 
-    fn search(&self, text: &[u8], before: Before, goes_on: bool) -> SecretMatch {
+    fn search(&self, text: &[u8], before: PrecedingByte, goes_on: bool) -> SecretMatch {
         let (words, open) = (&self.words, text.len());
         let mut search = Search { words, before, goes_on, found: self.beginnings(text), open };
         search.look(&self.plain, text, &ByteOrigin::Same);
@@ -106,7 +110,7 @@ impl Finder {
         if values.is_empty() {
             return Vec::new();
         }
-        let cuts = text.windows(CUT.len()).enumerate().filter(|(_, part)| *part == CUT);
+        let cuts = text.windows(ELLIPSIS.len()).enumerate().filter(|(_, part)| *part == ELLIPSIS);
         let found = cuts.flat_map(|(end, _)| {
             values.iter().filter_map(move |value| {
                 let mut lengths = (PIECE_CHARS..value.len().min(end + 1)).rev();
@@ -221,7 +225,7 @@ impl ByteOrigin<'_> {
 /// Search of one text.
 struct Search<'a> {
     words: &'a BTreeSet<Vec<u8>>,
-    before: Before,
+    before: PrecedingByte,
     goes_on: bool,
     found: Vec<Range<usize>>,
     open: usize,

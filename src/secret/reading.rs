@@ -6,7 +6,7 @@
 const BREAK_CHARS_MAX: usize = 256;
 
 const ESCAPE: u8 = 0x1b;
-const BELL: u8 = 0x07;
+const BEL: u8 = 0x07;
 /// Byte that replaces whatever breaks a word.
 const BREAK: u8 = b' ';
 
@@ -156,7 +156,7 @@ fn seen(character: char) -> String {
 }
 
 fn is_break(byte: u8) -> bool {
-    !matches!(byte, ESCAPE | BELL) && (byte <= b' ' || byte == 0x7f)
+    !matches!(byte, ESCAPE | BEL) && (byte <= b' ' || byte == 0x7f)
 }
 
 /// Decodes `\n`, `\"`, `\x41`, `\u0041`, `\u{41}`, `\101`; escaped once or several times.
@@ -293,7 +293,7 @@ fn solid(units: &[DecodedByte]) -> (Vec<DecodedByte>, Option<usize>) {
     let (mut signs, mut at, mut broken) = (Vec::with_capacity(units.len()), 0, false);
     while at < units.len() {
         match units[at].byte {
-            BREAK | BELL => (at, broken) = (at + 1, true),
+            BREAK | BEL => (at, broken) = (at + 1, true),
             ESCAPE => match sequence(&units[at..]) {
                 Some(length) => (at, broken) = (at + length, true),
                 None => return (signs, Some(units[at].from)),
@@ -313,7 +313,7 @@ fn sequence(units: &[DecodedByte]) -> Option<usize> {
     let within = &units[..units.len().min(BREAK_CHARS_MAX)];
     let ends: fn(&DecodedByte) -> bool = match within.get(1)?.byte {
         b'[' => |sign| matches!(sign.byte, 0x40..=0x7e),
-        b']' => |sign| matches!(sign.byte, BELL | b'\\'),
+        b']' => |sign| matches!(sign.byte, BEL | b'\\'),
         _ => return Some(2),
     };
     match within.iter().skip(2).position(ends) {

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::find::Before;
+use super::find::PrecedingByte;
 use super::reading::DecodedText;
 use super::{MASK, Secrets, without};
 
@@ -19,7 +19,7 @@ const LAST_BYTES: usize = 64;
 pub(crate) struct SecretFilter {
     secrets: Secrets,
     held: Vec<u8>,
-    before: Before,
+    before: PrecedingByte,
     /// Whether a secret ended directly before the held bytes.
     masked: bool,
 }
@@ -59,7 +59,7 @@ impl SecretFilter {
             self.masked = known.last().is_some_and(|last| last.end == end);
             let last = &self.held[end.saturating_sub(LAST_BYTES)..end];
             self.before =
-                Before { plain: last.last().copied(), read: DecodedText::of(last).last() };
+                PrecedingByte { plain: last.last().copied(), read: DecodedText::of(last).last() };
         }
         self.held.drain(..end);
         clean

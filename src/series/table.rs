@@ -88,7 +88,7 @@ table! {
     /// Memory that holds files.
     CACHED_BYTES: Host "cached_bytes", Bytes, Gauge, Never, [];
 
-    /// Processes that the kernel's OOM killer ended, of the whole box.
+    /// Processes that the kernel's OOM killer ended, of the whole machine.
     OOM_KILLS: Kernel "oom_kills", Number("kills"), Counter, Change, [Kernel];
     /// Lines of the kernel's log.
     KERNEL_LOG_LINES: Kernel LOG_LINES, Number("lines"), Increment, Never, [];

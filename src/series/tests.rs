@@ -98,9 +98,9 @@ fn a_miss_darkens_the_observer_that_it_is_of_and_no_other() {
         let reason = MissedReason::Unreadable;
         Observer::missed(&Missed::once(source, what, reason, String::new()))
     };
-    assert_eq!(unseen(Source::Process, Unread::Log.word()), Some(Observer::ServerLog));
-    assert_eq!(unseen(Source::Process, Unread::FastLog.word()), Some(Observer::ServerLog));
-    assert_eq!(unseen(Source::Container, Unread::State.word()), Some(Observer::Container));
+    assert_eq!(unseen(Source::Process, MissedPart::Log.word()), Some(Observer::ServerLog));
+    assert_eq!(unseen(Source::Process, MissedPart::FastLog.word()), Some(Observer::ServerLog));
+    assert_eq!(unseen(Source::Container, MissedPart::State.word()), Some(Observer::Container));
     assert_eq!(
         unseen(Source::Process, "log_lines"),
         Some(Observer::ServerLog),

@@ -18,7 +18,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use crate::error::Mistake;
 use crate::sim::world::{Connections, SimEvent};
-use crate::sim::{Ailment, BoxView, Setup, SimEngine};
+use crate::sim::{Ailment, MachineState, Setup, SimEngine};
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::TargetOrder;
@@ -41,7 +41,7 @@ pub(crate) struct SimConfig {
 
 /// A simulated server whose port is bound, not yet running.
 pub(crate) struct BoundSimServer {
-    desk: Rc<Connections>,
+    connections: Rc<Connections>,
     port: Port,
     address: SocketAddr,
 }
@@ -81,8 +81,9 @@ impl BoundSimServer {
         let engine = SimEngine::new(order.setup, order.seed, order.ailments, At::ZERO);
         let port = Port::Bound(socket);
         let port = if engine.listening() { Port::Listening(port.open(address)?) } else { port };
-        let desk = Rc::new(Connections::new(engine, Timeline::start(), order.seed, Box::new(tell)));
-        Ok(BoundSimServer { desk, port, address })
+        let connections =
+            Rc::new(Connections::new(engine, Timeline::start(), order.seed, Box::new(tell)));
+        Ok(BoundSimServer { connections, port, address })
     }
 
     /// Address of the port.
@@ -95,39 +96,43 @@ impl BoundSimServer {
     /// # Errors
     /// Another program bound the port while the server was down.
     pub(crate) async fn run(self) -> Result<(), Mistake> {
-        self.desk.load_begins_by_itself();
+        self.connections.load_begins_by_itself();
         self.serve().await
     }
 
     async fn serve(self) -> Result<(), Mistake> {
-        let BoundSimServer { desk, port, address } = self;
+        let BoundSimServer { connections, port, address } = self;
         let local = LocalSet::new();
-        let listen = local.run_until(listen(desk.clone(), port, address));
+        let listen = local.run_until(listen(connections.clone(), port, address));
         tokio::select! { biased;
             ended = listen => ended,
-            () = desk.drive() => Ok(()),
+            () = connections.drive() => Ok(()),
         }
     }
 }
 
 /// Opens and closes the port with the engine's state.
-async fn listen(desk: Rc<Connections>, port: Port, address: SocketAddr) -> Result<(), Mistake> {
-    let door = desk.door();
-    let mut connections = JoinSet::new();
+async fn listen(
+    connections: Rc<Connections>,
+    port: Port,
+    address: SocketAddr,
+) -> Result<(), Mistake> {
+    let port_state = connections.port_state();
+    let mut tasks = JoinSet::new();
     let mut port = port;
     loop {
-        let life = door.until(|door| door.open).await.life;
+        let life = port_state.until(|port_state| port_state.open).await.life;
         // Connections of an earlier process lifetime have had time to receive its end.
-        connections.abort_all();
+        tasks.abort_all();
         let listener = port.open(address)?;
-        accept_during(life, &desk, &listener, &mut connections).await;
+        accept_during(life, &connections, &listener, &mut tasks).await;
         drop(listener);
         // Bound but not listening: the port is kept, and connections are refused.
         port = Port::Bound(socket(address)?);
         // A machine without power ends no connection. That this port then refuses new ones is a
         // limit of real sockets.
-        if door.until(|door| !door.silent).await.abrupt {
-            connections.abort_all();
+        if port_state.until(|port_state| !port_state.silent).await.abrupt {
+            tasks.abort_all();
         }
     }
 }
@@ -135,19 +140,19 @@ async fn listen(desk: Rc<Connections>, port: Port, address: SocketAddr) -> Resul
 /// Accepts connections until this process lifetime has ended.
 async fn accept_during(
     life: u64,
-    desk: &Rc<Connections>,
+    connections: &Rc<Connections>,
     listener: &TcpListener,
-    connections: &mut JoinSet<()>,
+    tasks: &mut JoinSet<()>,
 ) {
-    let door = desk.door();
+    let port_state = connections.port_state();
     loop {
         tokio::select! { biased;
-            _ = door.until(|door| !door.open || door.life != life) => return,
-            Some(_) = connections.join_next() => {}
+            _ = port_state.until(|port_state| !port_state.open || port_state.life != life) => return,
+            Some(_) = tasks.join_next() => {}
             accepted = listener.accept() => {
                 // An error here concerns one connection only, or a temporary limit.
                 if let Ok((stream, _)) = accepted {
-                    connections.spawn_local(reply::converse(desk.clone(), stream, life));
+                    tasks.spawn_local(reply::serve_connection(connections.clone(), stream, life));
                 }
             }
         }
@@ -177,7 +182,7 @@ fn unusable(bind: SocketAddr, error: &std::io::Error) -> Mistake {
 
 /// Message to the thread of a simulated server.
 #[derive(Clone, Copy, Debug)]
-enum Word {
+enum ThreadMessage {
     /// The load begins, and is planned to last this many microseconds.
     LoadBegan(Option<u64>),
     /// An order, with the number of its action.
@@ -188,8 +193,8 @@ enum Word {
 pub(crate) struct SimHandle {
     address: SocketAddr,
     timeline: Timeline,
-    words: Option<mpsc::UnboundedSender<Word>>,
-    view: Arc<Mutex<BoxView>>,
+    words: Option<mpsc::UnboundedSender<ThreadMessage>>,
+    view: Arc<Mutex<MachineState>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -201,10 +206,10 @@ impl SimHandle {
 
     /// Begins the load, planned to last `planned_us`: faults get their times.
     pub(crate) fn load_began(&self, planned_us: Option<u64>) {
-        self.tell(Word::LoadBegan(planned_us));
+        self.tell(ThreadMessage::LoadBegan(planned_us));
     }
 
-    fn tell(&self, word: Word) {
+    fn tell(&self, word: ThreadMessage) {
         if let Some(words) = &self.words {
             // Fails only if the server has ended; the message is then moot.
             let _ = words.send(word);
@@ -216,7 +221,7 @@ impl SimHandle {
         let words = self.words.as_ref().map(mpsc::UnboundedSender::downgrade);
         move |order, action| {
             if let Some(words) = words.as_ref().and_then(mpsc::WeakUnboundedSender::upgrade) {
-                let _ = words.send(Word::Order(order, action));
+                let _ = words.send(ThreadMessage::Order(order, action));
             }
         }
     }
@@ -227,7 +232,7 @@ impl SimHandle {
     }
 
     /// Returns the shared state of the machine, for a sensor.
-    pub(crate) fn shared_view(&self) -> Arc<Mutex<BoxView>> {
+    pub(crate) fn shared_view(&self) -> Arc<Mutex<MachineState>> {
         self.view.clone()
     }
 }
@@ -265,8 +270,8 @@ pub(crate) fn spawn(
         });
         match server {
             Ok((server, runtime)) => {
-                let view = Arc::new(Mutex::new(server.desk.view()));
-                let timeline = server.desk.timeline();
+                let view = Arc::new(Mutex::new(server.connections.view()));
+                let timeline = server.connections.timeline();
                 let _ = started.send(Ok((server.address, timeline, view.clone())));
                 runtime.block_on(until_dropped(server, inbox, &view));
             }
@@ -290,26 +295,26 @@ fn runtime() -> Result<tokio::runtime::Runtime, Mistake> {
 /// Serves until the handle is dropped, and publishes the state of the machine.
 async fn until_dropped(
     server: BoundSimServer,
-    mut inbox: mpsc::UnboundedReceiver<Word>,
-    view: &Mutex<BoxView>,
+    mut inbox: mpsc::UnboundedReceiver<ThreadMessage>,
+    view: &Mutex<MachineState>,
 ) {
-    let (desk, shown) = (server.desk.clone(), server.desk.clone());
+    let (connections, shown) = (server.connections.clone(), server.connections.clone());
     let obey = async {
         while let Some(word) = inbox.recv().await {
             match word {
-                Word::LoadBegan(planned_us) => desk.load_began(planned_us),
-                Word::Order(order, action) => desk.order(order, action),
+                ThreadMessage::LoadBegan(planned_us) => connections.load_began(planned_us),
+                ThreadMessage::Order(order, action) => connections.order(order, action),
             }
         }
     };
     let publish = async {
         let mut tick = tokio::time::interval(VIEW_EVERY);
         loop {
-            let door = shown.door().get();
+            let port_state = shown.port_state().get();
             *view.lock().unwrap_or_else(PoisonError::into_inner) = shown.view();
             // Changes of the port are published at once, the rest at the interval.
             tokio::select! { biased;
-                _ = shown.door().until(|now| *now != door) => {}
+                _ = shown.port_state().until(|now| *now != port_state) => {}
                 _ = tick.tick() => {}
             }
         }

@@ -32,7 +32,7 @@ pub(crate) enum AilmentTime {
 
 /// Requests that a fault affects.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Hits {
+pub(crate) enum AffectedRequests {
     /// Share of all requests, 0 to 1.
     Share(f64),
     /// Number of next requests.
@@ -79,18 +79,18 @@ pub(crate) enum AilmentKind {
     },
     /// Requests get no further token, or none for `pause_us`.
     Stall {
-        hits: Hits,
+        hits: AffectedRequests,
         /// Duration of the pause.
         pause_us: Option<u64>,
     },
     /// Requests end with an error frame.
-    ErrorFrame { hits: Hits },
+    ErrorFrame { hits: AffectedRequests },
     /// Streams end without a finish reason.
-    TruncatedStream { hits: Hits },
+    TruncatedStream { hits: AffectedRequests },
     /// Responses have no token.
-    EmptyAnswer { hits: Hits },
+    EmptyAnswer { hits: AffectedRequests },
     /// Responses end with a finish reason before the requested length.
-    ShortAnswer { hits: Hits },
+    ShortAnswer { hits: AffectedRequests },
     /// Every step takes `factor` times as long.
     SlowDown {
         /// Factor on the duration of a step, at least 1.
@@ -226,12 +226,12 @@ impl AilmentKind {
     }
 
     /// Whether the fault affects longhaul's machine. The server ignores such faults.
-    pub(crate) fn is_of_the_harness(&self) -> bool {
+    pub(crate) fn affects_longhaul(&self) -> bool {
         matches!(self, AilmentKind::WallClockStep { .. } | AilmentKind::SlowDisk { .. })
     }
 
     /// Requests that the fault affects; `None` for a fault of the whole server.
-    pub(crate) fn hits(&self) -> Option<Hits> {
+    pub(crate) fn affected_requests(&self) -> Option<AffectedRequests> {
         match self {
             AilmentKind::Stall { hits, .. }
             | AilmentKind::ErrorFrame { hits }
@@ -269,7 +269,7 @@ impl AilmentKind {
             | AilmentKind::SlowDisk { lasts_us } => *lasts_us == Some(0),
             AilmentKind::PreemptionStorm { lasts_us } => *lasts_us == 0,
             AilmentKind::WallClockStep { by_us } => *by_us == 0,
-            _ => self.hits() == Some(Hits::Share(0.0)),
+            _ => self.affected_requests() == Some(AffectedRequests::Share(0.0)),
         }
     }
 }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use super::ailment::{Ailment, AilmentKind};
 use super::answer;
 use super::job::{EngineEvent, JobId, SimJob};
-use super::machine::{BoxView, MEMORY_LEFT_BYTES, Machine};
+use super::machine::{MEMORY_LEFT_BYTES, Machine, MachineState};
 use super::metrics::{ABORT, Metrics};
 use super::scheduler::{Scheduler, Sequence, StepPart};
 use super::setup::Setup;
@@ -24,7 +24,7 @@ use super::step_time::SimSpeed;
 use crate::rng::mix;
 use crate::unit::At;
 use faults::Faults;
-use words::Rung;
+use words::StartupStage;
 
 /// State of the server's process.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,7 +50,7 @@ struct Step {
 
 /// Hang in progress: its begin, its end if it has one, and the metrics frozen at its begin.
 #[derive(Clone, Debug)]
-struct Frozen {
+struct HangInProgress {
     since: At,
     until: Option<At>,
     metrics: Metrics,
@@ -69,7 +69,7 @@ enum Next {
     Boot,
     Start,
     StartFailure,
-    Rung,
+    Stage,
     Ready,
     Ailment,
     Exhausted,
@@ -88,14 +88,14 @@ pub(crate) struct SimEngine {
     starts: u64,
     machine: Machine,
     scheduler: Scheduler,
-    pace: SimSpeed,
+    speed: SimSpeed,
     metrics: Metrics,
     step: Option<Step>,
-    frozen: Option<Frozen>,
+    frozen: Option<HangInProgress>,
     held: BTreeMap<JobId, WithheldOutput>,
     faults: Faults,
     /// Progress lines that the current start has still to log, the next one last.
-    rungs: Vec<(At, Rung)>,
+    stages: Vec<(At, StartupStage)>,
     loaded: bool,
     jobs: u64,
     told: Vec<(At, EngineEvent)>,
@@ -114,7 +114,7 @@ impl SimEngine {
         let mut engine = SimEngine {
             life: EngineStage::Up,
             scheduler,
-            pace: SimSpeed::new(&setup, seed, 0, start),
+            speed: SimSpeed::new(&setup, seed, 0, start),
             machine: Machine::new(&setup, seed),
             setup,
             seed,
@@ -125,7 +125,7 @@ impl SimEngine {
             frozen: None,
             held: BTreeMap::new(),
             faults: Faults::new(ailments, seed, start),
-            rungs: Vec::new(),
+            stages: Vec::new(),
             loaded: false,
             jobs: 0,
             told: Vec::new(),
@@ -182,7 +182,7 @@ impl SimEngine {
         sequence.reasoning = job.reasoning;
         sequence.salt =
             job.salt.iter().flat_map(|salt| salt.bytes()).fold(1, |h, b| mix(h, u64::from(b)));
-        match self.faults.strike(self.now, id, sequence.limit) {
+        match self.faults.fault_for(self.now, id, sequence.limit) {
             Some((AilmentKind::ShortAnswer { .. }, after)) => {
                 sequence.limit = after;
                 sequence.stops = true;
@@ -233,11 +233,11 @@ impl SimEngine {
 
     /// Returns the state of the machine at `at`, which must not be before the last instant that the
     /// engine was run to.
-    pub(crate) fn view(&self, at: At) -> BoxView {
+    pub(crate) fn view(&self, at: At) -> MachineState {
         let mut view = self.machine.view(at, self.listening());
         // Before the OOM kill, another process takes up the available memory.
         let left = view.memory_available_bytes.min(MEMORY_LEFT_BYTES);
-        let taken = (view.memory_available_bytes - left) as f64 * self.faults.squeezed(at);
+        let taken = (view.memory_available_bytes - left) as f64 * self.faults.memory_pressure(at);
         view.memory_available_bytes -= taken as u64;
         view
     }
@@ -260,7 +260,7 @@ impl SimEngine {
             EngineStage::Away { boots, .. } => Some((boots, Next::Boot)),
             EngineStage::Up => None,
         };
-        let rung = self.rungs.last().map(|(due, _)| (*due, Next::Rung));
+        let stage = self.stages.last().map(|(due, _)| (*due, Next::Stage));
         let ailment = self.faults.next().map(|due| (due, Next::Ailment));
         let exhausted = self.machine.exhausted().map(|at| (at, Next::Exhausted));
         let thaw = self.frozen.as_ref().and_then(|frozen| Some((frozen.until?, Next::Thaw)));
@@ -271,7 +271,7 @@ impl SimEngine {
             .min_by_key(|(at, _)| *at);
         let step = self.step.as_ref().filter(|_| self.frozen.is_none());
         let step = step.map(|step| (step.ends, Next::StepEnd));
-        [rung, life, ailment, exhausted, thaw, released, step]
+        [stage, life, ailment, exhausted, thaw, released, step]
             .into_iter()
             .flatten()
             .min_by_key(|(at, _)| *at)
@@ -284,11 +284,11 @@ impl SimEngine {
                 Next::Boot => self.boot(),
                 Next::Start => self.start(),
                 Next::StartFailure => self.start_failure(),
-                Next::Rung => self.climb(),
+                Next::Stage => self.log_next_stage(),
                 Next::Ready => self.ready(),
-                Next::Ailment => self.ail(),
+                Next::Ailment => self.apply_fault(),
                 Next::Exhausted => self.oom_kill(),
-                Next::Thaw => self.thaw(),
+                Next::Thaw => self.end_hang(),
                 Next::Release(id) => self.release(id),
                 Next::StepEnd => self.end_step(),
             }

@@ -126,7 +126,7 @@ fn page(engine: &SimEngine, question: &SimQuestion<'_>) -> Result<SimPage, Refus
 
 /// Engine output for one request.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Item {
+pub(crate) enum EngineOutput {
     /// Tokens, a finish reason, or both.
     Output {
         /// Tokens of the step.
@@ -159,7 +159,7 @@ pub(crate) enum ClientEvent {
 const DONE: &str = "[DONE]";
 
 /// Converts the engine's items for one request into data for its client.
-pub(crate) struct Teller {
+pub(crate) struct ResponseWriter {
     script: AnswerScript,
     stream: bool,
     began: bool,
@@ -167,12 +167,12 @@ pub(crate) struct Teller {
     tokens: Vec<Token>,
 }
 
-impl Teller {
+impl ResponseWriter {
     /// Creates the converter of a request with the response id `id`, which arrived at `created`,
     /// seconds since 1970.
-    pub(crate) fn new(ask: &SimRequest, id: &str, created: u64) -> Teller {
+    pub(crate) fn new(ask: &SimRequest, id: &str, created: u64) -> ResponseWriter {
         let script = AnswerScript::new(ask, id, created);
-        Teller { script, stream: ask.stream, began: false, tokens: Vec::new() }
+        ResponseWriter { script, stream: ask.stream, began: false, tokens: Vec::new() }
     }
 
     /// Whether the response is a stream.
@@ -181,12 +181,12 @@ impl Teller {
     }
 
     /// Converts an item into data for the client.
-    pub(crate) fn tell(&mut self, item: Item) -> ClientEvent {
+    pub(crate) fn tell(&mut self, item: EngineOutput) -> ClientEvent {
         match item {
-            Item::Output { tokens, cached, finish } if self.stream => {
+            EngineOutput::Output { tokens, cached, finish } if self.stream => {
                 self.events(&tokens, cached, finish)
             }
-            Item::Output { tokens, cached, finish } => {
+            EngineOutput::Output { tokens, cached, finish } => {
                 self.tokens.extend(tokens);
                 if finish.is_none() {
                     return ClientEvent::Events(Vec::new());
@@ -194,11 +194,11 @@ impl Teller {
                 let body = self.script.whole(&self.tokens, cached, finish);
                 ClientEvent::Whole(SimPage { status: 200, kind: JSON, body })
             }
-            Item::Failed(message) if self.stream => {
+            EngineOutput::Failed(message) if self.stream => {
                 ClientEvent::Last(vec![Refusal::internal(message).body(), DONE.to_owned()])
             }
-            Item::Failed(message) => ClientEvent::Whole(Refusal::internal(message).into()),
-            Item::Cut => ClientEvent::Nothing,
+            EngineOutput::Failed(message) => ClientEvent::Whole(Refusal::internal(message).into()),
+            EngineOutput::Cut => ClientEvent::Nothing,
         }
     }
 

@@ -89,7 +89,7 @@ pub(crate) enum EngineEvent {
     /// The server wrote a line to its log.
     Said(String),
     /// The server's process ended, and the port refuses connections. After
-    /// [`ProcessExit::PowerCut`] nothing answers until [`Happening::Booted`].
+    /// [`ProcessExit::PowerCut`] nothing answers until [`EngineEvent::Booted`].
     Exited(ProcessExit),
     /// The machine has booted after a power cut; its port refuses connections.
     Booted,

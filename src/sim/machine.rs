@@ -13,7 +13,7 @@ const SYSTEM_PART: u64 = 16;
 
 /// State of the machine at an instant, as sensors report it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct BoxView {
+pub(crate) struct MachineState {
     /// Total memory.
     pub memory_total_bytes: u64,
     /// Available memory (`MemAvailable`).
@@ -41,12 +41,12 @@ pub(crate) struct BoxView {
 pub(crate) struct Growth {
     /// Begin of the growth; the start of the process if that is later.
     pub from: At,
-    pub by: By,
+    pub by: GrowthUnit,
 }
 
 /// Shape of memory growth.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum By {
+pub(crate) enum GrowthUnit {
     /// Bytes per second, without end.
     Rate(f64),
     /// Final size in bytes, approached as `1 - exp(-t / 20 min)`.
@@ -56,15 +56,15 @@ pub(crate) enum By {
 /// Time constant of a leak that plateaus, seconds: as a cache that fills under load.
 const PLATEAU_S: f64 = 1200.0;
 /// Horizon of the search for memory exhaustion: a hundred years.
-const CENTURY_US: u64 = 100 * 365 * 86_400 * 1_000_000;
+const FOR_EVER_US: u64 = 100 * 365 * 86_400 * 1_000_000;
 
 impl Growth {
     /// Returns the growth in bytes by `at` of a process that was started at `started`.
     fn bytes(&self, started: At, at: At) -> f64 {
         let us = at.since(self.from.max(started)) as f64;
         match self.by {
-            By::Rate(bytes_per_s) => bytes_per_s * us / 1e6,
-            By::Towards(bytes) => bytes * -(-us / 1e6 / PLATEAU_S).exp_m1(),
+            GrowthUnit::Rate(bytes_per_s) => bytes_per_s * us / 1e6,
+            GrowthUnit::Towards(bytes) => bytes * -(-us / 1e6 / PLATEAU_S).exp_m1(),
         }
     }
 }
@@ -106,14 +106,14 @@ impl Machine {
     /// Sets the growth of the process.
     pub(crate) fn grow(&mut self, growths: Vec<Growth>) {
         self.growths = growths;
-        self.exhausted = self.foresee();
+        self.exhausted = self.predict_oom();
     }
 
     /// Records the start of the server's process.
     pub(crate) fn start(&mut self, at: At, start: u64) {
         let pid = 1000 + 100 * start + Rng::at(self.seed, &[0xB1, start]).below(100);
         self.process = Some((pid as u32, at));
-        self.exhausted = self.foresee();
+        self.exhausted = self.predict_oom();
     }
 
     /// Records the end of the server's process.
@@ -170,13 +170,13 @@ impl Machine {
         self.growths.iter().map(|growth| growth.bytes(started, at)).sum()
     }
 
-    fn foresee(&self) -> Option<At> {
+    fn predict_oom(&self) -> Option<At> {
         let (_, started) = self.process?;
         let room = self.total_bytes.saturating_sub(self.ready_bytes + MEMORY_LEFT_BYTES) as f64;
         let from = |growth: &Growth| growth.from.max(started);
         let rate = |growth: &Growth| match growth.by {
-            By::Rate(bytes_per_s) => Some((from(growth), bytes_per_s)),
-            By::Towards(_) => None,
+            GrowthUnit::Rate(bytes_per_s) => Some((from(growth), bytes_per_s)),
+            GrowthUnit::Towards(_) => None,
         };
         let rates: Vec<(At, f64)> = self.growths.iter().filter_map(rate).collect();
         if rates.len() == self.growths.len() {
@@ -185,7 +185,7 @@ impl Machine {
         // With a curve among the growths there is no closed form. The sum never falls, so bisection
         // works.
         let last = self.growths.iter().map(from).max()?;
-        let (mut low, mut high) = (started.0, last.0.saturating_add(CENTURY_US));
+        let (mut low, mut high) = (started.0, last.0.saturating_add(FOR_EVER_US));
         if self.grown(At(high)) < room {
             return None;
         }
@@ -210,12 +210,12 @@ impl Machine {
     }
 
     /// Returns the state of the machine as sensors report it.
-    pub(crate) fn view(&self, at: At, listening: bool) -> BoxView {
+    pub(crate) fn view(&self, at: At, listening: bool) -> MachineState {
         let used = match self.process {
             Some(_) => self.ready_bytes.saturating_add(self.grown(at) as u64),
             None => self.ready_bytes / SYSTEM_PART,
         };
-        BoxView {
+        MachineState {
             memory_total_bytes: self.total_bytes,
             memory_available_bytes: self.total_bytes.saturating_sub(used),
             oom_kills: self.oom_kills,
@@ -236,7 +236,7 @@ mod tests {
     use crate::sim::setup::tests::record;
 
     /// A machine with a process that grows like this from its start.
-    fn growing(growths: &[(u64, By)]) -> Machine {
+    fn growing(growths: &[(u64, GrowthUnit)]) -> Machine {
         let mut machine = Machine::new(&record(1.0), 7);
         machine
             .grow(growths.iter().map(|(from, by)| Growth { from: At(*from), by: *by }).collect());
@@ -245,7 +245,7 @@ mod tests {
         machine
     }
 
-    const LEAK: By = By::Rate(1e9);
+    const LEAK: GrowthUnit = GrowthUnit::Rate(1e9);
 
     #[test]
     fn two_leaks_use_memory_up_sooner_than_one() {
@@ -259,15 +259,15 @@ mod tests {
     fn a_leak_that_plateaus_uses_memory_up_only_if_it_does_not_fit() {
         // The record's machine has 28 GiB left, of which the kernel keeps a quarter of one.
         let gib = f64::from(1 << 30);
-        let fits = growing(&[(0, By::Towards(27.0 * gib))]);
+        let fits = growing(&[(0, GrowthUnit::Towards(27.0 * gib))]);
         assert_eq!(fits.exhausted(), None);
-        assert!(growing(&[(0, By::Towards(29.0 * gib))]).exhausted().is_some());
+        assert!(growing(&[(0, GrowthUnit::Towards(29.0 * gib))]).exhausted().is_some());
         let left = |machine: &Machine, minutes: u64| {
             machine.view(At(minutes * 60_000_000), true).memory_available_bytes as f64 / gib
         };
         assert!((left(&fits, 20) - (28.0 - 27.0 * (1.0 - (-1.0f64).exp()))).abs() < 0.01);
         assert!((left(&fits, 600) - 1.0).abs() < 0.01 && left(&fits, 600) >= left(&fits, 6000));
-        let both = growing(&[(0, By::Towards(27.0 * gib)), (0, By::Rate(1e6))]);
+        let both = growing(&[(0, GrowthUnit::Towards(27.0 * gib)), (0, GrowthUnit::Rate(1e6))]);
         let end = both.exhausted().expect("the rest leaks away");
         assert!(both.grown(end) >= 27.75 * gib && both.grown(At(end.0 - 1)) < 27.75 * gib);
     }

@@ -161,7 +161,7 @@ impl Scheduler {
     }
 
     /// Returns the ids of all requests, the batch first.
-    pub(crate) fn everyone(&self) -> Vec<JobId> {
+    pub(crate) fn all_requests(&self) -> Vec<JobId> {
         self.running.iter().chain(&self.waiting).map(|sequence| sequence.id).collect()
     }
 

@@ -12,7 +12,7 @@ pub(crate) const START: u32 = 1;
 /// Token that ends a chat message.
 pub(crate) const END: u32 = 2;
 /// Token that opens reasoning, at the end of a reasoning model's template.
-pub(crate) const THINK: u32 = 3;
+pub(crate) const THINK_BEGIN: u32 = 3;
 /// Token that ends reasoning; counted as output but shown in no field.
 pub(crate) const THINK_END: u32 = 4;
 
@@ -60,7 +60,7 @@ pub(crate) fn chat<'a>(
     if generation_prompt {
         ids.extend([START, id("assistant"), newline]);
         if reasoning {
-            ids.push(THINK);
+            ids.push(THINK_BEGIN);
         }
     }
     ids
@@ -131,7 +131,7 @@ mod tests {
     fn a_chat_costs_five_tokens_a_message_and_three_for_the_answer() {
         let ids = chat([("user", "Hi")], true, false);
         assert_eq!(ids.len(), 5 + 1 + 3);
-        assert_eq!(chat([("user", "Hi")], true, true).last(), Some(&THINK));
+        assert_eq!(chat([("user", "Hi")], true, true).last(), Some(&THINK_BEGIN));
         assert_eq!(chat([("user", "Hi"), ("user", "Hi")], false, false).len(), 12);
     }
 }

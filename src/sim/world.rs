@@ -10,7 +10,7 @@ pub(crate) mod machine_sensors;
 pub(crate) mod target;
 pub(crate) mod wire;
 
-pub(crate) use connections::{Connections, Served, Ticket};
+pub(crate) use connections::{Accepted, Connections, JobHandle};
 pub(crate) use events::{SimEvent, SimEvents, signs};
 pub(crate) use host::{Disk, SimHost};
 pub(crate) use target::SimTarget;

@@ -17,7 +17,7 @@ pub(crate) use from_server::{attach, unread};
 pub(crate) use include::ReadInclude;
 pub(crate) use layers::{Deployment, Layer};
 pub(crate) use read::{read, read_as};
-pub(crate) use render::How;
+pub(crate) use render::RenderMethod;
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ pub(crate) struct ReadOptions {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ReadRecipe {
     pub recipe: Recipe,
-    pub how: How,
+    pub how: RenderMethod,
     pub layers: Vec<Layer>,
     /// Hook commands of the recipe: shown, never run.
     pub hooks: Vec<(String, String)>,

@@ -29,7 +29,7 @@ pub(crate) struct ContainerEngine {
 
 /// Reason why the state of a container is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Unknown {
+pub(crate) enum InspectError {
     /// No such container in the engine.
     Gone,
     /// The engine does not answer, or refuses to.
@@ -42,27 +42,27 @@ impl ContainerEngine {
     }
 
     /// Inspects a container.
-    pub(crate) async fn look(&self, name: &str) -> Result<ContainerState, Unknown> {
-        let unanswered = |why: NoAnswer| Unknown::Unanswered(why.words(&self.program));
+    pub(crate) async fn look(&self, name: &str) -> Result<ContainerState, InspectError> {
+        let unanswered = |why: NoAnswer| InspectError::Unanswered(why.words(&self.program));
         let asked = ["inspect", "--type", "container", name];
         let answer =
             self.program.ask(&self.timeline, &asked, QUESTION_US).await.map_err(unanswered)?;
         if answer.is_good() {
             return inspect::parse(&answer.out).ok_or_else(|| {
-                Unknown::Unanswered(format!("`{}` answers something else", self.program.0))
+                InspectError::Unanswered(format!("`{}` answers something else", self.program.0))
             });
         }
         let complaint = answer.complaint();
         Err(if inspect::is_gone(&complaint) {
-            Unknown::Gone
+            InspectError::Gone
         } else {
-            Unknown::Unanswered(complaint)
+            InspectError::Unanswered(complaint)
         })
     }
 
     /// Lists the names with digests under which the engine holds an image.
-    pub(crate) async fn digests(&self, image: &str) -> Result<Vec<String>, Unknown> {
-        let unanswered = |why: NoAnswer| Unknown::Unanswered(why.words(&self.program));
+    pub(crate) async fn digests(&self, image: &str) -> Result<Vec<String>, InspectError> {
+        let unanswered = |why: NoAnswer| InspectError::Unanswered(why.words(&self.program));
         let asked = ["image", "inspect", "--format", "{{json .RepoDigests}}", image];
         let answer =
             self.program.ask(&self.timeline, &asked, QUESTION_US).await.map_err(unanswered)?;
@@ -72,9 +72,9 @@ impl ContainerEngine {
         }
         let complaint = answer.complaint();
         Err(if inspect::is_gone(&complaint) {
-            Unknown::Gone
+            InspectError::Gone
         } else {
-            Unknown::Unanswered(complaint)
+            InspectError::Unanswered(complaint)
         })
     }
 
@@ -87,12 +87,12 @@ impl ContainerEngine {
             return Err(Mistake::new(format!("`{name}` is no container's name")).at("--container"));
         }
         self.look(name).await.map_err(|unknown| match unknown {
-            Unknown::Gone => {
+            InspectError::Gone => {
                 Mistake::new(format!("{} knows no container `{name}`", self.program.0))
                     .at("--container")
                     .hint(format!("{} ps -a", self.program.0))
             }
-            Unknown::Unanswered(why) => refusal::explained(&self.program.0, &why),
+            InspectError::Unanswered(why) => refusal::explained(&self.program.0, &why),
         })
     }
 }

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::container::follow::{From, follow};
+use super::container::follow::{LogStart, follow};
 use super::container::watch::{Watched, watch};
-use super::container::{ContainerEngine, Unknown, refusal};
-use super::handle::{self, NewsSender, Orders, Remains, StartedTarget};
+use super::container::{ContainerEngine, InspectError, refusal};
+use super::handle::{self, Leftovers, NewsSender, Orders, StartedTarget};
 use super::log::LogReader;
 use super::memory;
 use crate::error::Mistake;
 use crate::fact::{Exited, Source, TargetFact, TargetWord};
-use crate::series::Unread;
+use crate::series::MissedPart;
 use crate::unit::{At, micros};
 use crate::world::{ServerPid, TargetOrder};
 
@@ -119,11 +119,11 @@ impl OwnedContainer {
         let stopped = engine.program.ask(&engine.timeline, &asked, limit_us).await;
         let exit = match engine.look(&id).await {
             Ok(look) => Exited { code: look.exit_code, signal: None, oom_killed: look.oom_killed },
-            Err(Unknown::Gone) => {
+            Err(InspectError::Gone) => {
                 self.id = None;
                 return Ok(Exited::default());
             }
-            Err(Unknown::Unanswered(why)) => return Err(why),
+            Err(InspectError::Unanswered(why)) => return Err(why),
         };
         let removed = engine.program.ask(&engine.timeline, &["rm", "-f", &id], ORDER_US).await;
         match removed {
@@ -170,7 +170,7 @@ struct ContainerTask {
 }
 
 impl ContainerTask {
-    async fn go_on(mut self, mut orders: Orders) -> Remains {
+    async fn go_on(mut self, mut orders: Orders) -> Leftovers {
         self.began(None).await;
         while let Some((order, action)) = orders.recv().await {
             self.obey(order, action, &orders).await;
@@ -199,11 +199,11 @@ impl ContainerTask {
         let fact = |fact: TargetFact| TargetFact { action, ..fact };
         self.news.target(fact(TargetFact::new(TargetWord::Launched, words))).await;
         self.news.target(fact(TargetFact::ready("process"))).await;
-        let log = follow(engine.clone(), id.clone(), None, From::Start, self.log.clone());
+        let log = follow(engine.clone(), id.clone(), None, LogStart::Start, self.log.clone());
         self.tasks.log.spawn_local(log);
         let Ok(first) = engine.look(&id).await else {
             let why = "the engine does not show the container that it has just started";
-            return self.news.missed(Source::Container, Unread::State, why).await;
+            return self.news.missed(Source::Container, MissedPart::State, why).await;
         };
         let watched =
             Watched { engine, name: id, server_pid: self.server_pid.clone(), is_own: true };

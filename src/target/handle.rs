@@ -6,10 +6,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::fact::{Fact, Missed, MissedReason, Source, TargetFact, TargetWord};
-use crate::series::{Series, Unread};
+use crate::series::{MissedPart, Series};
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Contained, LocalFuture, News, Target, TargetOrder};
+use crate::world::{ContainerDescription, LocalFuture, News, Target, TargetOrder};
 
 /// Limit of news that the run has not received yet; bounds memory. When it is reached, the target
 /// waits, and so does the server's log.
@@ -31,11 +31,11 @@ pub(crate) struct StartedTarget {
     /// Run's side. Dropping it ends what longhaul started.
     pub handle: TargetHandle,
     /// Task; it completes when everything that longhaul started is gone.
-    pub task: JoinHandle<Remains>,
+    pub task: JoinHandle<Leftovers>,
 }
 
 /// Remains: what longhaul started and could not end, and why.
-pub(crate) type Remains = Option<String>;
+pub(crate) type Leftovers = Option<String>;
 
 impl Target for TargetHandle {
     fn news(&mut self) -> LocalFuture<'_, News> {
@@ -94,13 +94,13 @@ impl NewsSender {
     }
 
     /// Sends that a source could not be read, and why.
-    pub(crate) async fn missed(&self, source: Source, what: Unread, why: &str) {
+    pub(crate) async fn missed(&self, source: Source, what: MissedPart, why: &str) {
         let missed = Missed::once(source, what.word(), MissedReason::Unreadable, why.to_owned());
         self.say(Fact::Missed(missed)).await;
     }
 
     /// Sends the identity of the target's container.
-    pub(crate) async fn contained(&self, contained: Contained) {
+    pub(crate) async fn contained(&self, contained: ContainerDescription) {
         let _ = self.news.send(News::Contained(Box::new(contained))).await;
     }
 
@@ -118,7 +118,7 @@ pub(super) fn said(handle: &mut TargetHandle) -> Vec<Fact> {
 }
 
 /// Spawns a target's task.
-pub(super) fn spawn<F: Future<Output = Remains> + 'static>(
+pub(super) fn spawn<F: Future<Output = Leftovers> + 'static>(
     timeline: Timeline,
     life: impl FnOnce(Orders, NewsSender) -> F,
 ) -> StartedTarget {

@@ -16,7 +16,7 @@ use super::{Program, StartedTarget, attached, watched};
 use crate::error::Mistake;
 use crate::escape::command_line;
 use crate::spec::Recipe;
-use crate::spec::recipe::{How, ReadRecipe, docker};
+use crate::spec::recipe::{ReadRecipe, RenderMethod, docker};
 use crate::timeline::Timeline;
 use crate::world::ServerPid;
 
@@ -45,7 +45,7 @@ impl Launch<'_> {
     ///
     /// # Errors
     /// The target cannot be started or found, and what to try.
-    pub(crate) async fn launched(
+    pub(crate) async fn start_server(
         &self,
         server_pid: &ServerPid,
     ) -> Result<(StartedTarget, Vec<String>), Mistake> {
@@ -179,7 +179,7 @@ impl Launch<'_> {
             more: self.options.more.clone(),
             home,
         };
-        if reading.how == How::AsItStands {
+        if reading.how == RenderMethod::AsItStands {
             let begins = docker::begins(&recipe.source.text).unwrap_or_default();
             let saved = docker::parse(&recipe.source.text, begins);
             let own = self.options.env.clone();
@@ -267,7 +267,7 @@ mod tests {
     /// Returns why a target is not started or watched.
     async fn refused(options: &TargetOptions, address: &str) -> String {
         let launch = launch(options, address);
-        let launched = LocalSet::new().run_until(launch.launched(&ServerPid::default())).await;
+        let launched = LocalSet::new().run_until(launch.start_server(&ServerPid::default())).await;
         launched.map(|_| "launched").expect_err("refused").to_string()
     }
 

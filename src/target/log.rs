@@ -13,7 +13,7 @@ use crate::engine::lines::{Lines, LogLines};
 use crate::engine::listener::{COUNT_US, Listener};
 use crate::engine::signature::LogSource;
 use crate::fact::{Fact, Source};
-use crate::series::Unread;
+use crate::series::MissedPart;
 use crate::unit::At;
 
 /// Size of one read.
@@ -25,19 +25,19 @@ pub(crate) struct LogReader {
     news: NewsSender,
     source: Source,
     listener: Rc<RefCell<Listener>>,
-    blind: Rc<RefCell<Blind>>,
+    blind: Rc<RefCell<ReadGap>>,
 }
 
 /// Reasons why the log cannot be read.
 #[derive(Debug, Default)]
-struct Blind {
+struct ReadGap {
     /// Reason at present, if any.
     now: Option<String>,
     /// Last reason since the last report, if any.
     lately: Option<String>,
 }
 
-impl Blind {
+impl ReadGap {
     /// Returns the reason to report, once for each time that it was set.
     fn told(&mut self) -> Option<String> {
         let lately = self.lately.take();
@@ -118,7 +118,7 @@ impl LogReader {
             timeline.until(due).await;
             let blind = self.blind.borrow_mut().told();
             if let Some(why) = blind {
-                self.news.missed(self.source, Unread::Log, &why).await;
+                self.news.missed(self.source, MissedPart::Log, &why).await;
                 continue;
             }
             let counted = self.listener.borrow_mut().count(timeline.now());
@@ -170,12 +170,12 @@ mod tests {
 
     #[test]
     fn a_log_that_was_not_read_for_a_moment_was_not_read_in_that_interval() {
-        let mut blind = Blind::default();
+        let mut blind = ReadGap::default();
         assert_eq!(blind.told(), None);
         let why = || Some("gone".to_owned());
-        blind = Blind { now: None, lately: why() };
+        blind = ReadGap { now: None, lately: why() };
         assert_eq!((blind.told(), blind.told()), (why(), None), "it is back");
-        blind = Blind { now: why(), lately: why() };
+        blind = ReadGap { now: why(), lately: why() };
         assert_eq!((blind.told(), blind.told()), (why(), why()), "it is not back");
     }
 }

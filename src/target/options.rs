@@ -5,7 +5,7 @@ use super::server_log::ServerLog;
 use crate::engine::Engine;
 use crate::error::Mistake;
 use crate::spec::recipe::render::engine_of;
-use crate::spec::recipe::{How, ReadRecipe, docker};
+use crate::spec::recipe::{ReadRecipe, RenderMethod, docker};
 use crate::words::words;
 
 /// Method by which a recipe is started.
@@ -215,7 +215,7 @@ fn only_what_it_can(start: StartMethod, reading: &ReadRecipe) -> Result<(), Mist
     let other = |key: &str| {
         reading.others.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     };
-    if reading.how != How::AsItStands
+    if reading.how != RenderMethod::AsItStands
         && let Some(key) = FOR_ITS_TOOLS.into_iter().find(|key| other(key).is_some())
     {
         return to_sparkrun(format!("the recipe has `{key}`, which {flag} would not carry out"));
@@ -225,11 +225,11 @@ fn only_what_it_can(start: StartMethod, reading: &ReadRecipe) -> Result<(), Mist
         return to_sparkrun("the recipe needs several machines".to_owned());
     }
     match (start, reading.how, &reading.recipe.command) {
-        (StartMethod::Process, How::AsItStands, _) => {
+        (StartMethod::Process, RenderMethod::AsItStands, _) => {
             Err(Mistake::new("the recipe is a `docker run`, and its command is a container's")
                 .hint("--start docker"))
         }
-        (_, How::AsItStands, _) | (_, _, Some(_)) => Ok(()),
+        (_, RenderMethod::AsItStands, _) | (_, _, Some(_)) => Ok(()),
         (_, _, None) => {
             to_sparkrun("the recipe has no command, and longhaul cannot build one".to_owned())
         }
@@ -246,7 +246,7 @@ fn address(start: Option<StartMethod>, reading: &ReadRecipe) -> String {
     };
     let inside = recipe.whole("port").unwrap_or(usual);
     let line = docker::begins(&recipe.source.text)
-        .filter(|_| reading.how == How::AsItStands)
+        .filter(|_| reading.how == RenderMethod::AsItStands)
         .map(|start| docker::parse(&recipe.source.text, start));
     let port = line.and_then(|line| published(&line, inside)).unwrap_or(inside);
     let host = match start {
@@ -256,7 +256,7 @@ fn address(start: Option<StartMethod>, reading: &ReadRecipe) -> String {
     let named = recipe.settings.get("host").map(String::as_str);
     let host = host.unwrap_or_else(|| match named {
         None | Some("0.0.0.0" | "::" | "localhost" | "127.0.0.1") => "127.0.0.1".to_owned(),
-        Some(_) if reading.how == How::AsItStands => "127.0.0.1".to_owned(),
+        Some(_) if reading.how == RenderMethod::AsItStands => "127.0.0.1".to_owned(),
         Some(host) => host.to_owned(),
     });
     format!("http://{host}:{port}")

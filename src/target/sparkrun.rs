@@ -8,7 +8,7 @@ use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::handle::{self, NewsSender, Orders, Remains, StartedTarget};
+use super::handle::{self, Leftovers, NewsSender, Orders, StartedTarget};
 use super::log::{LogReader, lines_of};
 use super::printed::Printed;
 use super::program::Program;
@@ -126,7 +126,7 @@ struct SparkrunTask {
 }
 
 impl SparkrunTask {
-    async fn go_on(mut self, child: Child, mut orders: Orders) -> Remains {
+    async fn go_on(mut self, child: Child, mut orders: Orders) -> Leftovers {
         let mut pending = self.launched(child, None, &mut orders).await;
         loop {
             let order = match pending.take() {
@@ -348,7 +348,7 @@ mod tests {
     async fn wait_for_the_start(target: &mut handle::TargetHandle) {
         loop {
             if let News::Fact(_, Fact::Target(fact)) = target.news().await
-                && (fact.word == TargetWord::Failed || fact.rung.is_some())
+                && (fact.word == TargetWord::Failed || fact.step.is_some())
             {
                 return;
             }

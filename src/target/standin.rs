@@ -80,10 +80,10 @@ pub(super) fn words(facts: &[Fact]) -> String {
 fn word(fact: &Fact) -> String {
     match fact {
         Fact::Target(fact) => {
-            let rung = fact.rung.as_ref().map(|rung| format!(" {rung}")).unwrap_or_default();
+            let step = fact.step.as_ref().map(|step| format!(" {step}")).unwrap_or_default();
             let exit = fact.exit.map(|exit| format!(" ({exit:?})")).unwrap_or_default();
             let action = fact.action.map(|id| format!(" [action {id}]")).unwrap_or_default();
-            format!("{:?}{rung}: {}{exit}{action}", fact.word, fact.evidence)
+            format!("{:?}{step}: {}{exit}{action}", fact.word, fact.evidence)
         }
         Fact::Missed(missed) => format!("missed {}: {}", missed.what, missed.why),
         Fact::Seen(seen) => format!("seen {}: {}", seen.subject, seen.note),

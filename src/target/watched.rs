@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::attached::refuse;
 use super::container::ContainerEngine;
-use super::container::follow::{From, follow};
+use super::container::follow::{LogStart, follow};
 use super::container::inspect::ContainerState;
 use super::container::watch::{self, watch};
 use super::handle::{self, NewsSender, Orders, StartedTarget};
@@ -47,7 +47,7 @@ pub(crate) fn container(
         let inside = first.log_inside();
         let mut tasks = JoinSet::new();
         tasks.spawn_local(watch(watched, first, news.clone()));
-        tasks.spawn_local(follow(engine, name, inside, From::Now, log.clone()));
+        tasks.spawn_local(follow(engine, name, inside, LogStart::Now, log.clone()));
         tasks.spawn_local(log.cover());
         refuse(orders, news).await;
         None

@@ -1,14 +1,14 @@
 //! Judges one gate: counts of events against coverage, shares against the observed requests,
 //! statistics against the number of samples, attainments with bad endings in the denominator.
 
-use crate::analysis::coverage::{COVERED_MIN, Covered};
+use crate::analysis::coverage::{COVERED_MIN, CountCoverage};
 use crate::analysis::{Analysis, Share, SourceCoverage, statistic};
 use crate::fact::{Ended, Phase};
-use crate::measure::{Count, Measure, Portion, Quantity, Statistic};
+use crate::measure::{Count, Measure, Quantity, RequestShare, Statistic};
 use crate::spec::{Gate, Limit, Select};
 use crate::stats::Dist;
 
-use super::{GateResult, Proof, Word};
+use super::{GateResult, Proof, VerdictWord};
 
 /// Least number of requests for an attainment, unless it is out of reach before.
 pub(crate) const ATTAIN_SAMPLES_MIN: u64 = 20;
@@ -60,7 +60,7 @@ fn at(gate: &Gate, select: Select, analysis: &Analysis, proof: Option<&Proof>) -
         bound: None,
         value: None,
         n: 0,
-        word: Word::Inconclusive,
+        word: VerdictWord::Inconclusive,
         why: String::new(),
         evidence: Vec::new(),
     };
@@ -88,7 +88,7 @@ fn decide(result: &mut GateResult, value: f64, bound: f64) {
     result.value = Some(value);
     result.bound = Some(bound);
     let held = holds(result, value, bound);
-    result.word = if held { Word::Pass } else { Word::Fail };
+    result.word = if held { VerdictWord::Pass } else { VerdictWord::Fail };
 }
 
 /// Returns the bound, computed by `reference` where the limit is relative to it.
@@ -114,12 +114,12 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
         Err(why) => return result.why = why,
     };
     decide(result, value, bound);
-    if result.word == Word::Pass && analysis.calendar.load_us() == 0 {
-        result.word = Word::Inconclusive;
+    if result.word == VerdictWord::Pass && analysis.calendar.load_us() == 0 {
+        result.word = VerdictWord::Inconclusive;
         result.value = None;
         return result.why.push_str(NO_LOAD);
     }
-    if result.word == Word::Fail && !result.wants_more() {
+    if result.word == VerdictWord::Fail && !result.wants_more() {
         result.why = format!("{} seen", result.n);
         return;
     }
@@ -127,12 +127,12 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
     let Some(covered) = analysis.coverage.of(count) else { return };
     let unseen = in_words(covered);
     if unseen.is_empty() {
-        if result.word == Word::Fail {
+        if result.word == VerdictWord::Fail {
             result.why = format!("{} seen", result.n);
         }
         return;
     }
-    result.word = Word::Inconclusive;
+    result.word = VerdictWord::Inconclusive;
     if incidents.is_empty() {
         result.value = None;
         result.why = format!("{}: not observed ({unseen})", event_name(count));
@@ -157,7 +157,7 @@ fn judge_mtbf(result: &mut GateResult, analysis: &Analysis, proof: Option<&Proof
     result.value = Some(proof.low_s);
     result.why = proof.to_string();
     if proof.high_s.is_some_and(|high_s| high_s < bound) {
-        result.word = Word::Fail;
+        result.word = VerdictWord::Fail;
     } else if !proof.unseen.is_empty() {
         result.value = None;
         let why = proof.unseen.iter().map(|count| {
@@ -166,13 +166,13 @@ fn judge_mtbf(result: &mut GateResult, analysis: &Analysis, proof: Option<&Proof
         });
         result.why = why.collect::<Vec<_>>().join("; ");
     } else if proof.low_s >= bound {
-        result.word = Word::Pass;
+        result.word = VerdictWord::Pass;
         result.why.clear();
     }
 }
 
 /// Formats the sources that covered too little, with their gaps.
-fn in_words(covered: &Covered) -> String {
+fn in_words(covered: &CountCoverage) -> String {
     covered.unseen().map(SourceCoverage::in_words).collect::<Vec<_>>().join(", ")
 }
 
@@ -187,7 +187,7 @@ pub(crate) fn event_name(count: Count) -> &'static str {
     }
 }
 
-fn judge_portion(result: &mut GateResult, portion: Portion, analysis: &Analysis) {
+fn judge_portion(result: &mut GateResult, portion: RequestShare, analysis: &Analysis) {
     let share = analysis.portion(portion, &result.select);
     result.n = share.of;
     let Some(value) = share.value() else {
@@ -204,15 +204,15 @@ fn judge_portion(result: &mut GateResult, portion: Portion, analysis: &Analysis)
     match bound(result.limit, reference) {
         Ok(bound) => {
             decide(result, value, bound);
-            if result.word == Word::Pass {
+            if result.word == VerdictWord::Pass {
                 lost(result, share, bound, analysis);
             }
         }
         Err(why) => return result.why = why,
     }
-    if result.word == Word::Fail {
+    if result.word == VerdictWord::Fail {
         result.why = format!("{} of {}", share.part, share.of);
-        if portion == Portion::Errors {
+        if portion == RequestShare::Errors {
             result.evidence = analysis.bad_seqs(&result.select);
         }
     }
@@ -223,7 +223,7 @@ fn judge_portion(result: &mut GateResult, portion: Portion, analysis: &Analysis)
 fn lost(result: &mut GateResult, share: Share, bound: f64, analysis: &Analysis) {
     let lost = analysis.fate_unknown + analysis.told.missing_seqs;
     if lost > 0 && (share.part + lost) as f64 / (share.of + lost) as f64 > bound {
-        result.word = Word::Inconclusive;
+        result.word = VerdictWord::Inconclusive;
         result.why = format!("{lost} ends are not known, and could break it");
     }
 }
@@ -270,14 +270,14 @@ fn judge_statistic(
         Ok(bound) => decide(result, value, bound),
         Err(why) => return result.why = why,
     }
-    if result.word == Word::Fail {
+    if result.word == VerdictWord::Fail {
         result.why =
             String::from(if result.wants_more() { "under its limit" } else { "over its limit" });
     }
 }
 
-/// Returns the reason why the times between tokens of a selection are unknown: the tokens of source
-/// of its answers or more came at once. Fewer are left out.
+/// Returns the reason why the times between tokens of a selection are unknown: half of its answers
+/// or more came in one piece. Fewer are left out.
 fn came_at_once(quantity: Quantity, select: &Select, analysis: &Analysis) -> Option<String> {
     let Share { part, of } = analysis.at_once(select);
     (quantity.is_between_tokens() && part > 0 && part * 2 >= of)
@@ -356,12 +356,12 @@ fn judge_attain(result: &mut GateResult, quantity: Quantity, share: f64, analysi
     let missing = ATTAIN_SAMPLES_MIN.saturating_sub(result.n);
     let best = (met + missing) as f64 / (result.n + missing) as f64;
     if best < share {
-        result.word = Word::Fail;
+        result.word = VerdictWord::Fail;
         result.why = format!("{met} of {} met it", result.n);
         result.evidence = analysis.bad_seqs(&result.select);
     } else if missing > 0 {
         result.why = format!("n/a (n={} < {ATTAIN_SAMPLES_MIN})", result.n);
     } else {
-        result.word = Word::Pass;
+        result.word = VerdictWord::Pass;
     }
 }

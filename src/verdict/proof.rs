@@ -87,7 +87,7 @@ mod tests {
     use crate::incident::fixture::Story;
     use crate::series::{ENGINE_STEPS, LOG_LINES, OOM_KILLS};
     use crate::spec::{Contract, Limit};
-    use crate::verdict::{GateResult, Verdict, Word, judge};
+    use crate::verdict::{GateResult, Verdict, VerdictWord, judge};
 
     fn judged(story: &Story, mtbf_s: f64) -> Verdict {
         let analysis = analyse(&asked(&[0]), story.entries.iter());
@@ -130,9 +130,9 @@ mod tests {
         assert_eq!((proof.failures, proof.high_s, proof.unseen.len()), (0, None, 0));
         assert!((proof.low_s - 300.0 / 2.995_732).abs() < 1e-3, "{proof:?}");
         assert_eq!(proof.to_string(), "no failure in 5 m 00 s: MTBF above 1 m 40 s (95 %)");
-        assert_eq!(result(&story, 100.0).word, Word::Pass);
+        assert_eq!(result(&story, 100.0).word, VerdictWord::Pass);
         let short = result(&story, 101.0);
-        assert_eq!((short.word, short.value), (Word::Inconclusive, Some(proof.low_s)));
+        assert_eq!((short.word, short.value), (VerdictWord::Inconclusive, Some(proof.low_s)));
         assert_eq!(short.why, proof.to_string());
     }
 
@@ -149,11 +149,11 @@ mod tests {
         assert_eq!(proof.failures, 1);
         assert!((proof.load_s / proof.low_s - 5.5716).abs() < 1e-4, "{proof:?}");
         assert!((proof.load_s / high - 0.0253).abs() < 1e-4, "{proof:?}");
-        assert_eq!(result(&story, proof.low_s).word, Word::Pass);
-        assert_eq!(result(&story, proof.low_s + 1.0).word, Word::Inconclusive);
-        assert_eq!(result(&story, high).word, Word::Inconclusive);
+        assert_eq!(result(&story, proof.low_s).word, VerdictWord::Pass);
+        assert_eq!(result(&story, proof.low_s + 1.0).word, VerdictWord::Inconclusive);
+        assert_eq!(result(&story, high).word, VerdictWord::Inconclusive);
         let broken = result(&story, high + 1.0);
-        assert_eq!((broken.word, &broken.why), (Word::Fail, &proof.to_string()));
+        assert_eq!((broken.word, &broken.why), (VerdictWord::Fail, &proof.to_string()));
         assert_eq!(broken.evidence, proof.evidence);
     }
 
@@ -163,11 +163,11 @@ mod tests {
         story.goods(10.0, 60, 0);
         let unseen = closed_at(&story, 130.0);
         let gate = result(&unseen, 1.0);
-        assert_eq!((gate.word, gate.value), (Word::Inconclusive, None));
+        assert_eq!((gate.word, gate.value), (VerdictWord::Inconclusive, None));
         insta::assert_snapshot!(gate.why, @"OOM: not observed (server log not read, kernel not read); hang: not observed (engine progress not watched)");
         story.bad(131.0, 0, Ended::Refused, "refused").up(132.0, false).up(140.0, true);
         let broken = closed_at(&story, 150.0);
-        assert_eq!(result(&broken, 1e6).word, Word::Fail);
+        assert_eq!(result(&broken, 1e6).word, VerdictWord::Fail);
     }
 
     fn closed_at(story: &Story, second: f64) -> Story {
@@ -202,6 +202,9 @@ mod tests {
         story.opened().closed(3.0, ClosedBecause::NeverAnswered);
         assert_eq!(judged(&story, 1.0).proof, None);
         let gate = result(&story, 1.0);
-        assert_eq!((gate.word, &*gate.why), (Word::Inconclusive, "no time under load was judged"));
+        assert_eq!(
+            (gate.word, &*gate.why),
+            (VerdictWord::Inconclusive, "no time under load was judged")
+        );
     }
 }

@@ -10,7 +10,7 @@ use crate::incident::{Confidence, Incident, IncidentKind};
 use crate::spec::{Contract, Select};
 use crate::unit::{At, grouped, span};
 
-use super::{Finding, Word};
+use super::{Finding, VerdictWord};
 
 /// Bound on a foreign text within a reason or finding.
 const WORDS_CHARS_MAX: usize = 160;
@@ -19,7 +19,7 @@ const WORDS_CHARS_MAX: usize = 160;
 const NOTE_CHARS_MAX: usize = 400;
 
 /// Least share of answers that came at once that is told.
-const AT_ONCE_TOLD: f64 = 0.05;
+const AT_ONCE_SHARE_MIN: f64 = 0.05;
 
 /// Least number of requests at the end that all ended badly, and the time that they took,
 /// microseconds, with which a run cannot PASS: the server may have been dead.
@@ -34,8 +34,8 @@ pub(crate) fn is_fatal(analysis: &Analysis) -> bool {
 }
 
 /// Returns the reasons why the run as a whole is not PASS, the gravest first.
-pub(crate) fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(Word, String)> {
-    let mut reasons: Vec<(Word, String)> = Vec::new();
+pub(crate) fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(VerdictWord, String)> {
+    let mut reasons: Vec<(VerdictWord, String)> = Vec::new();
     reasons.extend(closed(analysis));
     for (_, fault) in &analysis.notes.faults {
         let what = match fault.kind {
@@ -45,20 +45,20 @@ pub(crate) fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(Word, St
             FaultKind::Panic => "a task of longhaul broke",
         };
         let why = one_line(&fault.why, WORDS_CHARS_MAX);
-        reasons.push((Word::Inconclusive, format!("{what}: {why}")));
+        reasons.push((VerdictWord::Inconclusive, format!("{what}: {why}")));
     }
     let ended = analysis.calendar.closed().map(|(_, closed)| closed.because);
     let told = matches!(ended, Some(ClosedBecause::Away | ClosedBecause::Gone));
     if analysis.calendar.still_away().is_some() && !told {
         let words = "the server was away when the run ended".to_owned();
-        reasons.push((Word::Inconclusive, words));
+        reasons.push((VerdictWord::Inconclusive, words));
     }
     let unanswered = &analysis.unanswered;
     if unanswered.failed >= UNANSWERED_MIN && unanswered.lasted_us() >= UNANSWERED_US {
         let lasted = span(unanswered.lasted_us() as f64 / 1e6);
         let words =
             format!("the last {} requests, over {lasted}, all ended badly", unanswered.failed);
-        reasons.push((Word::Inconclusive, words));
+        reasons.push((VerdictWord::Inconclusive, words));
     }
     let never = matches!(ended, Some(ClosedBecause::NeverAnswered | ClosedBecause::NeverReady));
     if !never && analysis.count_ended(&Select::default(), Ended::is_good) == 0 {
@@ -68,11 +68,11 @@ pub(crate) fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(Word, St
         } else {
             "no request was answered whole"
         };
-        reasons.push((Word::Inconclusive, words.to_owned()));
+        reasons.push((VerdictWord::Inconclusive, words.to_owned()));
     }
     if contract.gates.is_empty() {
         let words = "the scenario has no contract: nothing was asked to hold".to_owned();
-        reasons.push((Word::Inconclusive, words));
+        reasons.push((VerdictWord::Inconclusive, words));
     }
     reasons.sort_by_key(|(word, _)| std::cmp::Reverse(*word));
     reasons.dedup();
@@ -80,41 +80,30 @@ pub(crate) fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(Word, St
 }
 
 /// Returns the word and the reason for the way in which the run ended.
-fn closed(analysis: &Analysis) -> Option<(Word, String)> {
+fn closed(analysis: &Analysis) -> Option<(VerdictWord, String)> {
     let Some((_, closed)) = analysis.calendar.closed() else {
         return Some((
-            Word::Inconclusive,
+            VerdictWord::Inconclusive,
             "the run was killed, or still runs: it has no end".to_owned(),
         ));
     };
-    let note = one_line(&closed.note, NOTE_CHARS_MAX);
-    let with = |words: &str| {
-        if note.is_empty() { words.to_owned() } else { format!("{words}: {note}") }
+    let word = match closed.because {
+        ClosedBecause::Done => return None,
+        ClosedBecause::Away | ClosedBecause::Gone | ClosedBecause::NeverReady => VerdictWord::Fail,
+        ClosedBecause::StopOnFail
+        | ClosedBecause::Interrupted
+        | ClosedBecause::InterruptedTwice
+        | ClosedBecause::OutOfTime
+        | ClosedBecause::NeverAnswered
+        | ClosedBecause::Fault => VerdictWord::Inconclusive,
     };
-    match closed.because {
-        ClosedBecause::Done => None,
-        ClosedBecause::StopOnFail => {
-            Some((Word::Inconclusive, with("stopped early, as asked, when a gate broke")))
-        }
-        ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice => {
-            Some((Word::Inconclusive, "stopped early by the user".to_owned()))
-        }
-        ClosedBecause::Away => {
-            Some((Word::Fail, with("the server was away longer than the scenario allows")))
-        }
-        ClosedBecause::Gone => {
-            Some((Word::Fail, with("the server is gone, and was not started again")))
-        }
-        ClosedBecause::OutOfTime => {
-            let words = with("outages used up the time that may be added");
-            Some((Word::Inconclusive, words))
-        }
-        ClosedBecause::NeverAnswered => {
-            Some((Word::Inconclusive, with("the server never answered")))
-        }
-        ClosedBecause::NeverReady => Some((Word::Fail, with("the server never became ready"))),
-        ClosedBecause::Fault => Some((Word::Inconclusive, with("longhaul failed"))),
-    }
+    let plain = closed.because.plain();
+    let by_user =
+        matches!(closed.because, ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice);
+    let note = one_line(&closed.note, NOTE_CHARS_MAX);
+    let words =
+        if by_user || note.is_empty() { plain.to_owned() } else { format!("{plain}: {note}") };
+    Some((word, words))
 }
 
 /// Returns the findings beside the gates.
@@ -183,7 +172,7 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
 }
 
 /// Words of servers whose format of answers breaks past an answer's natural end, in lower case.
-const PAST_THE_END: [&str; 4] =
+const IGNORE_EOS_ERRORS: [&str; 4] =
     ["unexpected token", "expecting start token", "harmony", "remaining in message header"];
 
 /// Reports failures that come of `ignore_eos`, which longhaul sends so that answers have their
@@ -195,7 +184,7 @@ fn past_the_end(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
     }
     let of_format = |words: &str| {
         let words = words.to_lowercase();
-        PAST_THE_END.iter().any(|known| words.contains(known))
+        IGNORE_EOS_ERRORS.iter().any(|known| words.contains(known))
     };
     let broken = || analysis.notes.words.iter().filter(|known| of_format(&known.words));
     if let Some(first) = broken().next() {
@@ -238,7 +227,7 @@ fn at_once(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
     for select in depths.chain(without) {
         let share = analysis.at_once(&select);
         let Some(first) = analysis.atoms_of(&select).next() else { continue };
-        if share.value().is_some_and(|value| value >= AT_ONCE_TOLD) {
+        if share.value().is_some_and(|value| value >= AT_ONCE_SHARE_MIN) {
             let ((_, place), Share { part, of }) = (place(&first.group), share);
             let words = format!(
                 "{place}: {part} of {of} answers came at once, as if a proxy held them back: \
@@ -258,7 +247,7 @@ fn place(group: &Group) -> (Option<u64>, String) {
 fn off_depth(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
     for depth in analysis.planned_depths() {
         let select = Select { depth: Some(depth), ..Select::default() };
-        let share = analysis.portion(crate::measure::Portion::OffDepth, &select);
+        let share = analysis.portion(crate::measure::RequestShare::OffDepth, &select);
         if share.part > 0 {
             let (part, of) = (share.part, share.of);
             let first = analysis.atoms_of(&select).find_map(|atom| atom.off_depth_first);
@@ -304,17 +293,21 @@ mod tests {
             let verdict = judged(&partly_held(held, 6), &gates);
             let why = format!("n/a: the stream came at once in {held} of 6 answers");
             for gate in &verdict.gates {
-                assert_eq!((gate.word, &gate.why), (Word::Inconclusive, &why));
+                assert_eq!((gate.word, &gate.why), (VerdictWord::Inconclusive, &why));
                 assert_eq!(gate.value, None);
             }
             let told = &verdict.findings[0].words;
             assert!(told.starts_with(&format!("d0: {held} of 6 answers came at once")), "{told}");
         }
         let ttft = judged(&partly_held(6, 6), &[at_most("ttft", 2.0)]);
-        assert_eq!(ttft.gates[0].word, Word::Pass, "the first token came no later than that");
+        assert_eq!(
+            ttft.gates[0].word,
+            VerdictWord::Pass,
+            "the first token came no later than that"
+        );
         let share = Gate { attain: Some(0.5), ..at_most("tpot", 1.0) };
         let attained = judged(&partly_held(30, 30), &[share]);
-        assert_eq!(attained.gates[0].word, Word::Inconclusive, "{:?}", attained.gates[0]);
+        assert_eq!(attained.gates[0].word, VerdictWord::Inconclusive, "{:?}", attained.gates[0]);
     }
 
     #[test]
@@ -332,7 +325,7 @@ mod tests {
             story.closed(51.0, ClosedBecause::Done);
             judged(&story, &[at_most("errors", 0.5)])
         };
-        assert_eq!((ended(2).word, ended(6).word), (Word::Pass, Word::Inconclusive));
+        assert_eq!((ended(2).word, ended(6).word), (VerdictWord::Pass, VerdictWord::Inconclusive));
         assert_eq!(ended(6).reasons[0], "the last 6 requests, over 11.0 s, all ended badly");
     }
 
@@ -340,11 +333,15 @@ mod tests {
     fn a_few_answers_that_came_at_once_are_left_out_and_spoil_nothing() {
         let gates = [at_most("tpot", 0.005), at_most("max_gap", 0.1)];
         let verdict = judged(&partly_held(2, 6), &gates);
-        assert_eq!(verdict.word, Word::Pass, "{verdict:#?}");
+        assert_eq!(verdict.word, VerdictWord::Pass, "{verdict:#?}");
         assert!(verdict.gates.iter().all(|gate| gate.n == 4), "{:?}", verdict.gates);
         assert_eq!(verdict.findings.len(), 1);
         let rare = judged(&partly_held(1, 60), &gates);
-        assert_eq!((rare.word, rare.findings.len()), (Word::Pass, 0), "a reader that was late");
+        assert_eq!(
+            (rare.word, rare.findings.len()),
+            (VerdictWord::Pass, 0),
+            "a reader that was late"
+        );
     }
 
     #[test]

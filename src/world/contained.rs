@@ -4,7 +4,7 @@
 
 /// Description of a container by its engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Contained {
+pub(crate) struct ContainerDescription {
     /// Program of the engine: `docker`, `podman`.
     pub engine: String,
     pub name: String,

@@ -1,7 +1,7 @@
 //! Defines the result of one reading of a sensor: samples, and log lines that
 //! match a signature. Log lines keep their own instants and are never folded.
 
-use crate::fact::Said;
+use crate::fact::SignatureMatch;
 use crate::series::Series;
 use crate::unit::At;
 
@@ -32,7 +32,7 @@ impl Sample {
 pub(crate) struct Observation {
     pub samples: Vec<Sample>,
     /// Log lines that match a signature.
-    pub said: Vec<(At, Said)>,
+    pub said: Vec<(At, SignatureMatch)>,
     /// Instant of the observation, where it is earlier than the end of the reading.
     pub at: Option<At>,
 }

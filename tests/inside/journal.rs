@@ -10,8 +10,8 @@ use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use longhaul::fact::row::{File, file_of};
 use longhaul::fact::{
-    Cell, Class, Closed, ClosedBecause, Ended, Entry, Fact, Issued, Load, Opened, Phase,
-    PhaseBegan, Reading, Request, Said, Severity, Source, Stage,
+    Cell, Class, Closed, ClosedBecause, Ended, Entry, Fact, Load, Opened, Phase, PhaseBegan,
+    Reading, Request, SentSlots, Severity, SignatureMatch, Source, Stage,
 };
 use longhaul::journal::manifest::Anchor;
 use longhaul::journal::{Journal, Manifest, ReadSummary, reader};
@@ -75,7 +75,7 @@ fn entries() -> Vec<Entry> {
         boot_id: None,
         endpoint: "http://host:8000".to_owned(),
     };
-    let said = Said {
+    let said = SignatureMatch {
         source: Source::Container,
         signature: "cuda_oom".to_owned(),
         severity: Severity::Fatal,
@@ -90,7 +90,7 @@ fn entries() -> Vec<Entry> {
         (20_000_000, reading("in_flight", 1e-9)),
         (25_000_000, request(1, 25_000_000, Ended::ErrorFrame)),
         (26_000_000, Fact::Said(said)),
-        (30_000_000, Fact::Issued(Issued { phase: Phase::Soak, next: vec![3, 2] })),
+        (30_000_000, Fact::Issued(SentSlots { phase: Phase::Soak, next: vec![3, 2] })),
         (90_000_000, request(2, 90_000_000, Ended::Short)),
         (95_000_000, request(3, 95_000_000, Ended::Cut)),
         (100_000_000, reading("tokens", 512.0)),
@@ -383,7 +383,7 @@ async fn nothing_that_is_written_holds_a_secret_and_a_text_is_cut_once_it_is_cle
     let mut journal = Journal::create(&dir, &manifest, &secrets).unwrap();
     let said = |line: String| {
         let (signature, source) = ("cuda_oom".to_owned(), Source::Process);
-        Fact::Said(Said { source, signature, severity: Severity::Fatal, line })
+        Fact::Said(SignatureMatch { source, signature, severity: Severity::Fatal, line })
     };
     let Fact::Request(mut bad) = request(0, 10_000_000, Ended::HttpError) else { panic!() };
     bad.error = format!("{}{KEY} and more", "x".repeat(190));

@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use longhaul::serve::sim::{SimConfig, SimHandle, spawn};
-use longhaul::sim::{Ailment, BoxView, Setup};
+use longhaul::sim::{Ailment, MachineState, Setup};
 use longhaul::spec::{Profile, SpecFile};
 use serde_json::{Value, json};
 
@@ -317,8 +317,8 @@ fn a_connection_is_used_again_and_a_chunked_body_is_read() {
     assert!(answers.contains("\"count\":2"), "{answers}");
 }
 
-/// The box as a sensor on it would see it.
-fn view(server: &SimHandle) -> BoxView {
+/// The machine as a sensor on it reads it.
+fn view(server: &SimHandle) -> MachineState {
     server.shared_view().lock().expect("nobody panicked").clone()
 }
 

@@ -109,7 +109,7 @@ fn a_watched_containers_events_state_and_log_are_followed_and_nothing_is_touched
         target removed
         action interrupt
     ");
-    assert!(events.contains("sha256:2222"), "its image is held against the recipe: {events}");
+    assert!(events.contains("sha256:2222"), "its image is compared with the recipe: {events}");
     assert_eq!(bench.file("run/server.log"), "one\ntwo\nthree\n", "each line once");
     let asked = bench.file("asked");
     assert_eq!(orders(&asked), "", "{asked}");

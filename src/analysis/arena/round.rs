@@ -7,16 +7,16 @@ use crate::fact::{Batch, Request};
 use crate::unit::At;
 
 use super::Column;
-use super::spread::Gather;
+use super::spread::SpreadBuilder;
 
 /// Largest relative deviation from the plan at which a count of prompt tokens is accepted.
-const BELIEVED: f64 = 0.2;
+const SPREAD_MAX: f64 = 0.2;
 
 /// Microseconds of the window in which peak tokens are counted.
 const WINDOW_US: u64 = 1_000_000;
 
 /// Columns of a row that is being gathered.
-pub(super) type RowColumns = BTreeMap<Column, Gather>;
+pub(super) type RowColumns = BTreeMap<Column, SpreadBuilder>;
 
 /// Rows of one visited cell: prefill and decode.
 #[derive(Clone, Debug, Default)]
@@ -89,7 +89,7 @@ fn rate(tokens: u64, us: u64) -> Option<f64> {
 /// Returns the server's count of a prompt where it is near the expected one, otherwise the expected
 /// one. So a prompt behind a loaded context counts without the context, cached or not.
 fn prompt_tokens(request: &Request, expected: u64) -> u64 {
-    let near = |tokens: &u64| (tokens.abs_diff(expected) as f64) < expected as f64 * BELIEVED;
+    let near = |tokens: &u64| (tokens.abs_diff(expected) as f64) < expected as f64 * SPREAD_MAX;
     request.prompt_tokens.filter(near).unwrap_or(expected)
 }
 

@@ -25,7 +25,7 @@ impl Spread {
 
 /// Spread that is being gathered.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Gather {
+pub(super) struct SpreadBuilder {
     n: u64,
     mean: f64,
     /// Sum of squared distances from the mean (Welford).
@@ -33,7 +33,7 @@ pub(super) struct Gather {
     values: Vec<f64>,
 }
 
-impl Gather {
+impl SpreadBuilder {
     pub(super) fn push(&mut self, value: f64) {
         if !value.is_finite() {
             return;
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn the_deviation_is_that_of_a_population_and_memory_is_bounded() {
-        let mut gather = Gather::default();
+        let mut gather = SpreadBuilder::default();
         assert_eq!(gather.spread(), None);
         for value in [2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0] {
             gather.push(value);

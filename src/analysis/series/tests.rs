@@ -1,10 +1,10 @@
 use super::*;
-use crate::analysis::Pass1;
+use crate::analysis::CalendarFold;
 use crate::incident::fixture::Story;
 use crate::series::{LOG_LINES, MEM_AVAILABLE};
 
 fn over_time(story: &Story) -> OverTime {
-    let mut pass = Pass1::new();
+    let mut pass = CalendarFold::new();
     story.entries.iter().for_each(|entry| pass.fold(entry));
     let mut blocks = Blocks::new(&pass.finish());
     story.entries.iter().for_each(|entry| blocks.fold(entry));
@@ -194,7 +194,7 @@ fn three_days_of_two_hundred_series_stay_below_twenty_megabytes() {
     (0..72 * 6u32).for_each(|lap| {
         story.round(f64::from(lap + 2) * 600.0, lap.into());
     });
-    let mut pass = Pass1::new();
+    let mut pass = CalendarFold::new();
     story.entries.iter().for_each(|entry| pass.fold(entry));
     let mut blocks = Blocks::new(&pass.finish());
     let mut entry = story.entries[0].clone();
@@ -227,7 +227,7 @@ fn a_run_of_thousands_of_lifetimes_does_not_fill_the_memory() {
             }
             story.up(60.0, true);
         }
-        let mut pass = Pass1::new();
+        let mut pass = CalendarFold::new();
         story.entries.iter().for_each(|entry| pass.fold(entry));
         let calendar = pass.finish();
         assert_eq!(calendar.lifetimes().len(), LIVES as usize);
@@ -257,7 +257,7 @@ fn a_run_of_thousands_of_lifetimes_does_not_fill_the_memory() {
 fn ever_new_names_beyond_the_bound_leave_nothing_behind() {
     let mut story = Story::new();
     story.opened().phase(0.0, Phase::Soak).up(20.0, true);
-    let mut pass = Pass1::new();
+    let mut pass = CalendarFold::new();
     story.entries.iter().for_each(|entry| pass.fold(entry));
     let mut blocks = Blocks::new(&pass.finish());
     let mut entry = story.entries[0].clone();

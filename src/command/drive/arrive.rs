@@ -6,14 +6,14 @@ use std::time::Duration;
 use super::environment::Environment;
 use super::{NoRun, Specs, unless_stopped};
 use crate::command::print_stderr;
-use crate::run::arrive::{ArrivedServer, NoServer, Wanted, arrive as wait};
+use crate::run::arrive::{ArrivedServer, NoServer, Requirements, arrive as wait};
 use crate::run::startup::Startup;
 use crate::run::stop::Stop;
 use crate::unit::{At, span};
 use crate::world::{Target, Wire};
 
 /// Interval of the message that longhaul waits for the server, in microseconds.
-const TELL_US: u64 = 15_000_000;
+const PROGRESS_EVERY_US: u64 = 15_000_000;
 
 /// Server after the wait for it.
 pub(crate) struct Arrived<W: Wire> {
@@ -39,10 +39,10 @@ pub(crate) async fn arrive<W: Wire>(
 ) -> Result<Arrived<W>, NoRun> {
     let mut startup = Startup::new(target, environment.timeline, environment.is_ours, print_stderr);
     let arrived = async {
-        let server = match startup.through(server(&specs, &environment)).await {
+        let server = match startup.run_until_failed(server(&specs, &environment)).await {
             Ok(Ok(server)) => Ok(server),
             Ok(Err(NoServer::Mistake(wrong))) => return Err(NoRun::Mistake(wrong)),
-            Ok(Err(NoServer::NeverAnswered(words))) => Err(startup.also(words)),
+            Ok(Err(NoServer::NeverAnswered(words))) => Err(startup.with_log_reason(words)),
             Err(why) => Err(why),
         };
         Ok(Arrived { specs, environment, startup, server })
@@ -61,7 +61,7 @@ async fn server<W: Wire>(
     if !rehearsed {
         print_stderr(&format!("asking {address} what it serves"));
     }
-    let wanted = Wanted {
+    let wanted = Requirements {
         ready,
         model: specs.options.model.as_deref(),
         served: &served,
@@ -78,7 +78,7 @@ pub(super) fn waiting<W: Wire>(environment: &Environment<W>, ready: Duration) ->
     let most = span(ready.as_secs_f64());
     let told: Cell<Option<At>> = Cell::new(None);
     move |at: At, words: &str| {
-        if !rehearsed && told.get().is_none_or(|told| at.since(told) >= TELL_US) {
+        if !rehearsed && told.get().is_none_or(|told| at.since(told) >= PROGRESS_EVERY_US) {
             told.set(Some(at));
             let waited = span(at.seconds().round());
             print_stderr(&format!("waiting for {address}, {waited} of at most {most}: {words}"));

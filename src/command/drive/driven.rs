@@ -40,7 +40,7 @@ async fn loaded<W: Wire, S: Sink>(
 ) -> Result<Closed, String> {
     let PlannedLoad { script, wire, target, sensors, began, broke } = load;
     let script = RunInputs { before, ..script };
-    let mut watcher = Beginning { began, told: false, watcher };
+    let mut watcher = LoadBeganWatcher { began, told: false, watcher };
     let target = Box::new(target);
     tokio::select! { biased;
         why = broke => Err(why),
@@ -57,13 +57,13 @@ async fn written<S: Sink>(facts: Vec<(At, Fact)>, mut sink: S) -> Result<(), Str
 }
 
 /// Watcher that reports the beginning of the load: the first phase.
-struct Beginning<'a> {
+struct LoadBeganWatcher<'a> {
     began: Box<dyn Fn()>,
     told: bool,
     watcher: &'a mut dyn Watcher,
 }
 
-impl Watcher for Beginning<'_> {
+impl Watcher for LoadBeganWatcher<'_> {
     fn entry(&mut self, entry: &Entry) {
         if matches!(entry.fact, Fact::Phase(_)) && !std::mem::replace(&mut self.told, true) {
             (self.began)();

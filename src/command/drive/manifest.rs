@@ -127,12 +127,12 @@ mod tests {
 
     use super::*;
     use crate::command::drive::DriveOptions;
-    use crate::command::inputs::{FLAGSHIP, Inputs};
+    use crate::command::inputs::{DEFAULT_RECIPE, Inputs};
     use crate::spec::scenario::Overrides;
 
     /// Returns the command that repeats a rehearsal.
     fn repeats(options: DriveOptions) -> String {
-        let recipe = options.inputs.recipe(Some(FLAGSHIP)).unwrap().unwrap();
+        let recipe = options.inputs.recipe(Some(DEFAULT_RECIPE)).unwrap().unwrap();
         let scenario = options.inputs.scenario("smoke").unwrap();
         let specs = Specs::new(options, Some(recipe.clone()), scenario, None, true).unwrap();
         again(&specs, &recipe)
@@ -151,7 +151,7 @@ mod tests {
             ..Overrides::default()
         };
         let inputs = Inputs {
-            recipe: Some(FLAGSHIP.to_owned()),
+            recipe: Some(DEFAULT_RECIPE.to_owned()),
             scenario: Some("short".to_owned()),
             overrides,
             seed: 7,

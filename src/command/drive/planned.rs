@@ -21,7 +21,7 @@ use crate::plan::forecast::{Decidable, ObservedSources};
 use crate::plan::{Bounds, Fit};
 use crate::protocol::probe;
 use crate::run::RunInputs;
-use crate::run::arrive::{ArrivedServer, Patience};
+use crate::run::arrive::{ArrivedServer, RetryPolicy};
 use crate::run::fit_prompts::{Counted, Measured, fit_prompts};
 use crate::run::identity::{self, Identity};
 use crate::run::probe::known_by;
@@ -80,20 +80,20 @@ pub(crate) async fn plan<W: Wire>(
     arrived: Arrived<W>,
     stop: &mut Stop,
 ) -> Result<Planned<W>, NoRun> {
-    unless_stopped(stop, Box::pin(planned(arrived))).await
+    unless_stopped(stop, Box::pin(plan_run(arrived))).await
 }
 
-async fn planned<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
+async fn plan_run<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
     let Arrived { mut specs, environment, mut startup, server } = arrived;
     let server = match server {
         Ok(server) => server,
         Err(why) => return Ok(never_ready(&specs, &environment, startup, &why)),
     };
-    let recipe = fitted(&mut specs, &server)?;
+    let recipe = narrow_plan(&mut specs, &server)?;
     let mut seen = identity::compare(&recipe, &specs.plan, &server);
     let warnings = warnings(&specs, &recipe);
     tell_beforehand(&specs, &environment, &server, &warnings, &seen);
-    let counted = startup.through(counted(&specs, &environment, &server)).await;
+    let counted = startup.run_until_failed(count_tokens(&specs, &environment, &server)).await;
     let measured = match counted {
         Ok(measured) => measured,
         Err(why) => return Ok(never_ready(&specs, &environment, startup, &why)),
@@ -106,7 +106,7 @@ async fn planned<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
     manifest.warnings = warnings;
     let folder = folder(&specs, &environment, &recipe);
     let asked = report::asked(&manifest, &specs.scenario, &folder);
-    let (heard, log) = startup.heard_so_far();
+    let (heard, log) = startup.take_facts();
     let before = before(&specs, &environment, &server, heard, seen, fitted);
     let quiet = specs.options.quiet || environment.rehearsed;
     let secrets = environment.secrets.clone();
@@ -116,7 +116,7 @@ async fn planned<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
 
 /// Narrows the plan to what the server accepts, and returns the recipe; where the user named none,
 /// it is made from what the server reports.
-fn fitted(specs: &mut Specs, server: &ArrivedServer) -> Result<Recipe, Mistake> {
+fn narrow_plan(specs: &mut Specs, server: &ArrivedServer) -> Result<Recipe, Mistake> {
     let model = &server.model;
     let recipe = specs.recipe.clone().unwrap_or_else(|| {
         recipe::attach(&model.id, model.max_model_len, server.version.as_deref())
@@ -156,10 +156,10 @@ fn tell_beforehand<W: Wire>(
         );
     }
     if environment.is_ours {
-        let rungs =
+        let steps =
             [("port", server.port), ("model", server.listed), ("first token", server.first_token)];
-        let rungs = rungs.map(|(name, at)| format!("{name} {}", span(at.seconds()))).join(", ");
-        print_stderr(&format!("the server is ready: {rungs}; none of it is run time"));
+        let steps = steps.map(|(name, at)| format!("{name} {}", span(at.seconds()))).join(", ");
+        print_stderr(&format!("the server is ready: {steps}; none of it is run time"));
     }
 }
 
@@ -184,7 +184,7 @@ fn undecidable(specs: &Specs, sight: ObservedSources) {
 }
 
 /// Learns how the server counts tokens; where that fails, lengths are estimated and marked as such.
-async fn counted<W: Wire>(
+async fn count_tokens<W: Wire>(
     specs: &Specs,
     environment: &Environment<W>,
     server: &ArrivedServer,
@@ -199,7 +199,7 @@ async fn counted<W: Wire>(
     };
     let ready = specs.scenario.limits.ready;
     let waiting = waiting(environment, ready);
-    let patience = Patience::new(timeline, timeline.now().after(ready), &waiting);
+    let patience = RetryPolicy::new(timeline, timeline.now().after(ready), &waiting);
     let (abilities, model) = (&server.abilities, server.model.id.as_str());
     let counted = Counted { wire, timeline, patience: &patience, abilities, model };
     match fit_prompts(&counted, &specs.plan, &progress).await {
@@ -228,12 +228,12 @@ fn before<W: Wire>(
     seen: Vec<Statement>,
     fitted: Vec<Fitted>,
 ) -> Vec<(At, Fact)> {
-    let rung = |name: &str| Fact::Target(TargetFact::ready(name));
+    let step = |name: &str| Fact::Target(TargetFact::ready(name));
     let mut facts = heard;
     facts.extend([
-        (server.port, rung("port")),
-        (server.listed, rung("model")),
-        (server.first_token, rung("first_token")),
+        (server.port, step("port")),
+        (server.listed, step("model")),
+        (server.first_token, step("first_token")),
     ]);
     if specs.simulated && specs.scenario.gives_orders() {
         let words = "longhaul's own simulated server";
@@ -304,7 +304,7 @@ fn never_ready<W: Wire>(
         ClosedBecause::NeverAnswered
     };
     let closed = Closed { because, note };
-    let (heard, log) = startup.heard_so_far();
+    let (heard, log) = startup.take_facts();
     let mut before = vec![(At::ZERO, environment.opened(specs.simulated))];
     before.extend(heard);
     before.push((environment.timeline.now(), Fact::Closed(closed.clone())));

@@ -4,7 +4,7 @@
 use std::io::IsTerminal;
 use std::rc::Rc;
 
-use crate::analysis::{Fold, Pass1, RunDescription};
+use crate::analysis::{CalendarFold, Fold, RunDescription};
 use crate::command::{print_stderr, rewrite_line};
 use crate::fact::{Entry, Fact, PAUSE, TargetWord};
 use crate::measure::Measure;
@@ -39,7 +39,7 @@ pub(crate) struct Screen {
 struct OnFail {
     stopper: Rc<Stopper>,
     asked: RunDescription,
-    first: Pass1,
+    first: CalendarFold,
     fold: Fold,
     judged: At,
     told: bool,
@@ -141,7 +141,7 @@ impl Watcher for Screen {
 
 impl OnFail {
     fn new(stopper: Rc<Stopper>, asked: RunDescription) -> OnFail {
-        let first = Pass1::new();
+        let first = CalendarFold::new();
         let fold = Fold::new(&asked, first.finish());
         OnFail { stopper, asked, first, fold, judged: At::ZERO, told: false }
     }
@@ -156,8 +156,9 @@ impl OnFail {
         let analysis = self.fold.finish_with(self.first.finish());
         let verdict = verdict::judge(&self.asked.contract, &analysis);
         // A 95 % interval that is tested repeatedly no longer covers 95 %.
-        let ends_it =
-            |gate: &&GateResult| gate.word == verdict::Word::Fail && gate.measure != Measure::Mtbf;
+        let ends_it = |gate: &&GateResult| {
+            gate.word == verdict::VerdictWord::Fail && gate.measure != Measure::Mtbf
+        };
         let broken = verdict.gates.iter().find(ends_it);
         if let Some(gate) = broken {
             self.told = true;

@@ -10,7 +10,7 @@ use crate::journal;
 use crate::plan::forecast::{Forecast, forecast};
 use crate::plan::{Bounds, Plan, Rates};
 use crate::secret::Secrets;
-use crate::sim::ailment::outlook::Outlook;
+use crate::sim::ailment::outlook::PredictionInputs;
 use crate::sim::{Ailment, Setup};
 use crate::spec::{Profile, Recipe, Scenario};
 
@@ -85,7 +85,7 @@ impl Specs {
 
     /// Lists ailments that the run will not observe, each with the reason.
     pub(crate) fn unseen_ailments(&self) -> Vec<String> {
-        let outlook = Outlook {
+        let outlook = PredictionInputs {
             texts: &self.options.ailments,
             ailments: &self.ailments,
             setup: self.setup(),

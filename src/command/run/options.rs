@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::command::drive::{DriveOptions, RepeatCommand, Specs, vacant};
-use crate::command::inputs::FLAGSHIP;
+use crate::command::inputs::DEFAULT_RECIPE;
 use crate::command::sim::{no_profile, of_the_server};
 use crate::error::Mistake;
 use crate::spec::Scenario;
@@ -87,7 +87,7 @@ impl RunOptions {
         }
         let reading = match server.target.start {
             Some(StartMethod::Sparkrun) => inputs.handed_on()?,
-            _ => inputs.reading(simulated.then_some(FLAGSHIP))?,
+            _ => inputs.reading(simulated.then_some(DEFAULT_RECIPE))?,
         };
         let recipe = reading.as_ref().map(|reading| reading.recipe.clone());
         if let Some(reading) = reading.filter(|_| server.target.start.is_some()) {
@@ -216,19 +216,19 @@ mod tests {
             ("nothing", |_| ()),
             ("an endpoint", endpoint),
             ("--simulate", |it| it.simulate = true),
-            ("a recipe alone", |it| it.drive.inputs.recipe = Some(FLAGSHIP.to_owned())),
+            ("a recipe alone", |it| it.drive.inputs.recipe = Some(DEFAULT_RECIPE.to_owned())),
             ("a scenario alone", |it| it.drive.inputs.scenario = Some("short".to_owned())),
             ("a recipe, simulated", |it| {
-                it.drive.inputs.recipe = Some(FLAGSHIP.to_owned());
+                it.drive.inputs.recipe = Some(DEFAULT_RECIPE.to_owned());
                 it.simulate = true;
             }),
             ("a recipe to start", |it| {
-                it.drive.inputs.recipe = Some(FLAGSHIP.to_owned());
+                it.drive.inputs.recipe = Some(DEFAULT_RECIPE.to_owned());
                 it.server.target.start = Some(StartMethod::Process);
             }),
             ("a recipe to start, and its address", |it| {
                 endpoint(it);
-                it.drive.inputs.recipe = Some(FLAGSHIP.to_owned());
+                it.drive.inputs.recipe = Some(DEFAULT_RECIPE.to_owned());
                 it.server.target.start = Some(StartMethod::Process);
             }),
             ("everything that is asked for again", |it| {

@@ -16,14 +16,14 @@ use crate::journal::manifest::{Anchor, RunNode};
 use crate::observe::{host_sensors, is_local, this_machine};
 use crate::plan::forecast::ObservedSources;
 use crate::run::stop::Stop;
-use crate::target::Remains;
+use crate::target::Leftovers;
 use crate::target::launch::Launch;
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Sensor, ServerPid, Target};
 
 /// Limit of the time to end what longhaul started: stop, kill, remove.
-const PUT_AWAY_US: u64 = 300_000_000;
+const STOP_WAIT_US: u64 = 300_000_000;
 
 /// Server that runs or is starting.
 pub(super) struct Started {
@@ -38,7 +38,7 @@ pub(super) struct Started {
 /// Task of a target, which outlives the run's handle.
 pub(super) struct Leftover {
     /// Completes when everything that longhaul started is gone.
-    task: JoinHandle<Remains>,
+    task: JoinHandle<Leftovers>,
     timeline: Timeline,
     /// Whether longhaul started the server.
     starts: bool,
@@ -66,7 +66,7 @@ pub(super) async fn start(
     tokio::task::yield_now().await;
     let launch =
         Launch { options: &options.target, timeline, address: &address, tell: print_stderr };
-    let (launched, added) = unless_stopped(stop, launch.launched(&server_pid)).await?;
+    let (launched, added) = unless_stopped(stop, launch.start_server(&server_pid)).await?;
     let starts = options.target.start.is_some();
     let target: Box<dyn Target> = match &sim {
         Some(sim) => Box::new(sim.target(timeline)),
@@ -123,11 +123,11 @@ fn sensors(
 
 impl Leftover {
     /// Waits, up to a limit, until everything that longhaul started is gone.
-    pub(super) async fn put_away(self) {
+    pub(super) async fn stop_all(self) {
         if self.starts && !self.task.is_finished() {
             print_stderr("the server that longhaul started is being ended");
         }
-        let deadline = At(self.timeline.now().0 + PUT_AWAY_US);
+        let deadline = At(self.timeline.now().0 + STOP_WAIT_US);
         match self.timeline.before(deadline, self.task).await {
             None => print_stderr("warning: it did not end in time and may still be there"),
             Some(Ok(Some(why))) => print_stderr(&format!("warning: {why}")),

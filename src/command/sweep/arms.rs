@@ -11,7 +11,7 @@ use crate::spec::SpecFile;
 use crate::spec::recipe::diff::{Difference, between};
 use crate::spec::recipe::vary::arms::{self as asked, BASE};
 use crate::spec::recipe::vary::{Change, varied};
-use crate::spec::recipe::{How, ReadRecipe};
+use crate::spec::recipe::{ReadRecipe, RenderMethod};
 
 /// Limit of a file name.
 const FILE_CHARS_MAX: usize = 48;
@@ -43,7 +43,7 @@ impl Arm {
 
     /// Returns the name of its file.
     pub(super) fn file(&self) -> String {
-        let end = if self.reading.how == How::AsItStands { "sh" } else { "yaml" };
+        let end = if self.reading.how == RenderMethod::AsItStands { "sh" } else { "yaml" };
         format!("arms/{}.{end}", self.slug)
     }
 }

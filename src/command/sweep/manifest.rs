@@ -31,17 +31,17 @@ struct SweepManifest {
     simulated: bool,
     /// Question of every start: the same for all of them.
     asked: Value,
-    arms: Vec<PaperArm>,
+    arms: Vec<ManifestArm>,
     starts: u32,
     /// Command line that repeats or continues the sweep.
     again: String,
     /// Completed runs, for people and scripts; read from the run folders.
-    runs: Vec<PaperRun>,
+    runs: Vec<ManifestRun>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-struct PaperArm {
+struct ManifestArm {
     name: String,
     file: String,
     sha256: String,
@@ -50,7 +50,7 @@ struct PaperArm {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-struct PaperRun {
+struct ManifestRun {
     arm: String,
     start: u32,
     folder: String,
@@ -64,7 +64,7 @@ struct PaperRun {
 /// # Errors
 /// The folder belongs to another sweep, or cannot be written.
 pub(super) fn claim(folder: &Path, options: &SweepOptions, arms: &[Arm]) -> Result<(), Mistake> {
-    let paper = paper(folder, options, arms)?;
+    let paper = new_manifest(folder, options, arms)?;
     let place = folder.display().to_string();
     if let Ok(text) = fs::read_to_string(folder.join(NAME)) {
         let known: SweepManifest = serde_json::from_str(&text)
@@ -130,7 +130,11 @@ fn same(known: &SweepManifest, now: &SweepManifest, place: &str) -> Result<(), M
         .hint("a new folder with -o"))
 }
 
-fn paper(folder: &Path, options: &SweepOptions, arms: &[Arm]) -> Result<SweepManifest, Mistake> {
+fn new_manifest(
+    folder: &Path,
+    options: &SweepOptions,
+    arms: &[Arm],
+) -> Result<SweepManifest, Mistake> {
     let drive = &options.run.drive;
     let scenario = drive.inputs.scenario(super::SCENARIO)?;
     let profile = if options.simulates() {
@@ -150,7 +154,7 @@ fn paper(folder: &Path, options: &SweepOptions, arms: &[Arm]) -> Result<SweepMan
         "model": drive.model,
         "stop_on_fail": drive.stop_on_fail,
     });
-    let arm = |arm: &Arm| PaperArm {
+    let arm = |arm: &Arm| ManifestArm {
         name: arm.name.clone(),
         file: arm.file(),
         sha256: sha256(arm.text().as_bytes()),
@@ -177,8 +181,8 @@ fn paper(folder: &Path, options: &SweepOptions, arms: &[Arm]) -> Result<SweepMan
 /// # Errors
 /// The file cannot be written.
 pub(super) fn update(sweep: &Sweep) -> Result<(), Mistake> {
-    let mut paper = paper(&sweep.folder, &sweep.options, &sweep.arms)?;
-    let run = |run: &super::Run| PaperRun {
+    let mut paper = new_manifest(&sweep.folder, &sweep.options, &sweep.arms)?;
+    let run = |run: &super::Run| ManifestRun {
         arm: sweep.arms[run.turn.arm].name.clone(),
         start: run.turn.start,
         folder: sweep.run_name(run.turn),

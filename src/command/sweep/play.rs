@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{Sweep, outcomes};
 use crate::command::drive::{Driven, NoRun};
 use crate::command::rehearse;
-use crate::command::report::{self, Judged};
+use crate::command::report::{self, JudgedRun};
 use crate::command::run::{self, RunOptions};
 use crate::digest::sha256;
 use crate::error::Mistake;
@@ -14,7 +14,7 @@ use crate::fact::ClosedBecause;
 use crate::journal::{self, Manifest, manifest};
 use crate::rng::Rng;
 use crate::sweep::{Outcome, Turn};
-use crate::verdict::Word;
+use crate::verdict::VerdictWord;
 
 /// Address of the servers' seeds below the sweep's seed.
 const SERVER: u64 = 0x5E;
@@ -26,7 +26,7 @@ pub(super) struct Run {
     pub folder: PathBuf,
     /// Whether its server came up.
     pub outcome: Outcome,
-    pub word: Word,
+    pub word: VerdictWord,
     /// Reason for its end, or for a failed start, in words.
     pub note: String,
 }
@@ -91,7 +91,7 @@ pub(super) fn look(sweep: &Sweep, turn: Turn) -> Result<Option<Run>, Mistake> {
     let folder = sweep.run_folder(turn);
     // Without a readable manifest it is no run, whatever it holds.
     let Ok(manifest) = journal::reader::read_manifest(&folder) else { return Ok(None) };
-    if let Some(what) = stray(sweep, turn, &manifest) {
+    if let Some(what) = mismatch(sweep, turn, &manifest) {
         let place = sweep.run_name(turn);
         return Err(Mistake::new(format!(
             "`{place}` holds a run that is none of this sweep's: {what}"
@@ -104,7 +104,7 @@ pub(super) fn look(sweep: &Sweep, turn: Turn) -> Result<Option<Run>, Mistake> {
 }
 
 /// Returns what distinguishes a run from the run of a turn, if anything.
-fn stray(sweep: &Sweep, turn: Turn, manifest: &Manifest) -> Option<&'static str> {
+fn mismatch(sweep: &Sweep, turn: Turn, manifest: &Manifest) -> Option<&'static str> {
     let arm = &sweep.arms[turn.arm];
     let inputs = &sweep.options.run.drive.inputs;
     let own = manifest::SweepPosition { arm: arm.name.clone(), start: turn.start };
@@ -119,7 +119,7 @@ fn stray(sweep: &Sweep, turn: Turn, manifest: &Manifest) -> Option<&'static str>
     parts.into_iter().find(|(_, is_own)| !is_own).map(|(what, _)| what)
 }
 
-fn found(turn: Turn, folder: PathBuf, judged: &Judged) -> Option<Run> {
+fn found(turn: Turn, folder: PathBuf, judged: &JudgedRun) -> Option<Run> {
     let is_whole = judged.asked.told.missing_seqs == 0 && judged.asked.told.torn.is_empty();
     let (_, closed) = judged.analysis.calendar.closed().filter(|_| is_whole)?;
     let outcome = match closed.because {

@@ -11,7 +11,7 @@ use super::index::{Index, Nth};
 /// Bounds on the prefill rate of a prompt behind a context, with the context counted in, relative
 /// to the rate of the context alone. Within them the context was read again. A cache hit would at
 /// least double the rate, where the context is not shorter than the prompt.
-const AS_FAST: std::ops::RangeInclusive<f64> = 0.75..=1.5;
+const SAME_SPEED: std::ops::RangeInclusive<f64> = 0.75..=1.5;
 
 /// Share of the peak, and of the streams' own rates, below which the total is dominated by waiting.
 const FAR_UNDER: f64 = 0.7;
@@ -80,7 +80,7 @@ fn read_again(index: &Index, row: &ArenaRow, nth: Nth) -> Option<BTreeMap<Column
     let both = row.depth as f64 + prompt as f64;
     let factor = both / prompt as f64;
     let total = row.mean(Column::Ts)? * factor;
-    if !AS_FAST.contains(&(total / context)) {
+    if !SAME_SPEED.contains(&(total / context)) {
         return None;
     }
     let after = row.mean(Column::Ttfr).map(|ms| format!(", first frame after {}", span(ms / 1e3)));

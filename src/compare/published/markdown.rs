@@ -46,7 +46,7 @@ pub(super) fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
                 is_found |= matches!(place, LineContext::Under(_));
             }
             LineContext::Foreign => {}
-            LineContext::Under(_) if cells.iter().all(|cell| is_ruler(cell)) => {}
+            LineContext::Under(_) if cells.iter().all(|cell| is_separator_row(cell)) => {}
             LineContext::Under(fields) => {
                 row(&mut table, fields, &cells).map_err(|why| wrong(origin, line, why))?;
             }
@@ -82,7 +82,7 @@ fn under(cells: &[&str]) -> Result<LineContext, String> {
 }
 
 /// Whether a cell belongs to the line below the headings.
-fn is_ruler(cell: &str) -> bool {
+fn is_separator_row(cell: &str) -> bool {
     cell.contains('-') && cell.chars().all(|c| matches!(c, '-' | ':'))
 }
 

@@ -10,18 +10,18 @@ use crate::spec::recipe::{ReadOptions, read_as};
 fn different_loads_are_refused_and_forced_ones_are_marked() {
     let mut other = side("b", &SAME);
     for start in &mut other {
-        start.alike.seed = 9;
+        start.load_identity.seed = 9;
     }
     let wrong = compare(&side("a", &A), &other, &CompareTerms::default()).unwrap_err();
     assert_snapshot!(wrong, @"
-        error: the two were not asked the same: seed
+        error: the two runs did not get the same requests: seed
            at: a-0: short, seed 1 · b-0: short, seed 9
           try: run both with the same scenario, flags and seed
           try: --force compares where they overlap, and marks it
     ");
     let mut refused = side("c", &SAME);
     for start in &mut refused {
-        start.alike.no_system_role = true;
+        start.load_identity.no_system_role = true;
     }
     let wrong = compare(&side("a", &A), &refused, &CompareTerms::default()).unwrap_err();
     assert!(wrong.to_string().contains("not asked the same: system role"), "{wrong}");
@@ -30,7 +30,8 @@ fn different_loads_are_refused_and_forced_ones_are_marked() {
     assert_eq!(forced.differs.forced, ["seed"]);
     let mut gated = side("a", &A);
     for start in &mut gated {
-        start.gates = vec![("errors: 1%".to_owned(), crate::verdict::Word::Pass, String::new())];
+        start.gates =
+            vec![("errors: 1%".to_owned(), crate::verdict::VerdictWord::Pass, String::new())];
     }
     let forced = compare(&gated, &other, &terms).unwrap();
     assert_eq!(forced.decision.exit, Exit::Pass, "a gate that the other was never asked");
@@ -99,13 +100,14 @@ fn a_start_that_never_came_up_is_of_the_same_load_though_nothing_was_fitted_to_i
     starts[0].values.clear();
     (starts[0].never_ready, starts[0].failed_starts) =
         (Some("the KV cache is too small".to_owned()), 1);
-    (starts[0].alike.plan, starts[0].alike.fit) = ("unknown".to_owned(), "unknown".to_owned());
+    (starts[0].load_identity.plan, starts[0].load_identity.fit) =
+        ("unknown".to_owned(), "unknown".to_owned());
     let comparison = compared(&side("a", &A), &starts);
     assert_eq!(comparison.decision.exit, Exit::Fail, "{:?}", comparison.decision);
-    starts[0].alike.seed = 7;
+    starts[0].load_identity.seed = 7;
     let wrong = compare(&side("a", &A), &starts, &CompareTerms::default()).unwrap_err();
     assert_snapshot!(wrong, @"
-        error: the two were not asked the same: seed
+        error: the two runs did not get the same requests: seed
            at: a-0: short, seed 1 · b-0: short, seed 7
           try: run both with the same scenario, flags and seed
           try: --force compares where they overlap, and marks it
@@ -137,7 +139,7 @@ fn a_run_counts_once_on_whichever_side_and_in_a_floor() {
 fn runs_against_one_living_server_are_one_start() {
     let born = |mut starts: Vec<Start>, at: &str| {
         for start in &mut starts {
-            start.born = Some(at.to_owned());
+            start.server_start_id = Some(at.to_owned());
         }
         starts
     };
@@ -157,7 +159,7 @@ fn runs_against_one_living_server_are_one_start() {
 
 #[test]
 fn where_nobody_knows_when_servers_were_started_that_is_said() {
-    let without = |start| Start { born: None, ..start };
+    let without = |start| Start { server_start_id: None, ..start };
     let unborn: Vec<Start> = side("a", &A).into_iter().map(without).collect();
     let differs = compared(&unborn, &side("b", &SAME)).differs;
     assert_eq!(differs.starts, ["whether 6 runs of the base are of 6 server starts is not known"]);

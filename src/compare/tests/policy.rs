@@ -56,7 +56,7 @@ fn a_start_that_fails_is_news() {
 
 #[test]
 fn a_gate_that_the_base_held_and_the_candidate_broke_is_a_policy() {
-    use crate::verdict::Word::{Fail, Pass};
+    use crate::verdict::VerdictWord::{Fail, Pass};
     let with = |word| {
         let mut starts = side("x", &SAME);
         for start in &mut starts {
@@ -87,7 +87,7 @@ fn found<'a>(policies: &'a [Policy], name: &str) -> &'a Policy {
 }
 
 /// Returns a side whose runs have this gate, each with one of these words.
-fn gated(name: &str, words: &[crate::verdict::Word]) -> Vec<Start> {
+fn gated(name: &str, words: &[crate::verdict::VerdictWord]) -> Vec<Start> {
     let mut starts = side(name, &SAME[..words.len()]);
     for (start, word) in starts.iter_mut().zip(words) {
         start.gates = vec![("ttft_p95: 2s".to_owned(), *word, "too few".to_owned())];
@@ -142,8 +142,8 @@ fn three_in_ten_that_fail_are_no_equivalent_candidate_and_a_few_by_chance_are() 
 
 #[test]
 fn a_gate_that_the_base_showed_and_the_candidate_does_not_is_not_observed() {
-    use crate::verdict::Word::{Fail, Inconclusive, Pass};
-    let last = |base: &[crate::verdict::Word], candidate: &[crate::verdict::Word]| {
+    use crate::verdict::VerdictWord::{Fail, Inconclusive, Pass};
+    let last = |base: &[crate::verdict::VerdictWord], candidate: &[crate::verdict::VerdictWord]| {
         let policies = policy::policies(&gated("a", base), &gated("b", candidate));
         policies.into_iter().find(|policy| policy.name == "ttft_p95: 2s").map(|it| it.word)
     };
@@ -158,7 +158,7 @@ fn a_gate_that_the_base_showed_and_the_candidate_does_not_is_not_observed() {
 
 #[test]
 fn what_the_runs_came_to_by_themselves_is_counted() {
-    use crate::verdict::Word::{Fail, Pass};
+    use crate::verdict::VerdictWord::{Fail, Pass};
     let mut starts = side("b", &SAME);
     starts[0].verdict = Fail;
     let verdicts = compared(&side("a", &A), &starts).verdicts;
@@ -203,7 +203,7 @@ fn a_hang_where_the_base_could_not_see_one_is_not_called_new() {
     let mut hung = side("b", &SAME);
     hung[0].events[2].seen = 1;
     let decision = compared(&blind, &hung).decision;
-    let why = "hangs unknown → 1: in the base nobody could see it";
+    let why = "hangs unknown → 1: in the base it could not be observed";
     assert_eq!((decision.because[0].words.as_str(), decision.exit), (why, Exit::Fail));
 }
 

@@ -82,7 +82,7 @@ pub(crate) const CONSEQUENCES: &[Signature] = &[
 ];
 
 /// Startup stages.
-pub(crate) const WAY_UP: &[Signature] = &[
+pub(crate) const STARTUP: &[Signature] = &[
     server(
         "llama_weights_begin",
         &["load_model: loading model '"],

@@ -103,7 +103,7 @@ pub(crate) const CONSEQUENCES: &[Signature] = &[
 ];
 
 /// Startup stages.
-pub(crate) const WAY_UP: &[Signature] = &[
+pub(crate) const STARTUP: &[Signature] = &[
     server(
         "sglang_weights_begin",
         &["load weight begin."],

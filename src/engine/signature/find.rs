@@ -40,7 +40,7 @@ pub(crate) fn classify(log: LogSource, line: &str) -> Option<&'static Signature>
     if server && ECHOES.iter().any(|words| has(words)) {
         return None;
     }
-    let calm = server && is_calm(beginning(line, LEVEL_WITHIN_BYTES));
+    let calm = server && is_info_or_debug(beginning(line, LEVEL_WITHIN_BYTES));
     rows(log).find(|signature| !(calm && signature.meaning.is_bad()) && has(signature.words))
 }
 
@@ -63,7 +63,7 @@ fn has_in_order(text: &str, words: &[&str]) -> bool {
 
 /// Whether the line's level is information or lower. Python's loggers write the level as a word,
 /// llama.cpp as a letter after its timestamp.
-fn is_calm(head: &str) -> bool {
+fn is_info_or_debug(head: &str) -> bool {
     let mut words = head.split_ascii_whitespace();
     let clock = words.next().is_some_and(|first| first.contains('.') && is_clock(first));
     if clock && let Some(level @ ("I" | "D" | "W" | "E")) = words.next() {

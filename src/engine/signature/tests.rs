@@ -46,7 +46,7 @@ fn every_name_stands_in_the_documentation_with_its_meaning() {
 /// Returns the documentation's words for a meaning.
 fn means(meaning: Meaning) -> String {
     match meaning {
-        Meaning::Progress(rung) => format!("on the way up: {rung}"),
+        Meaning::Progress(step) => format!("on the way up: {step}"),
         Meaning::StartFailed(why) => format!("does not start: {why}"),
         Meaning::DriverOom => "out of memory: engine, libraries or driver".to_owned(),
         Meaning::KernelOom => "out of memory: the kernel killed".to_owned(),

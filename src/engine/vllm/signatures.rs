@@ -369,7 +369,7 @@ pub(crate) const CONSEQUENCES: &[Signature] = &[
 ];
 
 /// Startup stages, and what the engine reports on the way.
-pub(crate) const WAY_UP: &[Signature] = &[
+pub(crate) const STARTUP: &[Signature] = &[
     server(
         "engine_begins",
         &["initializing a v1 llm engine"],

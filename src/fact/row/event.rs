@@ -68,8 +68,8 @@ fn words(fact: &Fact) -> (String, String) {
             (seen.subject.clone(), if seen.differs { "differs" } else { "" }.to_owned())
         }
         Fact::Target(target) => {
-            let rung = target.rung.as_deref().map(|rung| format!(" {rung}")).unwrap_or_default();
-            (word_of(&target.word) + &rung, target.evidence.clone())
+            let step = target.step.as_deref().map(|step| format!(" {step}")).unwrap_or_default();
+            (word_of(&target.word) + &step, target.evidence.clone())
         }
         Fact::Action(action) => (action.what.clone(), action.note.clone()),
         Fact::Issued(issued) => (issued.phase.word().to_owned(), String::new()),

@@ -8,8 +8,8 @@ use super::*;
 use crate::escape::one_line;
 use crate::fact::{
     Action, Batch, Cell, Class, Clock, Closed, ClosedBecause, Ended, Exited, Fault, FaultKind,
-    Fitted, GapKind, Gaps, Group, Issued, Load, Missed, MissedReason, Opened, Phase, PhaseBegan,
-    Reading, Request, Said, Severity, Source, Stage, Statement, TargetFact, TargetWord,
+    Fitted, GapKind, Gaps, Group, Load, Missed, MissedReason, Opened, Phase, PhaseBegan, Reading,
+    Request, SentSlots, Severity, SignatureMatch, Source, Stage, Statement, TargetFact, TargetWord,
 };
 use crate::unit::At;
 
@@ -132,7 +132,8 @@ fn what_longhaul_is_and_did() -> impl Strategy<Value = Fact> {
             what,
             note
         })),
-        (phase(), any::<Vec<u64>>()).prop_map(|(phase, next)| Fact::Issued(Issued { phase, next })),
+        (phase(), any::<Vec<u64>>())
+            .prop_map(|(phase, next)| Fact::Issued(SentSlots { phase, next })),
         (any::<u64>(), any::<i64>())
             .prop_map(|(wall_us, drift_us)| Fact::Clock(Clock { wall_us, drift_us })),
         (kind, text(), any::<bool>()).prop_map(|(kind, why, fatal)| Fact::Fault(Fault {
@@ -168,8 +169,8 @@ fn what_was_seen() -> impl Strategy<Value = Fact> {
             }
         ),
         (word, of(text()), of(at()), text(), of(exited()), of(any::<u64>())).prop_map(
-            |(word, rung, since, evidence, exit, action)| {
-                Fact::Target(TargetFact { word, rung, since, evidence, exit, action })
+            |(word, step, since, evidence, exit, action)| {
+                Fact::Target(TargetFact { word, step, since, evidence, exit, action })
             }
         ),
         (kind, phase(), group(workload), at(), any::<u64>(), text()).prop_map(
@@ -183,7 +184,7 @@ fn what_was_seen() -> impl Strategy<Value = Fact> {
             }
         ),
         (source(), text(), severity, text()).prop_map(|(source, signature, severity, line)| {
-            Fact::Said(Said { source, signature, severity, line })
+            Fact::Said(SignatureMatch { source, signature, severity, line })
         }),
         (source(), line(), line(), any::<u64>(), [float(), float(), float(), float()]).prop_map(
             |(source, instance, name, n, [min, mean, max, last])| {

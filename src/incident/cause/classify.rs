@@ -19,25 +19,26 @@ pub(super) fn classify(marks: &[ShownMark]) -> (Cause, Confidence) {
             || first_bad.is_none_or(|bad| shown.at.0 <= bad.saturating_add(SKEW_US))
     };
     // Nor is an order the cause when the process that it started exited by itself.
-    let drilled = !died_anew(marks);
-    let counts = |shown: &ShownMark| in_time(shown) && (shown.mark != Mark::Ordered || drilled);
+    let drilled = !died_after_restart(marks);
+    let counts =
+        |shown: &ShownMark| in_time(shown) && (shown.mark != Mark::OrderedByLonghaul || drilled);
     let has = |mark: Mark| marks.iter().any(|shown| shown.mark == mark && counts(shown));
     let dies = has(Mark::Exited) || has(Mark::Restarted);
     // The order is: actions from outside, then memory, then the GPU, then the engine.
     let rules = [
         (Mark::Rebooted, Cause::HostReboot, Certain),
-        (Mark::Ordered, Cause::Own, Certain),
+        (Mark::OrderedByLonghaul, Cause::Own, Certain),
         // The kernel's count for the whole machine rises too, so this rule comes first.
         (Mark::CgroupOom, Cause::CgroupOom, Certain),
         (Mark::KernelOomLine, Cause::KernelOom, Certain),
-        (Mark::Operated, Cause::Operator, Certain),
+        (Mark::OperatorAction, Cause::Operator, Certain),
         // The kill may be that of another process, where no process of the server ended.
         (Mark::KernelKill, Cause::KernelOom, if dies { Likely } else { Guess }),
         (Mark::UserspaceKill, Cause::UserspaceKiller, Certain),
         (Mark::DriverOom, Cause::DriverOom, Certain),
         (Mark::AnsweredOom, Cause::DriverOom, Likely),
         (Mark::GpuFault, Cause::GpuFault, Likely),
-        (Mark::Asked, Cause::Operator, Likely),
+        (Mark::ShutdownRequested, Cause::Operator, Likely),
         (Mark::EngineDead, Cause::EngineCrash, Certain),
         (Mark::Exited, Cause::EngineCrash, Likely),
         // A stop by an operator looks the same over HTTP.
@@ -56,7 +57,7 @@ pub(super) fn classify(marks: &[ShownMark]) -> (Cause, Confidence) {
 /// Returns the kinds of the incident, the gravest first.
 pub(super) fn kinds(marks: &[ShownMark], cause: Cause, came_back: bool) -> Vec<IncidentKind> {
     let has = |of: &[Mark]| marks.iter().any(|shown| of.contains(&shown.mark));
-    let away = has(&[Mark::Away, Mark::Exited, Mark::Ordered, Mark::Rebooted]);
+    let away = has(&[Mark::Away, Mark::Exited, Mark::OrderedByLonghaul, Mark::Rebooted]);
     let died = has(&[Mark::Exited, Mark::Rebooted, Mark::Restarted, Mark::EngineDead])
         || away && has(&[Mark::Broke, Mark::AnsweredDead]);
     let oom = [
@@ -84,11 +85,12 @@ pub(super) fn kinds(marks: &[ShownMark], cause: Cause, came_back: bool) -> Vec<I
 
 /// Returns the marks without the exit that longhaul's repair caused: a restart that repairs an
 /// incident is no crash. An exit after the following start is a crash again.
-pub(super) fn before_the_cure(marks: &[ShownMark]) -> Vec<ShownMark> {
-    let Some(back) = first(marks, Mark::Remedied) else { return marks.to_vec() };
+pub(super) fn before_repair(marks: &[ShownMark]) -> Vec<ShownMark> {
+    let Some(back) = first(marks, Mark::RepairOrdered) else { return marks.to_vec() };
     let starts = marks.iter().filter(|shown| shown.mark == Mark::Started && shown.at >= back);
     let begun = starts.map(|shown| shown.at).min();
-    let ends = [Mark::Exited, Mark::Broke, Mark::AnsweredDead, Mark::Restarted, Mark::Asked];
+    let ends =
+        [Mark::Exited, Mark::Broke, Mark::AnsweredDead, Mark::Restarted, Mark::ShutdownRequested];
     let is_of_it = |shown: &&ShownMark| {
         shown.at < back
             || !ends.contains(&shown.mark)
@@ -98,7 +100,7 @@ pub(super) fn before_the_cure(marks: &[ShownMark]) -> Vec<ShownMark> {
 }
 
 /// Whether a process that longhaul had started ended by itself.
-fn died_anew(marks: &[ShownMark]) -> bool {
+fn died_after_restart(marks: &[ShownMark]) -> bool {
     let begun = first(marks, Mark::Started);
     begun.is_some_and(|begun| {
         marks.iter().any(|shown| shown.mark == Mark::Exited && shown.at > begun)

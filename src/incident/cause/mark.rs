@@ -6,8 +6,8 @@ use super::WORDS_CHARS_MAX;
 use crate::engine::signature::{self, Meaning};
 use crate::escape::one_line;
 use crate::fact::{
-    Ended, Entry, Fact, MissedReason, Reading, Request, Said, Seq, Source, Stage, TargetFact,
-    TargetWord,
+    Ended, Entry, Fact, MissedReason, Reading, Request, Seq, SignatureMatch, Source, Stage,
+    TargetFact, TargetWord,
 };
 use crate::incident::liveness::{Sign, sign};
 use crate::series::{CGROUP_OOM_KILLS, OOM_KILLS, UP};
@@ -37,9 +37,9 @@ pub(super) enum Mark {
     /// The machine rebooted.
     Rebooted,
     /// longhaul ordered it while the server was healthy.
-    Ordered,
+    OrderedByLonghaul,
     /// An operator signalled, froze or stopped it through the container engine.
-    Operated,
+    OperatorAction,
     /// A kernel line: the machine ran out of memory and the kernel killed a process.
     KernelOomLine,
     /// The kernel killed at the cgroup's limit: a line, a counter, or the container engine.
@@ -57,7 +57,7 @@ pub(super) enum Mark {
     /// The server log reports that the engine is dead.
     EngineDead,
     /// The server log reports a request to shut down.
-    Asked,
+    ShutdownRequested,
     Hung,
     /// An answer reports that the engine is dead.
     AnsweredDead,
@@ -80,7 +80,7 @@ pub(super) enum Mark {
     /// The server answered again.
     Back,
     /// longhaul ordered it during an incident, to repair the server.
-    Remedied,
+    RepairOrdered,
 }
 
 impl Mark {
@@ -99,17 +99,17 @@ impl Mark {
 
     /// Whether the mark is an order or a request to end the server.
     pub(super) fn is_asked(self) -> bool {
-        matches!(self, Mark::Ordered | Mark::Operated | Mark::Asked)
+        matches!(self, Mark::OrderedByLonghaul | Mark::OperatorAction | Mark::ShutdownRequested)
     }
 
     /// Whether the mark shows that something is wrong already.
     pub(super) fn is_bad(self) -> bool {
-        !self.is_asked() && !matches!(self, Mark::Started | Mark::Back | Mark::Remedied)
+        !self.is_asked() && !matches!(self, Mark::Started | Mark::Back | Mark::RepairOrdered)
     }
 
     /// Whether a process ended with the mark.
     pub(super) fn is_death(self) -> bool {
-        matches!(self, Mark::Exited | Mark::Rebooted | Mark::Restarted | Mark::Ordered)
+        matches!(self, Mark::Exited | Mark::Rebooted | Mark::Restarted | Mark::OrderedByLonghaul)
     }
 }
 
@@ -177,7 +177,7 @@ pub(super) fn of(entry: &Entry, counters: &mut Counters) -> Option<ShownMark> {
     }
 }
 
-fn of_line(entry: &Entry, said: &Said) -> Option<ShownMark> {
+fn of_line(entry: &Entry, said: &SignatureMatch) -> Option<ShownMark> {
     let meaning = signature::named(&said.signature).map(|signature| signature.meaning);
     let mark = match meaning {
         Some(Meaning::KernelOom) => Mark::KernelOomLine,
@@ -186,7 +186,7 @@ fn of_line(entry: &Entry, said: &Said) -> Option<ShownMark> {
         Some(Meaning::DriverOom) => Mark::DriverOom,
         Some(Meaning::GpuFault) => Mark::GpuFault,
         Some(Meaning::EngineDead) => Mark::EngineDead,
-        Some(Meaning::Asked) => Mark::Asked,
+        Some(Meaning::Asked) => Mark::ShutdownRequested,
         // A journal of another version may have labels that this one does not know.
         None if says_oom(&said.line) => Mark::DriverOom,
         _ => return None,
@@ -200,9 +200,9 @@ fn of_target(entry: &Entry, target: &TargetFact) -> Option<ShownMark> {
         TargetWord::OutOfMemory => Mark::CgroupOom,
         TargetWord::Exited if oom_killed => Mark::CgroupOom,
         TargetWord::Signalled if target.action.is_none() && ends_or_freezes(target) => {
-            Mark::Operated
+            Mark::OperatorAction
         }
-        TargetWord::Paused if target.action.is_none() => Mark::Operated,
+        TargetWord::Paused if target.action.is_none() => Mark::OperatorAction,
         _ => return None,
     };
     Some(ShownMark::told(mark, entry, &target.evidence))

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::fact::{Ended, Exited, Missed, MissedReason, Said, Severity, Source, Stage, Statement};
+use crate::fact::{
+    Ended, Exited, Missed, MissedReason, Severity, SignatureMatch, Source, Stage, Statement,
+};
 use crate::incident::IncidentKind;
 use crate::incident::fixture::Story;
 use crate::measure::Count;
@@ -116,7 +118,7 @@ fn exited(code: i64, oom_killed: bool) -> Fact {
 fn said(signature: &str, source: Source) -> Fact {
     let line = crate::engine::signature::named(signature).map_or("", |row| row.line).to_owned();
     let severity = Severity::Fatal;
-    Fact::Said(Said { source, signature: signature.to_owned(), severity, line })
+    Fact::Said(SignatureMatch { source, signature: signature.to_owned(), severity, line })
 }
 
 /// Returns the incident of a server that exits at second 20 with a request in flight and is back at

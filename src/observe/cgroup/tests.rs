@@ -93,7 +93,7 @@ fn the_count_of_a_process_that_was_killed_is_read_as_long_as_its_cgroup_is_there
 fn a_process_that_nobody_knows_is_a_miss() {
     let (_scratch, mut cgroup, server_pid) = machine(GROUPS_ONE, MOUNTS_ONE);
     server_pid.set(None);
-    assert_eq!(cgroup.read(At::ZERO).unwrap_err(), "nobody knows the server's process");
+    assert_eq!(cgroup.read(At::ZERO).unwrap_err(), "the server's process is not known");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn a_machine_without_the_device_is_tried_again_once_a_minute() {
     let mut log = KernelLog::new(scratch.root());
     assert_eq!(log.cadence_us(), CADENCE_US);
     assert_eq!(log.read(At(0)), Err("/dev/kmsg: no such file".to_owned()));
-    assert_eq!(log.cadence_us(), DARK_US);
+    assert_eq!(log.cadence_us(), RETRY_US);
     scratch.write(PATH, "6,1,1,-;said before\n");
     assert_eq!(values(&log.read(At(1)).unwrap()), [(LOG_LINES, 0.0)], "from now on");
     assert_eq!(log.cadence_us(), CADENCE_US);

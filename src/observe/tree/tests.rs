@@ -39,7 +39,7 @@ fn a_tree_is_counted_and_its_memory_is_told_by_title() {
     let (scratch, server_pid) = machine();
     vllm(&scratch);
     let mut tree = ServerProcesses::new(scratch.root(), server_pid.clone());
-    assert_eq!(tree.read(At(0)), Err("nobody knows the server's process".to_owned()));
+    assert_eq!(tree.read(At(0)), Err("the server's process is not known".to_owned()));
     server_pid.set(Some(100));
     let look = tree.read(At(1)).unwrap();
     assert_eq!(counts(&look), (Some(4.0), Some(0.0)), "another server's is not counted");

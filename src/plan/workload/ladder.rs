@@ -1,7 +1,7 @@
 //! Lays out the ladder: every depth × every load, in plain laps or in the order
 //! and the two phases of llama-benchy.
 
-use super::{Open, Part, Round};
+use super::{OpenLoop, PromptPart, Round};
 use crate::error::Mistake;
 use crate::fact::{Cell, Class, Load, Phase};
 use crate::plan::{Ask, Bounds, Fit, Input, Message, Plan, RoundPosition, Slot, arrivals};
@@ -124,7 +124,7 @@ impl Ladders {
         let mut samples: Vec<(Cell, Slot)> = Vec::new();
         for (index, round) in self.rounds.iter().enumerate() {
             let known = samples.iter().any(|(cell, _)| cell.is_as_long(&round.cell));
-            if !known && round.part != Part::Load && round.api == Api::Chat {
+            if !known && round.part != PromptPart::Load && round.api == Api::Chat {
                 let nth = self.slot(RoundPosition::new(1, index), 0);
                 let slot = Slot { phase: Phase::Reference, lane: 0, nth, repeat: 0 };
                 samples.push((round.cell, slot));
@@ -169,7 +169,9 @@ fn rounds(ladder: &Ladder) -> Vec<Round> {
 fn visit(ladder: &Ladder, depth: u64, load: Load) -> Vec<Round> {
     let open = match load {
         Load::Streams(_) => None,
-        Load::PerSecond(_) => Some(Open { arrivals: ladder.arrivals, requests: ladder.requests }),
+        Load::PerSecond(_) => {
+            Some(OpenLoop { arrivals: ladder.arrivals, requests: ladder.requests })
+        }
     };
     let round = |prompt, class, part| Round {
         workload: LADDER,
@@ -182,10 +184,13 @@ fn visit(ladder: &Ladder, depth: u64, load: Load) -> Vec<Round> {
     };
     match ladder.prefix {
         Prefix::TwoPhase if depth > 0 => {
-            vec![round(0, Class::Cold, Part::Load), round(ladder.prompt, Class::Warm, Part::Follow)]
+            vec![
+                round(0, Class::Cold, PromptPart::Load),
+                round(ladder.prompt, Class::Warm, PromptPart::Follow),
+            ]
         }
-        Prefix::Warm if depth > 0 => vec![round(ladder.prompt, Class::Warm, Part::Kept)],
-        _ => vec![round(ladder.prompt, Class::Cold, Part::Fresh)],
+        Prefix::Warm if depth > 0 => vec![round(ladder.prompt, Class::Warm, PromptPart::Kept)],
+        _ => vec![round(ladder.prompt, Class::Cold, PromptPart::Fresh)],
     }
 }
 
@@ -252,12 +257,12 @@ fn too_deep(ladder: &Ladder, depth: u64, longest: u64, scenario: &Scenario) -> M
 fn input(plan: &Plan, round: &Round, slot: Slot, fit: &Fit) -> Input {
     let own = [slot.phase as u64, u64::from(slot.lane), slot.nth];
     let context_address = match round.part {
-        Part::Fresh | Part::Load => mix(mix(own[0], own[1]), own[2]),
+        PromptPart::Fresh | PromptPart::Load => mix(mix(own[0], own[1]), own[2]),
         // The load round before this one had the same streams, so its slot is one less.
-        Part::Follow => mix(mix(own[0], own[1]), own[2] - 1),
+        PromptPart::Follow => mix(mix(own[0], own[1]), own[2] - 1),
         // A context per arrival would exceed any cache.
-        Part::Kept if round.open.is_some() => mix(mix(u64::MAX, 0), round.cell.depth),
-        Part::Kept => mix(mix(u64::MAX, own[1]), round.cell.depth),
+        PromptPart::Kept if round.open.is_some() => mix(mix(u64::MAX, 0), round.cell.depth),
+        PromptPart::Kept => mix(mix(u64::MAX, own[1]), round.cell.depth),
     };
     let context = (round.cell.depth > 0).then(|| {
         let rng = Rng::at(plan.seed, &[0, context_address]);

@@ -14,7 +14,7 @@ use crate::spec::scenario::Api;
 struct Body<'a> {
     model: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    messages: Option<Vec<Spoken<'a>>>,
+    messages: Option<Vec<MessageBody<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt: Option<Cow<'a, str>>,
     max_tokens: u64,
@@ -35,7 +35,7 @@ struct Body<'a> {
 }
 
 #[derive(Serialize)]
-struct Spoken<'a> {
+struct MessageBody<'a> {
     role: &'static str,
     content: Cow<'a, str>,
 }
@@ -121,14 +121,14 @@ fn joined(messages: &[Message]) -> String {
 fn said<'a>(
     ask: &'a Ask,
     abilities: &Abilities,
-) -> (Option<Vec<Spoken<'a>>>, Option<Cow<'a, str>>) {
+) -> (Option<Vec<MessageBody<'a>>>, Option<Cow<'a, str>>) {
     match (ask.api, &ask.input) {
         (Api::Chat, Input::Messages(messages)) => {
             let spoken = spoken(messages, abilities).into_iter();
-            (Some(spoken.map(|(role, content)| Spoken { role, content }).collect()), None)
+            (Some(spoken.map(|(role, content)| MessageBody { role, content }).collect()), None)
         }
         (Api::Chat, Input::Text(text)) => {
-            (Some(vec![Spoken { role: "user", content: Cow::Borrowed(text) }]), None)
+            (Some(vec![MessageBody { role: "user", content: Cow::Borrowed(text) }]), None)
         }
         (Api::Completions, Input::Text(text)) => (None, Some(Cow::Borrowed(text))),
         (Api::Completions, Input::Messages(messages)) => (None, Some(Cow::Owned(joined(messages)))),

@@ -57,7 +57,7 @@ pub(super) fn mended(json: &str) -> Option<String> {
         let (before, escape) = rest.split_at(at);
         mended.push_str(before);
         let length = match (surrogate(escape), escape.get(6..).and_then(surrogate)) {
-            (Some(Half::High), Some(Half::Low)) => 12,
+            (Some(Surrogate::High), Some(Surrogate::Low)) => 12,
             (Some(_), _) => {
                 mended.push_str("\\ufffd");
                 rest = &escape[6..];
@@ -73,17 +73,17 @@ pub(super) fn mended(json: &str) -> Option<String> {
     (mended != json).then_some(mended)
 }
 
-enum Half {
+enum Surrogate {
     High,
     Low,
 }
 
 /// Returns the half that an escape stands for.
-fn surrogate(escape: &str) -> Option<Half> {
+fn surrogate(escape: &str) -> Option<Surrogate> {
     let digits = escape.strip_prefix("\\u")?.get(..4)?;
     match u16::from_str_radix(digits, 16).ok()? {
-        0xd800..=0xdbff => Some(Half::High),
-        0xdc00..=0xdfff => Some(Half::Low),
+        0xd800..=0xdbff => Some(Surrogate::High),
+        0xdc00..=0xdfff => Some(Surrogate::Low),
         _ => None,
     }
 }

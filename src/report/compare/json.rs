@@ -31,8 +31,8 @@ struct Document<'a> {
     floor_starts: Option<u32>,
     margins: Margins,
     policies: Vec<Policy<'a>>,
-    noted: Vec<Both<'a>>,
-    coverage: Vec<Both<'a>>,
+    noted: Vec<BothSides<'a>>,
+    coverage: Vec<BothSides<'a>>,
     rows: Vec<Cells>,
     published: Vec<Numbered<'a>>,
     gates: Vec<Gate<'a>>,
@@ -74,12 +74,12 @@ struct Numbered<'a> {
     candidate: Option<f64>,
     candidate_std: Option<f64>,
     ratio: Option<f64>,
-    honest: Option<Honest<'a>>,
+    honest: Option<CorrectedJson<'a>>,
 }
 
 /// Corrected measure to read in place of an artefact.
 #[derive(Serialize)]
-struct Honest<'a> {
+struct CorrectedJson<'a> {
     what: &'static str,
     base: Option<f64>,
     candidate: Option<f64>,
@@ -109,7 +109,7 @@ struct Policy<'a> {
 }
 
 #[derive(Serialize)]
-struct Both<'a> {
+struct BothSides<'a> {
     name: &'a str,
     base: Option<f64>,
     candidate: Option<f64>,
@@ -166,7 +166,7 @@ pub(crate) fn render(comparison: &Comparison) -> Result<String, serde_json::Erro
         starts: &comparison.differs.starts,
         forced: &comparison.differs.forced,
         floor_starts: comparison.floor_starts,
-        margins: Margins { middle: comparison.margins.middle, tail: comparison.margins.tail },
+        margins: Margins { middle: comparison.margins.median, tail: comparison.margins.p95 },
         policies: comparison.policies.iter().map(policy).collect(),
         noted: comparison.noted.iter().map(both).collect(),
         coverage: comparison.coverage.iter().map(both).collect(),
@@ -184,7 +184,7 @@ fn sides<F, T>(both: &[F; 2], of: impl Fn(&F) -> T) -> Sides<T> {
     Sides { base: of(&both[0]), candidate: of(&both[1]) }
 }
 
-fn gate((text, word, why): &(String, crate::verdict::Word, String)) -> Gate<'_> {
+fn gate((text, word, why): &(String, crate::verdict::VerdictWord, String)) -> Gate<'_> {
     Gate { name: text, word: word.word(), why }
 }
 
@@ -222,7 +222,7 @@ fn test(row: &Published) -> Numbered<'_> {
         candidate: row.candidate.as_ref().map(|spread| spread.mean),
         candidate_std: row.candidate.as_ref().and_then(|spread| spread.std),
         ratio: row.ratio,
-        honest: honest.map(|it| Honest {
+        honest: honest.map(|it| CorrectedJson {
             what: it.what.words(),
             base: it.base,
             candidate: it.candidate,
@@ -231,8 +231,8 @@ fn test(row: &Published) -> Numbered<'_> {
     }
 }
 
-fn both(noted: &UngatedMeasure) -> Both<'_> {
-    Both { name: &noted.name, base: noted.base, candidate: noted.candidate }
+fn both(noted: &UngatedMeasure) -> BothSides<'_> {
+    BothSides { name: &noted.name, base: noted.base, candidate: noted.candidate }
 }
 
 fn row(row: &ComparedRow) -> Cells {

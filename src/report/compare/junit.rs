@@ -22,10 +22,12 @@ pub(crate) fn render(comparison: &Comparison) -> Result<String, String> {
     let gates = comparison.gates.iter().filter(|(text, ..)| !is_told(text));
     policies.add_test_cases(gates.map(|(text, word, why)| {
         let status = match word {
-            crate::verdict::Word::Pass => TestCaseStatus::success(),
+            crate::verdict::VerdictWord::Pass => TestCaseStatus::success(),
             // A policy covers a gate that the base held; a gate that the base broke too is no
             // change.
-            crate::verdict::Word::Fail | crate::verdict::Word::Inconclusive => skipped(why),
+            crate::verdict::VerdictWord::Fail | crate::verdict::VerdictWord::Inconclusive => {
+                skipped(why)
+            }
         };
         case(&format!("contract {text}"), status)
     }));

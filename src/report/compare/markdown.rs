@@ -155,14 +155,14 @@ pub(crate) fn escaped(text: &str) -> String {
             }
             '@' | '#' | ':' if is_joined => {
                 out.push(character);
-                out.push_str(APART);
+                out.push_str(TABLE_SEPARATOR);
             }
             other => out.push(other),
         }
     }
-    let www = format!("www{APART}.");
-    out.replace("www.", &www).replace("GH-", &format!("GH{APART}-"))
+    let www = format!("www{TABLE_SEPARATOR}.");
+    out.replace("www.", &www).replace("GH-", &format!("GH{TABLE_SEPARATOR}-"))
 }
 
 /// Empty comment that separates characters.
-const APART: &str = "<!-- -->";
+const TABLE_SEPARATOR: &str = "<!-- -->";

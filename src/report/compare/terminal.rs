@@ -25,7 +25,7 @@ const LINES_MAX_WIDE: usize = 40;
 
 /// Columns left out of a table that is too wide: first both sides' values, then the interval. The
 /// change and its word stay.
-const GIVE_WAY: [&[usize]; 2] = [&[3, 2], &[3]];
+const COLUMNS_DROPPED: [&[usize]; 2] = [&[3, 2], &[3]];
 
 /// Writes the report; with `wide`, every row.
 pub(crate) fn render(comparison: &Comparison, wide: bool) -> String {
@@ -110,7 +110,7 @@ fn rows(comparison: &Comparison, wide: bool) -> Vec<String> {
         }
     }
     let mut lines = vec![String::new()];
-    lines.extend(table_within(cells, 2, WIDTH, if wide { &[] } else { &GIVE_WAY }));
+    lines.extend(table_within(cells, 2, WIDTH, if wide { &[] } else { &COLUMNS_DROPPED }));
     if !others.is_empty() {
         lines.push(format!("  {}: --wide", tally(others.into_iter())));
     }

@@ -58,11 +58,15 @@ fn a_throughput_says_its_unit_once_and_leaves_room_for_the_word() {
 fn markdown_has_the_decision_in_its_first_line_and_lets_no_name_become_markup() {
     let mut candidate = slower();
     candidate[0].gates =
-        vec![("<img> | *x*".to_owned(), crate::verdict::Word::Fail, "over".to_owned())];
+        vec![("<img> | *x*".to_owned(), crate::verdict::VerdictWord::Fail, "over".to_owned())];
     let base: Vec<Start> = side("a", &A)
         .into_iter()
         .map(|start| Start {
-            gates: vec![("<img> | *x*".to_owned(), crate::verdict::Word::Pass, String::new())],
+            gates: vec![(
+                "<img> | *x*".to_owned(),
+                crate::verdict::VerdictWord::Pass,
+                String::new(),
+            )],
             ..start
         })
         .collect();
@@ -106,8 +110,11 @@ fn junit_fails_on_no_gate_that_the_base_broke_too_and_always_where_the_program_d
     let gated = |name: &str| {
         let mut starts = side(name, &A);
         for start in &mut starts {
-            start.gates =
-                vec![("tpot: 9ms".to_owned(), crate::verdict::Word::Fail, "11 ms".to_owned())];
+            start.gates = vec![(
+                "tpot: 9ms".to_owned(),
+                crate::verdict::VerdictWord::Fail,
+                "11 ms".to_owned(),
+            )];
         }
         starts
     };
@@ -156,7 +163,7 @@ fn an_annotation_is_one_line_whatever_is_in_it() {
 fn a_forced_comparison_says_so_in_the_first_line_of_every_format() {
     let mut other = side("b", &A);
     for start in &mut other {
-        start.alike.seed = 9;
+        start.load_identity.seed = 9;
     }
     let terms = CompareTerms { force: true, ..CompareTerms::default() };
     let forced = compare(&side("a", &A), &other, &terms).unwrap();
@@ -196,8 +203,10 @@ fn thousands_of_gates_and_variables_fit_into_a_comment_and_into_a_line() {
         }
         starts
     };
-    let mut comparison =
-        of(&many("a", crate::verdict::Word::Pass), &many("b", crate::verdict::Word::Fail));
+    let mut comparison = of(
+        &many("a", crate::verdict::VerdictWord::Pass),
+        &many("b", crate::verdict::VerdictWord::Fail),
+    );
     comparison.differs.variables = (0..3_000)
         .map(|n| Variable {
             what: format!("env.{n}@@@@"),

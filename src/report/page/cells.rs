@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis::{Atom, Tally, statistic};
+use crate::analysis::{GroupStatistics, Tally, statistic};
 use crate::fact::{Ended, Group, Load, Phase};
 use crate::measure::{Quantity, Statistic};
 use crate::stats::Dist;
@@ -55,7 +55,7 @@ pub(crate) struct Numbers {
 
 impl<'a> CellNumbers<'a> {
     /// Returns the numbers of an atom.
-    pub(crate) fn of(atom: &'a Atom) -> CellNumbers<'a> {
+    pub(crate) fn of(atom: &'a GroupStatistics) -> CellNumbers<'a> {
         let measures = atom.dists.iter();
         CellNumbers {
             phase: atom.phase,

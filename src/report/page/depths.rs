@@ -5,7 +5,7 @@ use crate::fact::{Ended, Load};
 use crate::measure::Quantity;
 use crate::spec::Select;
 
-use super::{Datum, Grid, Heading, Numbers};
+use super::{Grid, GridValue, Heading, Numbers};
 
 /// Returns the rows of the table, each with its name. Concurrencies of a depth are pooled; `--wide`
 /// separates them. A depth with an open loop has a row for each load, since the times of an open
@@ -58,15 +58,15 @@ pub(super) fn depths(analysis: &Analysis) -> Grid {
         let of = |quantity| Numbers::of(&analysis.dist(quantity, select));
         let (ttft, tpot) = (of(Quantity::Ttft), of(Quantity::Tpot));
         vec![
-            Datum::Text(name.clone()),
+            GridValue::Text(name.clone()),
             // The sample count of the percentiles in this row.
-            Datum::Count(of(Quantity::E2e).n),
-            Datum::maybe(ttft.p50, Datum::Time),
-            Datum::maybe(ttft.p95, Datum::Time),
-            Datum::maybe(tpot.p50, Datum::Time),
-            Datum::maybe(tpot.p95, Datum::Time),
-            Datum::maybe(of(Quantity::TokensPerS).p50, Datum::PerSecond),
-            Datum::Count(analysis.count_ended(select, Ended::is_bad)),
+            GridValue::Count(of(Quantity::E2e).n),
+            GridValue::maybe(ttft.p50, GridValue::Time),
+            GridValue::maybe(ttft.p95, GridValue::Time),
+            GridValue::maybe(tpot.p50, GridValue::Time),
+            GridValue::maybe(tpot.p95, GridValue::Time),
+            GridValue::maybe(of(Quantity::TokensPerS).p50, GridValue::PerSecond),
+            GridValue::Count(analysis.count_ended(select, Ended::is_bad)),
         ]
     };
     Grid { headings, rows: parts.iter().map(row).collect() }

@@ -2,12 +2,12 @@
 
 use crate::measure::Measure;
 use crate::report::words::{amount, percent};
-use crate::verdict::{GateResult, Verdict, Word};
+use crate::verdict::{GateResult, Verdict, VerdictWord};
 
 /// Gates with the same verdict word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GateWords {
-    pub word: Word,
+    pub word: VerdictWord,
     /// Lines of the contract, with the word before each and the reason why it did not pass after
     /// it.
     pub items: Vec<String>,
@@ -15,7 +15,11 @@ pub(crate) struct GateWords {
 
 /// Returns the gates by word, the gravest first, without words that no gate has.
 pub(super) fn gates(verdict: &Verdict) -> Vec<GateWords> {
-    let words = [(Word::Fail, "FAIL"), (Word::Inconclusive, "INCONCLUSIVE"), (Word::Pass, "pass")];
+    let words = [
+        (VerdictWord::Fail, "FAIL"),
+        (VerdictWord::Inconclusive, "INCONCLUSIVE"),
+        (VerdictWord::Pass, "pass"),
+    ];
     let gates = words
         .into_iter()
         .map(|(word, name)| GateWords { word, items: items(verdict, word, name) })
@@ -23,7 +27,7 @@ pub(super) fn gates(verdict: &Verdict) -> Vec<GateWords> {
     gates.collect()
 }
 
-fn items(verdict: &Verdict, word: Word, name: &str) -> Vec<String> {
+fn items(verdict: &Verdict, word: VerdictWord, name: &str) -> Vec<String> {
     let mut items: Vec<String> = Vec::new();
     let mut told: Vec<&str> = Vec::new();
     for gate in verdict.gates.iter().filter(|gate| gate.word == word) {
@@ -51,10 +55,14 @@ fn items(verdict: &Verdict, word: Word, name: &str) -> Vec<String> {
 /// Returns the reason that follows a gate that did not pass.
 fn because(gate: &GateResult, same: usize) -> String {
     match (gate.word, gate.value) {
-        (Word::Fail, _) if gate.measure == Measure::Mtbf => format!(" ({})", gate.why),
-        (Word::Fail, Some(value)) if gate.attain.is_some() => format!(" ({})", percent(value)),
-        (Word::Fail, Some(value)) if same < 2 => format!(" ({})", amount(gate.measure, value)),
-        (Word::Inconclusive, _) => format!(" ({})", gate.why),
-        (Word::Pass | Word::Fail, _) => String::new(),
+        (VerdictWord::Fail, _) if gate.measure == Measure::Mtbf => format!(" ({})", gate.why),
+        (VerdictWord::Fail, Some(value)) if gate.attain.is_some() => {
+            format!(" ({})", percent(value))
+        }
+        (VerdictWord::Fail, Some(value)) if same < 2 => {
+            format!(" ({})", amount(gate.measure, value))
+        }
+        (VerdictWord::Inconclusive, _) => format!(" ({})", gate.why),
+        (VerdictWord::Pass | VerdictWord::Fail, _) => String::new(),
     }
 }

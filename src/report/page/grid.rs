@@ -2,14 +2,14 @@
 //! the text for a missing value.
 
 use crate::measure::{Measure, Quantity};
-use crate::verdict::Word;
+use crate::verdict::VerdictWord;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Grid {
     /// Columns; without any words in them the table has no head.
     pub headings: Vec<Heading>,
     /// Rows, each as long as the headings.
-    pub rows: Vec<Vec<Datum>>,
+    pub rows: Vec<Vec<GridValue>>,
 }
 
 /// Heading of a column.
@@ -33,7 +33,7 @@ pub(crate) enum Align {
 
 /// Value with its unit in its type.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Datum {
+pub(crate) enum GridValue {
     /// Unknown, or of too few samples.
     Nothing,
     Text(String),
@@ -54,24 +54,24 @@ pub(crate) enum Datum {
     /// Value of a measure, in the measure's base unit.
     Of(Measure, f64),
     /// Verdict word of a gate.
-    Judged(Word),
+    Judged(VerdictWord),
 }
 
-impl Datum {
+impl GridValue {
     /// Returns words as a value.
-    pub(crate) fn text(words: impl Into<String>) -> Datum {
-        Datum::Text(words.into())
+    pub(crate) fn text(words: impl Into<String>) -> GridValue {
+        GridValue::Text(words.into())
     }
 
-    /// Returns a value, or [`Datum::Nothing`] for `None`.
-    pub(crate) fn maybe(value: Option<f64>, kind: fn(f64) -> Datum) -> Datum {
-        value.map_or(Datum::Nothing, kind)
+    /// Returns a value, or [`GridValue::Nothing`] for `None`.
+    pub(crate) fn maybe(value: Option<f64>, kind: fn(f64) -> GridValue) -> GridValue {
+        value.map_or(GridValue::Nothing, kind)
     }
 }
 
 impl Grid {
     /// Returns a table of words without a head.
-    pub(crate) fn plain(columns: usize, rows: Vec<Vec<Datum>>) -> Grid {
+    pub(crate) fn plain(columns: usize, rows: Vec<Vec<GridValue>>) -> Grid {
         Grid { headings: vec![Heading::default(); columns], rows }
     }
 }

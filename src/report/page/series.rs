@@ -6,7 +6,7 @@ use crate::report::words::counted;
 use crate::series::{self, SeriesUnit};
 use crate::unit::span;
 
-use super::{Datum, Grid, Heading};
+use super::{Grid, GridValue, Heading};
 
 /// Bound on the rows: a server that exited every minute has thousands of lifetimes.
 const ROWS_MAX: usize = 400;
@@ -41,33 +41,33 @@ fn lifetimes(
     series.lifetimes.iter().enumerate().map(move |(index, of)| (series, index, of))
 }
 
-fn row(series: &SeriesBlocks, index: usize, lifetime: &LifetimeBlocks) -> Vec<Datum> {
+fn row(series: &SeriesBlocks, index: usize, lifetime: &LifetimeBlocks) -> Vec<GridValue> {
     let unit = series::of(series.source, &series.name).map_or(SeriesUnit::Unknown, |of| of.unit);
     let length_us = lifetime.until.since(lifetime.from);
     let mut row = vec![
-        Datum::Text(format!("{} {}", series.source.word(), series.name)),
-        Datum::text(series.instance.as_str()),
-        Datum::Text(format!("{}, {}", index + 1, span(length_us as f64 / 1e6))),
+        GridValue::Text(format!("{} {}", series.source.word(), series.name)),
+        GridValue::text(series.instance.as_str()),
+        GridValue::Text(format!("{}, {}", index + 1, span(length_us as f64 / 1e6))),
     ];
     let values = [lifetime.first, lifetime.last, lifetime.min(), lifetime.max()];
     row.extend(values.map(|value| datum(unit, value)));
     row
 }
 
-fn datum(unit: SeriesUnit, value: f64) -> Datum {
+fn datum(unit: SeriesUnit, value: f64) -> GridValue {
     match unit {
-        SeriesUnit::Bytes if value >= 0.0 => Datum::Bytes(value as u64),
-        SeriesUnit::Share => Datum::Share(value),
-        SeriesUnit::Micros => Datum::Span(value / 1e6),
-        SeriesUnit::Epoch => Datum::Text(format!("{value:.0}")),
-        _ => Datum::Number(value),
+        SeriesUnit::Bytes if value >= 0.0 => GridValue::Bytes(value as u64),
+        SeriesUnit::Share => GridValue::Share(value),
+        SeriesUnit::Micros => GridValue::Span(value / 1e6),
+        SeriesUnit::Epoch => GridValue::Text(format!("{value:.0}")),
+        _ => GridValue::Number(value),
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::analysis::{Calendar, Fold, Pass1};
+    use crate::analysis::{Calendar, CalendarFold, Fold};
     use crate::fact::{Phase, Source};
     use crate::incident::fixture::Story;
     use crate::report::layout;
@@ -82,7 +82,7 @@ pub(super) mod tests {
             story.reading(second, Source::Host, MEM_AVAILABLE.name, value * 1_073_741_824.0);
             story.reading(second, Source::Engine, KV_USAGE.name, 0.25);
         }
-        let mut pass = Pass1::new();
+        let mut pass = CalendarFold::new();
         story.entries.iter().for_each(|entry| pass.fold(entry));
         let calendar: Calendar = pass.finish();
         let mut fold = Fold::over_time(&crate::analysis::fixture::asked(&[0]), calendar);

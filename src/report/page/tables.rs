@@ -11,7 +11,7 @@ use crate::spec::Limit;
 use crate::unit::{grouped, span};
 use crate::verdict::{GateResult, Verdict};
 
-use super::{CellNumbers, Datum, Grid, Heading, Numbers, series};
+use super::{CellNumbers, Grid, GridValue, Heading, Numbers, series};
 
 /// Tables of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,14 +76,18 @@ fn run(asked: &RunDescription, analysis: &Analysis) -> Grid {
         ("lifetimes", lifetimes),
     ];
     let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());
-    let rows = rows.map(|(name, value)| vec![Datum::text(name), Datum::Text(value)]);
+    let rows = rows.map(|(name, value)| vec![GridValue::text(name), GridValue::Text(value)]);
     Grid::plain(2, rows.collect())
 }
 
 /// Returns phase, cell and class for the start of a row.
-fn place(cell: &CellNumbers<'_>) -> Vec<Datum> {
+fn place(cell: &CellNumbers<'_>) -> Vec<GridValue> {
     let class = cell.group.class.word();
-    vec![Datum::text(cell.phase.word()), Datum::Text(cell.group.cell_word()), Datum::text(class)]
+    vec![
+        GridValue::text(cell.phase.word()),
+        GridValue::Text(cell.group.cell_word()),
+        GridValue::text(class),
+    ]
 }
 
 fn numbers(cells: &[CellNumbers<'_>]) -> Grid {
@@ -103,20 +107,20 @@ fn numbers(cells: &[CellNumbers<'_>]) -> Grid {
     let row = |cell: &CellNumbers<'_>| {
         let of = |quantity, of| cell.value(quantity, of);
         let mut row = place(cell);
-        row.push(Datum::Count(cell.good));
+        row.push(GridValue::Count(cell.good));
         for (quantity, _) in percentiles {
             let statistics: [fn(&Numbers) -> Option<f64>; 3] =
                 [|of| of.p50, |of| of.p95, |of| of.p99];
-            row.extend(statistics.map(|it| Datum::maybe(of(quantity, it), Datum::Time)));
+            row.extend(statistics.map(|it| GridValue::maybe(of(quantity, it), GridValue::Time)));
         }
-        row.push(Datum::maybe(of(Quantity::TokensPerS, |of| of.p50), Datum::PerSecond));
-        row.push(Datum::maybe(of(Quantity::PrefillPerS, |of| of.p50), Datum::PerSecond));
-        row.push(Datum::maybe(cell.cached_share, Datum::Share));
+        row.push(GridValue::maybe(of(Quantity::TokensPerS, |of| of.p50), GridValue::PerSecond));
+        row.push(GridValue::maybe(of(Quantity::PrefillPerS, |of| of.p50), GridValue::PerSecond));
+        row.push(GridValue::maybe(cell.cached_share, GridValue::Share));
         if open {
             // In a closed loop no request can be late.
             let late: [fn(&Numbers) -> Option<f64>; 3] = [|of| of.p50, |of| of.p95, |of| of.max];
             let late = late.map(|it| of(Quantity::Lateness, it).filter(|_| cell.is_open()));
-            row.extend(late.map(|it| Datum::maybe(it, Datum::Time)));
+            row.extend(late.map(|it| GridValue::maybe(it, GridValue::Time)));
         }
         row
     };
@@ -136,17 +140,17 @@ fn endings(cells: &[CellNumbers<'_>]) -> Grid {
         parts.retain(|(_, n)| *n > 0);
         let words: Vec<String> = parts.iter().map(|(word, n)| format!("{word} {n}")).collect();
         let mut row = place(cell);
-        row.push(Datum::Text(words.join(", ")));
+        row.push(GridValue::Text(words.join(", ")));
         row
     };
     Grid::plain(4, cells.iter().map(row).collect())
 }
 
-fn gate(gate: &GateResult) -> Vec<Datum> {
+fn gate(gate: &GateResult) -> Vec<GridValue> {
     let value = match gate.value {
-        Some(share) if gate.attain.is_some() => Datum::Share(share),
-        Some(value) => Datum::Of(gate.measure, value),
-        None => Datum::Nothing,
+        Some(share) if gate.attain.is_some() => GridValue::Share(share),
+        Some(value) => GridValue::Of(gate.measure, value),
+        None => GridValue::Nothing,
     };
     let bound = match (gate.bound, gate.limit) {
         (Some(bound), Limit::AtMost(_) | Limit::AtMostOfReference(_)) => {
@@ -160,13 +164,13 @@ fn gate(gate: &GateResult) -> Vec<Datum> {
         Measure::Of(..) | Measure::Portion(_) => format!("n={}", gate.n),
     };
     vec![
-        Datum::Judged(gate.word),
-        Datum::text(gate.text.as_str()),
-        Datum::Text(gate.select.depth.map_or(String::new(), |depth| format!("d{depth}"))),
+        GridValue::Judged(gate.word),
+        GridValue::text(gate.text.as_str()),
+        GridValue::Text(gate.select.depth.map_or(String::new(), |depth| format!("d{depth}"))),
         value,
-        Datum::Text(bound),
-        Datum::Text(n),
-        Datum::Text(format!("{}{}", gate.why, seqs(&gate.evidence))),
+        GridValue::Text(bound),
+        GridValue::Text(n),
+        GridValue::Text(format!("{}{}", gate.why, seqs(&gate.evidence))),
     ]
 }
 
@@ -181,15 +185,15 @@ fn findings(asked: &RunDescription, verdict: &Verdict) -> Grid {
     let findings = findings.map(|it| format!("{}{}", it.words, seqs(&it.evidence)));
     let sentences = verdict.reasons.iter().cloned().chain(findings);
     let sentences = sentences.chain(asked.warnings.iter().cloned());
-    Grid::plain(1, sentences.map(|words| vec![Datum::Text(words)]).collect())
+    Grid::plain(1, sentences.map(|words| vec![GridValue::Text(words)]).collect())
 }
 
 fn errors(notes: &Notes) -> Grid {
     let row = |word: &str, n: u64, words: String| {
         let times = format!("{} times", grouped(n as f64));
-        vec![Datum::text(word), Datum::Text(times), Datum::Text(words)]
+        vec![GridValue::text(word), GridValue::Text(times), GridValue::Text(words)]
     };
-    let mut rows: Vec<Vec<Datum>> = Vec::new();
+    let mut rows: Vec<Vec<GridValue>> = Vec::new();
     for of in &notes.words {
         rows.push(row(of.ended.word(), of.n, format!("{}{}", of.words, seqs(&[of.first]))));
     }
@@ -216,5 +220,5 @@ fn coverage(coverage: &Coverage, notes: &Notes) -> Grid {
     for (name, (times, why)) in missed {
         rows.push([name, format!("missed {times} times"), why.clone()]);
     }
-    Grid::plain(3, rows.into_iter().map(|row| row.map(Datum::Text).to_vec()).collect())
+    Grid::plain(3, rows.into_iter().map(|row| row.map(GridValue::Text).to_vec()).collect())
 }

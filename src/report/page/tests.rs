@@ -19,7 +19,7 @@ fn a_percentile_of_too_few_samples_is_nothing_in_every_part_of_the_page() {
         let mut story = Story::soaking();
         story.goods(10.0, n, 0).closed(200.0, ClosedBecause::Done);
         with_page(&story, |page| {
-            let value = Datum::maybe(p95, Datum::Time);
+            let value = GridValue::maybe(p95, GridValue::Time);
             let soak = page.cells.last().unwrap();
             assert_eq!(soak.value(Quantity::Ttft, |of| of.p95), p95);
             assert_eq!(page.depths.rows[0][3], value);

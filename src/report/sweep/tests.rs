@@ -25,7 +25,7 @@ fn arm(name: &str, comparison: Comparison) -> ArmResult {
     ArmResult {
         name: name.to_owned(),
         differs,
-        ran: vec![verdict::Word::Pass; 6],
+        ran: vec![verdict::VerdictWord::Pass; 6],
         failed: Vec::new(),
         given_up: false,
         compared: Some(Ok(comparison)),

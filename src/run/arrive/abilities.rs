@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::asker::{Asker, Refused, SeenAnswer, TOKENS};
-use super::first::{First, other};
+use super::first::{FirstAnswer, other};
 use crate::fact::{Abilities, Statement};
 use crate::run::side_by_side::side_by_side;
 use crate::spec::scenario::Api;
@@ -26,7 +26,7 @@ const REPEATED_TOKENS: u64 = 2;
 pub(super) async fn detect<W: Wire>(
     ask: &Asker<'_, W>,
     api: Api,
-    first: &First,
+    first: &FirstAnswer,
     output: u64,
     abilities: &mut Abilities,
 ) -> Vec<Statement> {
@@ -75,7 +75,7 @@ async fn usage<W: Wire>(
 async fn fields<W: Wire>(
     ask: &Asker<'_, W>,
     api: Api,
-    first: &First,
+    first: &FirstAnswer,
     output: u64,
     abilities: &mut Abilities,
     notes: &mut Vec<Statement>,
@@ -136,7 +136,7 @@ fn reaches(
     output: u64,
     field: &str,
     answer: &Result<SeenAnswer, Refused>,
-    first: &First,
+    first: &FirstAnswer,
     notes: &mut Vec<Statement>,
 ) -> bool {
     match answer {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::gather::gather_stream;
-use super::patience::Patience;
+use super::patience::RetryPolicy;
 use super::{Gathered, NotGathered, gather};
 use crate::protocol::openai::{self, Chunk};
 use crate::protocol::{shape, sse};
@@ -29,7 +29,7 @@ pub(super) struct Asker<'a, W: Wire> {
     pub wire: &'a W,
     pub timeline: &'a Timeline,
     pub model: &'a str,
-    pub patience: &'a Patience<'a>,
+    pub patience: &'a RetryPolicy<'a>,
     /// Whether requests name a temperature.
     pub temperature: Cell<bool>,
 }

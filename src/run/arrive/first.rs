@@ -19,10 +19,10 @@ use crate::world::Wire;
 /// up. Where the refusal leaves no doubt, the number is enough.
 const REFUSALS_MAX: (u32, Duration) = (3, Duration::from_secs(15));
 /// Number of times that only the other API answers after which it is the only one.
-const ELSEWHERE_MAX: u32 = 2;
+const OTHER_API_MAX: u32 = 2;
 
 /// Server whose first token is waited for.
-pub(super) struct Waited<'a> {
+pub(super) struct AwaitedServer<'a> {
     /// API that the plan asks, the first of several.
     pub api: Api,
     /// Models that the server lists.
@@ -35,7 +35,7 @@ pub(super) struct Waited<'a> {
     pub waiting: &'a dyn Fn(At, &str),
 }
 
-impl Waited<'_> {
+impl AwaitedServer<'_> {
     /// Whether a refusal leaves no doubt that the server is not just starting: no API at the
     /// address, another model, or an answer that is no stream.
     fn is_clear(&self, refused: &Refused) -> bool {
@@ -46,14 +46,14 @@ impl Waited<'_> {
 }
 
 /// First answer with a token.
-pub(super) struct First {
+pub(super) struct FirstAnswer {
     pub at: At,
     pub seen: SeenAnswer,
     /// Refusal of the temperature, where requests are taken without it only.
     pub temperature: Option<Refused>,
 }
 
-impl First {
+impl FirstAnswer {
     /// Notes a status that is not the usual one of an answer.
     pub(super) fn note(&self) -> Option<Statement> {
         let status = self.seen.status;
@@ -68,13 +68,13 @@ impl First {
 /// There was none until the deadline, or the server cannot be driven.
 pub(super) async fn first_token<W: Wire>(
     ask: &Asker<'_, W>,
-    server: &Waited<'_>,
-) -> Result<First, NoServer> {
+    server: &AwaitedServer<'_>,
+) -> Result<FirstAnswer, NoServer> {
     let (mut wait_us, mut elsewhere, mut refusals) = (WAIT_US.0, 0, 0);
     let mut since = None;
     loop {
         let (refused, asked_us) = match ask.once(server.api, &json!({})).await {
-            Ok(seen) => return Ok(First { at: ask.timeline.now(), seen, temperature: None }),
+            Ok(seen) => return Ok(FirstAnswer { at: ask.timeline.now(), seen, temperature: None }),
             Err(refused) => refused,
         };
         if let Some(redirect) = &refused.redirect {
@@ -88,7 +88,7 @@ pub(super) async fn first_token<W: Wire>(
             && let Some(seen) = without_temperature(ask, server.api).await
         {
             let temperature = Some(refused);
-            return Ok(First { at: ask.timeline.now(), seen, temperature });
+            return Ok(FirstAnswer { at: ask.timeline.now(), seen, temperature });
         }
         if refused.says_starting() {
             // Its own words say that waiting helps.
@@ -96,7 +96,7 @@ pub(super) async fn first_token<W: Wire>(
             match ask.once(other(server.api), &json!({})).await {
                 Ok(_) => {
                     elsewhere += 1;
-                    if elsewhere == ELSEWHERE_MAX {
+                    if elsewhere == OTHER_API_MAX {
                         return Err(NoServer::Mistake(not_served(server.api, ask.model, &refused)));
                     }
                 }
@@ -137,7 +137,7 @@ async fn without_temperature<W: Wire>(ask: &Asker<'_, W>, api: Api) -> Option<Se
 /// frontend lists its model, or says that it is not ready, and answers 404.
 async fn is_starting<W: Wire>(
     ask: &Asker<'_, W>,
-    server: &Waited<'_>,
+    server: &AwaitedServer<'_>,
     refused: &Refused,
     also: &Refused,
 ) -> bool {
@@ -173,7 +173,7 @@ pub(super) fn not_served(api: Api, model: &str, refused: &Refused) -> Mistake {
         .hint(remedy)
 }
 
-fn undrivable(model: &str, server: &Waited<'_>, refused: &Refused) -> Mistake {
+fn undrivable(model: &str, server: &AwaitedServer<'_>, refused: &Refused) -> Mistake {
     let not_found = !server.answered && refused.status == Some(404);
     if not_found && !says_model(&refused.words) {
         return super::no_protocol();

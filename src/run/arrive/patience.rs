@@ -12,12 +12,12 @@ use crate::unit::{At, micros};
 /// Waits before a question is asked again, microseconds.
 const WAITS_US: [u64; 3] = [250_000, 500_000, 1_000_000];
 /// Time after which a question is not asked again, microseconds.
-const LONG_US: u64 = 30_000_000;
+const SLOW_QUESTION_US: u64 = 30_000_000;
 /// Longest wait that a refusal may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 
 /// Rules by which refused questions are asked again.
-pub(crate) struct Patience<'a> {
+pub(crate) struct RetryPolicy<'a> {
     timeline: &'a Timeline,
     /// Instant after which nothing is asked again.
     deadline: At,
@@ -28,13 +28,13 @@ pub(crate) struct Patience<'a> {
     turn: Mutex<()>,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> RetryPolicy<'a> {
     pub(crate) fn new(
         timeline: &'a Timeline,
         deadline: At,
         waiting: &'a dyn Fn(At, &str),
-    ) -> Patience<'a> {
-        Patience { timeline, deadline, waiting, turn: Mutex::new(()) }
+    ) -> RetryPolicy<'a> {
+        RetryPolicy { timeline, deadline, waiting, turn: Mutex::new(()) }
     }
 
     /// Returns the time until the deadline.
@@ -55,7 +55,7 @@ impl<'a> Patience<'a> {
         let _turn = self.turn.lock().await;
         for wait_us in WAITS_US {
             let now = self.timeline.now();
-            if !may_pass(&answer) || now >= self.deadline || now.since(began) > LONG_US {
+            if !may_pass(&answer) || now >= self.deadline || now.since(began) > SLOW_QUESTION_US {
                 break;
             }
             let words =
@@ -107,7 +107,7 @@ mod tests {
     ) -> (Result<Gathered, NotGathered>, usize, f64) {
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
         let n = Cell::new(0);
-        let patience = Patience::new(&timeline, At(ready_s * 1_000_000), &|_, _| ());
+        let patience = RetryPolicy::new(&timeline, At(ready_s * 1_000_000), &|_, _| ());
         let ask = async || {
             n.set(n.get() + 1);
             answers[(n.get() - 1).min(answers.len() - 1)].clone()
@@ -155,7 +155,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn questions_refused_for_coming_together_are_asked_again_one_by_one() {
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
-        let patience = Patience::new(&timeline, At(60_000_000), &|_, _| ());
+        let patience = RetryPolicy::new(&timeline, At(60_000_000), &|_, _| ());
         let busy = Cell::new(false);
         // A server that takes one request at a time.
         let ask = async || {

@@ -58,7 +58,7 @@ async fn met_within(
     let server = Server::new(departs);
     let waits = RefCell::new(Vec::new());
     let ready = Duration::from_secs(seconds);
-    let wanted = Wanted { ready, model, served: &[], unknown_host: false, apis, output: 128 };
+    let wanted = Requirements { ready, model, served: &[], unknown_host: false, apis, output: 128 };
     let waiting = |_: At, words: &str| waits.borrow_mut().push(words.to_owned());
     let found = arrive(&server, &server.timeline, &wanted, &waiting).await;
     let (seconds, asked) = (server.timeline.now().seconds(), server.asked.take());
@@ -420,8 +420,14 @@ impl Wire for Gone {
 async fn ends(how: crate::fact::BrokenHow, unknown_host: bool) -> (NoServer, f64) {
     let timeline = Timeline::start();
     let ready = Duration::from_secs(120);
-    let wanted =
-        Wanted { ready, unknown_host, model: None, served: &[], apis: &[Api::Chat], output: 16 };
+    let wanted = Requirements {
+        ready,
+        unknown_host,
+        model: None,
+        served: &[],
+        apis: &[Api::Chat],
+        output: 16,
+    };
     let arrived = arrive(&Gone(how, timeline), &timeline, &wanted, &|_, _| {}).await;
     (arrived.unwrap_err(), timeline.now().seconds())
 }

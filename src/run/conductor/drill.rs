@@ -1,6 +1,6 @@
 //! Tracks the drill under way and returns its next order.
 
-use super::{Conductor, Doing, Order};
+use super::{Conductor, Order, RunState};
 use crate::fact::{Fact, Phase, PhaseBegan};
 use crate::spec::scenario::{Drill, DrillKind};
 use crate::unit::{At, micros, span};
@@ -88,7 +88,7 @@ fn phase_of(drill: Drill) -> Phase {
 impl Conductor {
     /// Returns the next order of the drill; `None` while it waits or while load is to be sent.
     pub(super) fn drill(&self, now: At) -> Option<Order> {
-        let Doing::Drill(drilling) = &self.doing else { return None };
+        let RunState::Drill(drilling) = &self.doing else { return None };
         let action = |order| Some(self.action(order, drilling.note()));
         match (drilling.drill.kind, drilling.step) {
             (DrillKind::Idle(lasts) | DrillKind::Aborts(lasts), _) => {
@@ -102,7 +102,7 @@ impl Conductor {
             {
                 action(TargetOrder::Launch)
             }
-            (_, Step::Launched) => self.care.is_there().then(|| drilling.back_to_the_soak()),
+            (_, Step::Launched) => self.server.is_serving().then(|| drilling.back_to_the_soak()),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Decides when and why a run ends, and what it still waits for.
 
-use super::{Conductor, Doing, Order};
+use super::{Conductor, Order, RunState};
 use crate::fact::{Closed, ClosedBecause, Fact, Phase, PhaseBegan};
 use crate::spec::Extent;
 use crate::unit::{At, micros, span};
@@ -55,25 +55,25 @@ impl Conductor {
         if let Some(ending) = &mut self.stop {
             ending.at_once = true;
         }
-        if let Doing::Drain(draining) = &mut self.doing {
+        if let RunState::Drain(draining) = &mut self.doing {
             draining.cut = false;
         }
     }
 
     /// Records that the connections in flight were closed.
     pub(super) fn was_cut(&mut self) {
-        if let Doing::Drain(draining) = &mut self.doing {
+        if let RunState::Drain(draining) = &mut self.doing {
             draining.cut = true;
         }
     }
 
     /// Records that the last readings were ordered.
     pub(super) fn looked(&mut self, at: At) {
-        if let Doing::Drain(draining) = &mut self.doing {
+        if let RunState::Drain(draining) = &mut self.doing {
             draining.looked = Some(at);
         } else if let Some(ending) = self.ending(at) {
             // Before the load there is no phase to drain.
-            self.doing = Doing::Drain(Draining { looked: Some(at), ..Draining::new(at) });
+            self.doing = RunState::Drain(Draining { looked: Some(at), ..Draining::new(at) });
             self.stop = Some(ending);
         }
     }
@@ -114,18 +114,18 @@ impl Conductor {
     pub(super) fn wind_down(&self, now: At, ending: Ending) -> Option<Order> {
         let Ending { because, note, at_once } = ending;
         let draining = match &self.doing {
-            Doing::Closed => return None,
-            Doing::Before => return Some(Order::LastLook),
-            Doing::Load(_) | Doing::Drill(_) => {
-                let because = why(because).to_owned();
+            RunState::Closed => return None,
+            RunState::Before => return Some(Order::LastLook),
+            RunState::Load(_) | RunState::Drill(_) => {
+                let because = because.plain().to_owned();
                 return Some(Order::Record(Fact::Phase(PhaseBegan {
                     phase: Phase::Drain,
                     because,
                 })));
             }
-            Doing::Drain(draining) => draining,
+            RunState::Drain(draining) => draining,
         };
-        if self.lanes.is_out() {
+        if self.lanes.has_in_flight() {
             // After a finished plan, a request may still take as long as its time limits allow.
             let limits = &self.plan.limits;
             let patience_us = match because {
@@ -133,7 +133,7 @@ impl Conductor {
                 _ => DRAIN_US_MAX,
             };
             let late = now.since(draining.from) > patience_us;
-            let word = if at_once { why(because) } else { "drain" };
+            let word = if at_once { because.plain() } else { "drain" };
             return (!draining.cut && (at_once || late)).then_some(Order::Cut(word));
         }
         let Some(looked) = draining.looked else { return Some(Order::LastLook) };
@@ -141,22 +141,9 @@ impl Conductor {
         if waits && now.since(looked) < SETTLE_US {
             return None;
         }
-        if let Some(batch) = self.policy.over(&self.lanes) {
+        if let Some(batch) = self.policy.finished_batch(&self.lanes) {
             return Some(Order::Record(Fact::Batch(batch)));
         }
         Some(Order::Record(Fact::Closed(Closed { because, note })))
-    }
-}
-
-fn why(because: ClosedBecause) -> &'static str {
-    match because {
-        ClosedBecause::Done => "the plan is carried out",
-        ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice => "interrupted",
-        ClosedBecause::StopOnFail => "a gate is broken",
-        ClosedBecause::Away => "the server is away",
-        ClosedBecause::Gone => "the server is gone",
-        ClosedBecause::OutOfTime => "outages used up the time",
-        ClosedBecause::NeverAnswered | ClosedBecause::NeverReady => "the server never answered",
-        ClosedBecause::Fault => "longhaul failed",
     }
 }

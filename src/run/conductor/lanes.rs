@@ -18,7 +18,7 @@ pub(super) struct Lanes {
     phase: Option<Phase>,
     all: Vec<Lane>,
     /// Next slots of phases that a drill interrupted, by lane.
-    left: BTreeMap<Phase, Vec<u64>>,
+    saved_progress: BTreeMap<Phase, Vec<u64>>,
     /// Description of the present pauses.
     paused: Option<String>,
     /// Whether they were told.
@@ -62,26 +62,26 @@ pub(super) trait LanePolicy {
     /// service so far.
     fn began(&mut self, phase: Phase, at: At, service_us: u64);
     /// Allows sending from this instant on.
-    fn free(&mut self, at: At);
+    fn allow_from(&mut self, at: At);
     /// Whether a phase or a drill may begin now, and lanes may be given slots.
     fn is_boundary(&self) -> bool;
     /// Whether something must be sent again before the phase may end.
     fn repeats(&self) -> bool;
     /// Gives idle lanes their next slots.
-    fn deal(&mut self, plan: &Plan, lanes: &mut Lanes);
+    fn assign_slots(&mut self, plan: &Plan, lanes: &mut Lanes);
     /// Takes in that the request of a slot ended.
     fn ended(&mut self, lanes: &mut Lanes, slot: Slot, request: &Request);
     /// Returns the batch of a finished round that is not yet written.
-    fn over(&self, lanes: &Lanes) -> Option<Batch>;
+    fn finished_batch(&self, lanes: &Lanes) -> Option<Batch>;
     /// Takes in that the batch of [`LanePolicy::over`] was written.
-    fn written(&mut self, plan: &Plan, at: At, service_us: u64);
+    fn on_batch_written(&mut self, plan: &Plan, at: At, service_us: u64);
     /// Stops sending because of an outage that began at this instant; waiting slots are not sent.
-    fn break_off(&mut self, lanes: &mut Lanes, since: At);
+    fn on_outage(&mut self, lanes: &mut Lanes, since: At);
     /// Takes in an outage that began at this instant and ended before it was detected.
-    fn broke_in(&mut self, since: At);
+    fn on_short_outage(&mut self, since: At);
     /// Takes in that requests in flight were lost with longhaul's own process. Their slots are
     /// sent again.
-    fn lost(&mut self, lanes: &mut Lanes);
+    fn requeue_in_flight(&mut self, lanes: &mut Lanes);
     /// Begins a new segment at this instant of its own clock.
     fn opened(&mut self, plan: &Plan, lanes: &mut Lanes, at: At, service_us: u64);
     /// Returns the progress of the phase.
@@ -94,7 +94,7 @@ impl Lanes {
         Lanes {
             phase: None,
             all: vec![Lane::default(); count as usize],
-            left: BTreeMap::new(),
+            saved_progress: BTreeMap::new(),
             paused: None,
             told: false,
         }
@@ -109,9 +109,9 @@ impl Lanes {
     /// are kept for when that is resumed.
     pub(super) fn began(&mut self, phase: Phase) {
         if let Some(before) = self.phase.replace(phase) {
-            self.left.insert(before, self.next());
+            self.saved_progress.insert(before, self.next());
         }
-        let next = self.left.remove(&phase).unwrap_or_default();
+        let next = self.saved_progress.remove(&phase).unwrap_or_default();
         for (index, lane) in self.all.iter_mut().enumerate() {
             lane.next = next.get(index).copied().unwrap_or(0);
             lane.has = SlotState::Nothing;
@@ -188,7 +188,7 @@ impl Lanes {
     }
 
     /// Whether any request is in flight.
-    pub(super) fn is_out(&self) -> bool {
+    pub(super) fn has_in_flight(&self) -> bool {
         self.out().next().is_some()
     }
 

@@ -15,7 +15,7 @@ const AT_ONCE_US: u64 = 500_000;
 
 /// Number of failures in a row, and length of a wait in microseconds, from which on pauses are
 /// told. A single failure is told as such.
-const TOLD_FROM: (u32, u64) = (2, 1_000_000);
+const REPORTED_FROM: (u32, u64) = (2, 1_000_000);
 
 /// Pause of a lane.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,7 +56,7 @@ impl Pause {
 
     /// Whether the pause is worth telling.
     pub(super) fn is_told(&self) -> bool {
-        self.failures >= TOLD_FROM.0 || self.wait_us >= TOLD_FROM.1
+        self.failures >= REPORTED_FROM.0 || self.wait_us >= REPORTED_FROM.1
     }
 }
 

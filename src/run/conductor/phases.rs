@@ -1,13 +1,13 @@
 //! Decides which phase comes next, and when.
 
 use super::lanes::Laps;
-use super::{Conductor, Doing, Order};
+use super::{Conductor, Order, RunState};
 use crate::fact::{Fact, Phase, PhaseBegan};
 use crate::spec::Extent;
 use crate::unit::{At, micros};
 
 /// Successor of the present phase.
-enum Next {
+enum PhaseTransition {
     Phase(PhaseBegan),
     /// All laps are done, with a note that says so.
     Done(String),
@@ -21,8 +21,8 @@ impl Conductor {
             return None;
         }
         self.drill(now).or_else(|| match self.next(now)? {
-            Next::Phase(began) => Some(Order::Record(Fact::Phase(began))),
-            Next::Done(_) => None,
+            PhaseTransition::Phase(began) => Some(Order::Record(Fact::Phase(began))),
+            PhaseTransition::Done(_) => None,
         })
     }
 
@@ -32,27 +32,27 @@ impl Conductor {
             return None;
         }
         match self.next(now)? {
-            Next::Done(note) if self.drill(now).is_none() => Some(note),
+            PhaseTransition::Done(note) if self.drill(now).is_none() => Some(note),
             _ => None,
         }
     }
 
-    fn next(&self, now: At) -> Option<Next> {
+    fn next(&self, now: At) -> Option<PhaseTransition> {
         if !self.serves() || self.is_quiet() || self.policy.repeats() {
             return None;
         }
         let plan = &self.plan;
         let Laps { done: laps, whole, .. } = self.policy.laps();
         let service_us = self.clock.now_us(now);
-        let phase = |phase, because| Some(Next::Phase(PhaseBegan { phase, because }));
+        let phase = |phase, because| Some(PhaseTransition::Phase(PhaseBegan { phase, because }));
         let steady = if plan.reference_laps > 0 { Phase::Reference } else { Phase::Soak };
         let present = match &self.doing {
-            Doing::Before if plan.warmup_laps > 0 => {
+            RunState::Before if plan.warmup_laps > 0 => {
                 return phase(Phase::Warmup, "the run began".to_owned());
             }
-            Doing::Before => return phase(steady, "the run began".to_owned()),
-            Doing::Load(present) => *present,
-            Doing::Drill(_) | Doing::Drain(_) | Doing::Closed => return None,
+            RunState::Before => return phase(steady, "the run began".to_owned()),
+            RunState::Load(present) => *present,
+            RunState::Drill(_) | RunState::Drain(_) | RunState::Closed => return None,
         };
         match present {
             Phase::Warmup if laps >= plan.warmup_laps => {
@@ -66,9 +66,11 @@ impl Conductor {
                 }
             }
             Phase::Soak => match self.drill_due(service_us) {
-                Some(began) => Some(Next::Phase(began)),
+                Some(began) => Some(PhaseTransition::Phase(began)),
                 None if !(whole && self.time_to_return(present, service_us)) => None,
-                None if plan.reference_laps == 0 => Some(Next::Done(format!("{laps} laps done"))),
+                None if plan.reference_laps == 0 => {
+                    Some(PhaseTransition::Done(format!("{laps} laps done")))
+                }
                 None => {
                     phase(Phase::Return, "as much is left as the return window takes".to_owned())
                 }
@@ -76,7 +78,7 @@ impl Conductor {
             Phase::Return
                 if matches!(plan.extent, Extent::Laps(_)) && laps >= plan.reference_laps =>
             {
-                Some(Next::Done("all laps done".to_owned()))
+                Some(PhaseTransition::Done("all laps done".to_owned()))
             }
             _ => None,
         }

@@ -10,7 +10,7 @@
 
 use std::rc::Rc;
 
-use super::{Conductor, Doing, Order};
+use super::{Conductor, Order, RunState};
 use crate::fact::Entry;
 use crate::plan::Plan;
 use crate::unit::At;
@@ -53,7 +53,7 @@ impl Conductor {
             if matches!(order, Order::Record(_)) {
                 break;
             }
-            self.obeyed(&order, at);
+            self.on_order_done(&order, at);
             any = true;
         }
         any
@@ -61,8 +61,8 @@ impl Conductor {
 
     /// Takes back the requests that were lost with the process that sent them.
     fn lost(&mut self) {
-        self.policy.lost(&mut self.lanes);
-        if matches!(self.doing, Doing::Drain(_)) {
+        self.policy.requeue_in_flight(&mut self.lanes);
+        if matches!(self.doing, RunState::Drain(_)) {
             self.lanes.drop_waiting();
         }
     }

@@ -49,7 +49,7 @@ struct SavedProgress {
 
 /// Effect of an outage on a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outage {
+enum RoundInterruption {
     None,
     /// The outage ended before it was detected; the whole round was sent.
     Met,
@@ -67,7 +67,7 @@ struct Round {
     /// Whether all streams so far had their tokens counted, and whether all had those of their
     /// first chunk counted.
     counted: (bool, bool),
-    outage: Outage,
+    outage: RoundInterruption,
     /// Instant at which the last of its failed requests ended.
     bad: Option<At>,
 }
@@ -107,11 +107,11 @@ impl Rounds {
     /// is finished first.
     fn go_on(&mut self, plan: &Plan, round: &Round, service_us: u64) {
         let is_whole = round.ended.len() as u64 >= u64::from(plan.at(round.place).0.lanes());
-        if !is_whole && round.outage != Outage::BrokeOff {
+        if !is_whole && round.outage != RoundInterruption::BrokeOff {
             self.done = Some((round.place, round.ended.clone()));
             return;
         }
-        if round.outage != Outage::None {
+        if round.outage != RoundInterruption::None {
             self.comes_again(round.place);
         }
         if round.place.repeat > 0 {
@@ -139,10 +139,10 @@ impl LanePolicy for Rounds {
         self.lap_began_us = service_us.saturating_sub(lap_us);
         (self.round, self.last, self.done) = (None, None, None);
         self.again.clear();
-        self.free(at);
+        self.allow_from(at);
     }
 
-    fn free(&mut self, at: At) {
+    fn allow_from(&mut self, at: At) {
         // Stamps may come out of order.
         self.free_from = self.free_from.max(at);
     }
@@ -155,7 +155,7 @@ impl LanePolicy for Rounds {
         !self.again.is_empty()
     }
 
-    fn deal(&mut self, plan: &Plan, lanes: &mut Lanes) {
+    fn assign_slots(&mut self, plan: &Plan, lanes: &mut Lanes) {
         let Some(phase) = self.phase else { return };
         let place = self.again.front().copied().unwrap_or(self.place);
         let (planned, _) = plan.at(place);
@@ -185,27 +185,27 @@ impl LanePolicy for Rounds {
         }
     }
 
-    fn over(&self, lanes: &Lanes) -> Option<Batch> {
+    fn finished_batch(&self, lanes: &Lanes) -> Option<Batch> {
         let round = self.round.as_ref()?;
         (lanes.is_idle() && round.batch.requests > 0).then(|| round.batch.clone())
     }
 
-    fn written(&mut self, plan: &Plan, at: At, service_us: u64) {
-        self.free(at);
+    fn on_batch_written(&mut self, plan: &Plan, at: At, service_us: u64) {
+        self.allow_from(at);
         if let Some(round) = self.round.take() {
             self.go_on(plan, &round, service_us);
-            self.last = (round.outage == Outage::None).then_some(round);
+            self.last = (round.outage == RoundInterruption::None).then_some(round);
         }
     }
 
     /// Drops the rest of the round, so that it is sent neither during the outage nor as a burst
     /// afterwards. A round of which nothing was sent begins again when the server is back; any
     /// other is repeated, and so is the round before it if its last requests failed.
-    fn break_off(&mut self, lanes: &mut Lanes, since: At) {
+    fn on_outage(&mut self, lanes: &mut Lanes, since: At) {
         if let Some(round) = &mut self.round {
             lanes.drop_waiting();
-            if round.batch.requests > 0 || lanes.is_out() {
-                round.outage = Outage::BrokeOff;
+            if round.batch.requests > 0 || lanes.has_in_flight() {
+                round.outage = RoundInterruption::BrokeOff;
             } else {
                 self.round = None;
             }
@@ -213,19 +213,19 @@ impl LanePolicy for Rounds {
         self.last_broke(since);
     }
 
-    fn broke_in(&mut self, since: At) {
+    fn on_short_outage(&mut self, since: At) {
         if let Some(round) = &mut self.round
             && round.broke_since(since)
-            && round.outage == Outage::None
+            && round.outage == RoundInterruption::None
         {
-            round.outage = Outage::Met;
+            round.outage = RoundInterruption::Met;
         }
         self.last_broke(since);
     }
 
-    fn lost(&mut self, lanes: &mut Lanes) {
+    fn requeue_in_flight(&mut self, lanes: &mut Lanes) {
         match &self.round {
-            Some(round) if round.outage == Outage::BrokeOff => {
+            Some(round) if round.outage == RoundInterruption::BrokeOff => {
                 lanes.drop_out();
                 if round.batch.requests == 0 {
                     self.round = None;
@@ -238,7 +238,7 @@ impl LanePolicy for Rounds {
     /// Continues the unfinished lanes of a round in the new segment as a round of its own, without
     /// the batch so far: no batch spans two clocks.
     fn opened(&mut self, plan: &Plan, lanes: &mut Lanes, at: At, service_us: u64) {
-        self.lost(lanes);
+        self.requeue_in_flight(lanes);
         self.last = None;
         if let Some(round) = self.round.take() {
             self.go_on(plan, &round, service_us);
@@ -271,7 +271,7 @@ impl Round {
                 ..Batch::begun(phase, round.group(), began)
             },
             counted: (true, true),
-            outage: Outage::None,
+            outage: RoundInterruption::None,
             bad: None,
         }
     }

@@ -2,7 +2,7 @@
 //! and, where longhaul started it, when to restart it. Orders are recorded as
 //! actions; the target carries them out, and their results come back as facts.
 
-use super::{Conductor, Doing, Order};
+use super::{Conductor, Order, RunState};
 use crate::fact::{Action, Cell, ClosedBecause, Entry, Fact, TargetFact, TargetWord};
 use crate::incident::hang::Hangs;
 use crate::incident::liveness::{Liveness, LivenessChange, State};
@@ -24,7 +24,7 @@ pub(crate) const PROBE_LIMIT_US: u64 = 10_000_000;
 pub(super) struct ServerState {
     liveness: Liveness,
     hangs: Hangs,
-    standing: ProcessState,
+    process: ProcessState,
     probe: Probe,
     /// Whether longhaul started it.
     started: bool,
@@ -97,7 +97,7 @@ impl ServerState {
 
     /// Resets the process state for a new segment: nothing was observed in between.
     pub(super) fn opened(&mut self) {
-        (self.standing, self.probe) = (ProcessState::There, Probe::default());
+        (self.process, self.probe) = (ProcessState::There, Probe::default());
     }
 
     /// Whether the server answers, as far as is known.
@@ -107,28 +107,28 @@ impl ServerState {
 
     /// Whether the server is known to be down or is being started. A single failed request is not
     /// enough.
-    pub(super) fn is_away(&self) -> bool {
+    pub(super) fn is_down_or_starting(&self) -> bool {
         self.liveness.state() == State::Down || self.awaits()
     }
 
     /// Whether the server is up and is not being started.
-    pub(super) fn is_there(&self) -> bool {
+    pub(super) fn is_serving(&self) -> bool {
         self.is_up() && !self.awaits()
     }
 
     /// Whether the server was found to hang.
     pub(super) fn is_hung(&self) -> bool {
-        matches!(self.standing, ProcessState::Hung { .. })
+        matches!(self.process, ProcessState::Hung { .. })
     }
 
     /// Whether the server is gone or being started.
     fn awaits(&self) -> bool {
-        matches!(self.standing, ProcessState::Gone { .. } | ProcessState::Ordered { .. })
+        matches!(self.process, ProcessState::Gone { .. } | ProcessState::Ordered { .. })
     }
 
     /// Whether a probe is due.
     pub(super) fn is_probe_due(&self, now: At) -> bool {
-        !self.is_there() && now >= self.probe.at
+        !self.is_serving() && now >= self.probe.at
     }
 
     /// Records that a probe was sent. The next is due when it is answered, or at this bound when
@@ -141,7 +141,7 @@ impl ServerState {
     /// doubles up to a limit.
     pub(super) fn answered(&mut self, at: At, limits: &Limits) {
         self.probe.at = at;
-        if self.is_there() {
+        if self.is_serving() {
             return;
         }
         self.probe.at = At(at.0 + self.probe.wait_us);
@@ -151,25 +151,25 @@ impl ServerState {
 
     /// Takes in a probe that found the server up, and returns whether this completes a start.
     pub(super) fn confirm_start(&mut self, answered: At) -> bool {
-        let ProcessState::Ordered { at, launched: Some(launched) } = self.standing else {
+        let ProcessState::Ordered { at, launched: Some(launched) } = self.process else {
             return false;
         };
         let is_done = answered > launched && answered > at;
         if is_done {
-            self.standing = ProcessState::There;
+            self.process = ProcessState::There;
         }
         is_done
     }
 
     /// Records an order to the target.
     pub(super) fn ordered(&mut self, order: TargetOrder, at: At, in_drill: bool) {
-        self.standing = ProcessState::Ordered { at, launched: None };
+        self.process = ProcessState::Ordered { at, launched: None };
         self.restarts += u32::from(order == TargetOrder::Restart && !in_drill);
         self.probe.wait_us = PROBE_US.0;
     }
 
     fn scheduled_restart(&self) -> Option<&ScheduledRestart> {
-        match &self.standing {
+        match &self.process {
             ProcessState::Hung { restart, .. } | ProcessState::Gone { restart } => restart.as_ref(),
             ProcessState::There | ProcessState::Ordered { .. } => None,
         }
@@ -178,10 +178,10 @@ impl ServerState {
     /// Clears a hang whose cause is gone, for example because the process ended. A scheduled
     /// restart remains.
     fn forget_hang(&mut self) {
-        if let ProcessState::Hung { restart, .. } = &mut self.standing
+        if let ProcessState::Hung { restart, .. } = &mut self.process
             && !self.hangs.hung()
         {
-            self.standing = match restart.take() {
+            self.process = match restart.take() {
                 None => ProcessState::There,
                 restart => ProcessState::Gone { restart },
             };
@@ -191,21 +191,21 @@ impl ServerState {
 
 impl Conductor {
     /// Takes in a change of the target.
-    pub(super) fn care_for(&mut self, fact: &TargetFact, at: At) {
+    pub(super) fn apply_target_fact(&mut self, fact: &TargetFact, at: At) {
         let unasked = fact.action.is_none();
         match fact.word {
             TargetWord::Launched => {
-                self.care.started = true;
-                if !matches!(self.doing, Doing::Before) {
-                    self.care.probe.at = at;
+                self.server.started = true;
+                if !matches!(self.doing, RunState::Before) {
+                    self.server.probe.at = at;
                     self.launched(at);
                 }
             }
             // The process was started from outside before longhaul did it.
-            TargetWord::Started if self.care.started => self.launched(at),
-            TargetWord::Exited | TargetWord::Rebooted if self.care.started && unasked => {
-                self.policy.break_off(&mut self.lanes, at);
-                if let Doing::Drill(drilling) = &mut self.doing {
+            TargetWord::Started if self.server.started => self.launched(at),
+            TargetWord::Exited | TargetWord::Rebooted if self.server.started && unasked => {
+                self.policy.on_outage(&mut self.lanes, at);
+                if let RunState::Drill(drilling) = &mut self.doing {
                     drilling.died();
                 }
                 let restart = self.schedule_restart(
@@ -213,35 +213,35 @@ impl Conductor {
                     &format!("it ended: {}", fact.evidence),
                     RestartWhen::OnExit,
                 );
-                self.care.standing = ProcessState::Gone { restart };
+                self.server.process = ProcessState::Gone { restart };
             }
             TargetWord::Hung => {
                 let since = fact.since.unwrap_or(at);
-                self.policy.break_off(&mut self.lanes, since);
+                self.policy.on_outage(&mut self.lanes, since);
                 self.clock.pause(since);
-                let started = self.care.started;
+                let started = self.server.started;
                 let restart = started
                     .then(|| self.schedule_restart(at, "it hangs", RestartWhen::OnHang))
                     .flatten();
-                self.care.standing = ProcessState::Hung { since, restart };
+                self.server.process = ProcessState::Hung { since, restart };
             }
-            TargetWord::Moving if self.care.is_hung() => {
-                self.care.standing = ProcessState::There;
+            TargetWord::Moving if self.server.is_hung() => {
+                self.server.process = ProcessState::There;
                 self.clock.resume(at);
-                self.policy.free(at);
+                self.policy.allow_from(at);
             }
             TargetWord::Failed if !unasked => {
                 let restart = self.order_failed(fact, at);
-                self.care.standing = ProcessState::Gone { restart };
+                self.server.process = ProcessState::Gone { restart };
             }
             _ => {}
         }
-        self.care.forget_hang();
+        self.server.forget_hang();
     }
 
     fn launched(&mut self, at: At) {
-        self.care.standing = ProcessState::Ordered { at, launched: Some(at) };
-        if let Doing::Drill(drilling) = &mut self.doing {
+        self.server.process = ProcessState::Ordered { at, launched: Some(at) };
+        if let RunState::Drill(drilling) = &mut self.doing {
             drilling.launched();
         }
     }
@@ -255,10 +255,10 @@ impl Conductor {
         needs: RestartWhen,
     ) -> Option<ScheduledRestart> {
         let Restart { when, at_most, cool_down } = self.plan.restart;
-        if let Some(owed) = self.care.scheduled_restart() {
+        if let Some(owed) = self.server.scheduled_restart() {
             return Some(owed.clone());
         }
-        if matches!(self.doing, Doing::Drill(_)) || self.stop.is_some() {
+        if matches!(self.doing, RunState::Drill(_)) || self.stop.is_some() {
             return None;
         }
         if when < needs {
@@ -267,17 +267,17 @@ impl Conductor {
             }
             return None;
         }
-        if self.care.restarts >= at_most {
+        if self.server.restarts >= at_most {
             let note = format!("{why}; the {at_most} restarts that are allowed are used up");
             self.stop(ClosedBecause::Gone, note);
             return None;
         }
-        let why = format!("{why}; restart {} of at most {at_most}", self.care.restarts + 1);
+        let why = format!("{why}; restart {} of at most {at_most}", self.server.restarts + 1);
         Some(ScheduledRestart { at: At(at.0 + micros(cool_down)), why })
     }
 
     fn order_failed(&mut self, fact: &TargetFact, at: At) -> Option<ScheduledRestart> {
-        if matches!(self.doing, Doing::Drill(_)) {
+        if matches!(self.doing, RunState::Drill(_)) {
             self.stop(ClosedBecause::Gone, format!("a drill failed: {}", fact.evidence));
             return None;
         }
@@ -286,7 +286,7 @@ impl Conductor {
 
     /// Returns the order of the scheduled restart, when it is due.
     pub(super) fn restart_due(&self, now: At) -> Option<Order> {
-        let owed = self.care.scheduled_restart().filter(|owed| now >= owed.at)?;
+        let owed = self.server.scheduled_restart().filter(|owed| now >= owed.at)?;
         Some(self.action(TargetOrder::Restart, owed.why.clone()))
     }
 
@@ -297,9 +297,9 @@ impl Conductor {
 
     /// Returns the fact that the server hangs, or that it makes progress again.
     pub(super) fn hang_due(&self, now: At) -> Option<TargetFact> {
-        let care = &self.care;
+        let care = &self.server;
         let moved = care.hangs.moved();
-        match care.standing {
+        match care.process {
             ProcessState::Hung { since, .. } => {
                 let words = "a token came, or a number of the engine changed";
                 let moves = moved > since && care.hangs.hung();
@@ -325,8 +325,8 @@ impl Conductor {
     /// Whether requests are being served: some are in flight, and there was progress within the
     /// time that the rule for hangs allows. Such a server may answer no probe.
     pub(crate) fn is_serving(&self, now: At) -> bool {
-        let is_within = |(_, patience_us)| now.since(self.care.hangs.moved()) < patience_us;
-        !self.care.is_hung() && self.patience().is_some_and(is_within)
+        let is_within = |(_, patience_us)| now.since(self.server.hangs.moved()) < patience_us;
+        !self.server.is_hung() && self.patience().is_some_and(is_within)
     }
 
     /// Returns the deepest cell in flight, and how long it may be without progress, microseconds.
@@ -335,6 +335,6 @@ impl Conductor {
         let cell = self.plan.cell(deepest);
         let planned_us = self.plan.first_token_us(cell);
         let own_us = micros(self.plan.limits.first_token);
-        Some((cell, self.care.hangs.patience_us(cell.depth, planned_us, own_us)))
+        Some((cell, self.server.hangs.patience_us(cell.depth, planned_us, own_us)))
     }
 }

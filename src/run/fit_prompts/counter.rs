@@ -22,7 +22,7 @@ const FAILURES_MAX: u32 = 3;
 
 /// Way of a server to count tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum CountMethod {
     /// `/tokenize` of a text, vLLM's form.
     Text,
     /// `/tokenize` of a text, llama.cpp's form.
@@ -35,7 +35,7 @@ enum Way {
 
 /// Way, and how it went so far.
 struct Counter {
-    way: Way,
+    way: CountMethod,
     /// Number of texts in a row that it failed to count.
     failures: Cell<u32>,
     /// Tokens that a request has besides its text.
@@ -53,7 +53,7 @@ impl<'a, W: Wire> TokenCounters<'a, W> {
     /// Returns the ways of a server.
     pub(super) fn of(server: &'a Counted<'a, W>) -> TokenCounters<'a, W> {
         let (texts, chats) = ways(server.abilities);
-        let counters = |ways: Vec<Way>| {
+        let counters = |ways: Vec<CountMethod>| {
             let counter = |way| Counter { way, failures: Cell::new(0), besides: OnceCell::new() };
             ways.into_iter().map(counter).collect()
         };
@@ -64,7 +64,7 @@ impl<'a, W: Wire> TokenCounters<'a, W> {
     pub(super) fn method(&self, has_chats: bool) -> Method {
         let counters = if has_chats { &self.chats } else { &self.texts };
         match counters.first().map(|counter| counter.way) {
-            Some(Way::Usage { .. }) => Method::Usage,
+            Some(CountMethod::Usage { .. }) => Method::Usage,
             _ => Method::Tokenize,
         }
     }
@@ -94,7 +94,7 @@ impl<'a, W: Wire> TokenCounters<'a, W> {
 
     async fn count_by(&self, counter: &Counter, question: &FitQuestion) -> Result<u64, String> {
         let tokens = self.ask(counter, question).await?;
-        let (Way::Usage { .. }, FitQuestion::Text(_)) = (counter.way, question) else {
+        let (CountMethod::Usage { .. }, FitQuestion::Text(_)) = (counter.way, question) else {
             return Ok(tokens);
         };
         // A text can only be counted within a request, so what else is in one is subtracted.
@@ -124,19 +124,22 @@ impl<'a, W: Wire> TokenCounters<'a, W> {
 }
 
 /// Returns the ways for texts and those for messages.
-fn ways(abilities: &Abilities) -> (Vec<Way>, Vec<Way>) {
+fn ways(abilities: &Abilities) -> (Vec<CountMethod>, Vec<CountMethod>) {
     let usage = |api, is_served: bool| {
         let forms = [(false, abilities.usage_whole), (true, abilities.usage)];
         forms
             .into_iter()
             .filter(move |(_, able)| *able && is_served)
-            .map(move |(stream, _)| Way::Usage { api, stream })
+            .map(move |(stream, _)| CountMethod::Usage { api, stream })
     };
     let chat = || usage(Api::Chat, abilities.chat);
     let plain = usage(Api::Completions, abilities.completions && !abilities.chat);
-    let able = |(way, able): (Way, bool)| able.then_some(way);
-    let tokenize = [(Way::Text, abilities.tokenize), (Way::Content, abilities.tokenize_content)];
-    let messages = able((Way::Messages, abilities.tokenize_messages));
+    let able = |(way, able): (CountMethod, bool)| able.then_some(way);
+    let tokenize = [
+        (CountMethod::Text, abilities.tokenize),
+        (CountMethod::Content, abilities.tokenize_content),
+    ];
+    let messages = able((CountMethod::Messages, abilities.tokenize_messages));
     (
         tokenize.into_iter().filter_map(able).chain(chat()).chain(plain).collect(),
         messages.into_iter().chain(chat()).collect(),
@@ -145,7 +148,7 @@ fn ways(abilities: &Abilities) -> (Vec<Way>, Vec<Way>) {
 
 /// Returns path and body of a question.
 fn request<W: Wire>(
-    way: Way,
+    way: CountMethod,
     question: &FitQuestion,
     server: &Counted<'_, W>,
 ) -> (&'static str, Value) {
@@ -155,14 +158,14 @@ fn request<W: Wire>(
         FitQuestion::Chat(_) => "",
     };
     match way {
-        Way::Text => {
+        CountMethod::Text => {
             ("/tokenize", json!({"model": model, "prompt": text, "add_special_tokens": false}))
         }
-        Way::Content => ("/tokenize", json!({"content": text})),
-        Way::Messages => {
+        CountMethod::Content => ("/tokenize", json!({"content": text})),
+        CountMethod::Messages => {
             ("/tokenize", json!({"model": model, "messages": messages(question, server.abilities)}))
         }
-        Way::Usage { api, stream } => {
+        CountMethod::Usage { api, stream } => {
             let mut body = json!({"model": model, "max_tokens": 1, "stream": stream});
             if stream {
                 body["stream_options"] = json!({"include_usage": true});
@@ -190,13 +193,13 @@ fn messages(question: &FitQuestion, abilities: &Abilities) -> Value {
 }
 
 /// Reads the count of an answer.
-fn tokens(way: Way, answer: &Gathered) -> Option<u64> {
+fn tokens(way: CountMethod, answer: &Gathered) -> Option<u64> {
     let page = || serde_json::from_slice::<Value>(&answer.body).unwrap_or(Value::Null);
     let counted = match way {
-        Way::Text | Way::Messages => page()["count"].as_u64(),
-        Way::Content => page()["tokens"].as_array().map(|tokens| tokens.len() as u64),
-        Way::Usage { stream: true, .. } => prompt_tokens(answer),
-        Way::Usage { stream: false, .. } => page()["usage"]["prompt_tokens"].as_u64(),
+        CountMethod::Text | CountMethod::Messages => page()["count"].as_u64(),
+        CountMethod::Content => page()["tokens"].as_array().map(|tokens| tokens.len() as u64),
+        CountMethod::Usage { stream: true, .. } => prompt_tokens(answer),
+        CountMethod::Usage { stream: false, .. } => page()["usage"]["prompt_tokens"].as_u64(),
     };
     counted.filter(|tokens| *tokens > 0)
 }
@@ -207,9 +210,9 @@ mod tests {
 
     #[test]
     fn each_way_to_count_is_enough_and_the_cheapest_comes_first() {
-        let usage = |api, stream| Way::Usage { api, stream };
+        let usage = |api, stream| CountMethod::Usage { api, stream };
         let cases = [
-            (Abilities { tokenize: true, ..Abilities::default() }, vec![Way::Text], vec![]),
+            (Abilities { tokenize: true, ..Abilities::default() }, vec![CountMethod::Text], vec![]),
             (
                 Abilities { chat: true, usage_whole: true, ..Abilities::default() },
                 vec![usage(Api::Chat, false)],
@@ -217,7 +220,7 @@ mod tests {
             ),
             (
                 Abilities { chat: true, usage: true, tokenize: true, ..Abilities::default() },
-                vec![Way::Text, usage(Api::Chat, true)],
+                vec![CountMethod::Text, usage(Api::Chat, true)],
                 vec![usage(Api::Chat, true)],
             ),
             (

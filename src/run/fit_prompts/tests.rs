@@ -11,7 +11,7 @@ use crate::plan::tests::scenario;
 use crate::run::arrive::tests::server::{
     Question, Server, ServerPage, prompt_tokens, refusal, stream, text,
 };
-use crate::run::arrive::{Wanted, arrive};
+use crate::run::arrive::{Requirements, arrive};
 
 /// Measures a server that departs from an honest one, and returns what came of it with the
 /// errors of the samples in tokens, by depth.
@@ -21,7 +21,7 @@ async fn measured(
     let server = Server::new(departs);
     let plan = Plan::new(&scenario(&[0, 4096], &[1]), 7, Bounds::default()).unwrap();
     let ready = Duration::from_secs(60);
-    let wanted = Wanted {
+    let wanted = Requirements {
         ready,
         model: None,
         served: &[],
@@ -31,7 +31,7 @@ async fn measured(
     };
     let found = arrive(&server, &server.timeline, &wanted, &|_, _| ()).await.unwrap();
     let deadline = server.timeline.now().after(ready);
-    let patience = Patience::new(&server.timeline, deadline, &|_, _| ());
+    let patience = RetryPolicy::new(&server.timeline, deadline, &|_, _| ());
     let counted = Counted {
         wire: &server,
         timeline: &server.timeline,

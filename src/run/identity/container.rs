@@ -12,7 +12,7 @@ use crate::escape::one_line;
 use crate::fact::Statement;
 use crate::spec::Recipe;
 use crate::spec::recipe::pins::Image;
-use crate::world::Contained;
+use crate::world::ContainerDescription;
 
 /// Subject of the image.
 const IMAGE: &str = "container";
@@ -89,15 +89,15 @@ impl Part {
 }
 
 /// Returns all properties of the container, with differences from the recipe marked.
-pub(crate) fn of_container(recipe: &Recipe, contained: &Contained) -> Vec<Statement> {
+pub(crate) fn of_container(recipe: &Recipe, contained: &ContainerDescription) -> Vec<Statement> {
     parts(recipe, contained).iter().map(Part::seen).collect()
 }
 
 /// Returns the properties of the container that changed.
 pub(crate) fn container_changed(
     recipe: &Recipe,
-    before: &Contained,
-    now: &Contained,
+    before: &ContainerDescription,
+    now: &ContainerDescription,
 ) -> Vec<Statement> {
     let (before, mut now) = (parts(recipe, before), parts(recipe, now));
     let gone = before.iter().filter(|was| now.iter().all(|part| part.subject != was.subject));
@@ -111,7 +111,7 @@ pub(crate) fn container_changed(
     changed.collect()
 }
 
-fn parts(recipe: &Recipe, contained: &Contained) -> Vec<Part> {
+fn parts(recipe: &Recipe, contained: &ContainerDescription) -> Vec<Part> {
     let mut parts = vec![image(recipe, contained)];
     let plain =
         [(IMAGE_ID, &contained.image_id), (ID, &contained.id), (STARTED, &contained.started)];
@@ -123,7 +123,7 @@ fn parts(recipe: &Recipe, contained: &Contained) -> Vec<Part> {
 
 /// Returns the image, compared by digest where the recipe has one, by id where it has that, else
 /// by name.
-fn image(recipe: &Recipe, contained: &Contained) -> Part {
+fn image(recipe: &Recipe, contained: &ContainerDescription) -> Part {
     let digests = contained.digests.join(" ");
     let words = match (contained.image.as_str(), digests.as_str()) {
         (image, "") => format!("{image} (no digest: built or loaded there)"),
@@ -136,7 +136,7 @@ fn image(recipe: &Recipe, contained: &Contained) -> Part {
 }
 
 /// Whether the container runs the declared image.
-fn is_image(declared: &str, contained: &Contained) -> bool {
+fn is_image(declared: &str, contained: &ContainerDescription) -> bool {
     let wanted = Image::of(declared);
     if let Some(digest) = wanted.digest {
         // A digest names the same content in every registry.
@@ -173,7 +173,7 @@ fn is_hex(text: &str) -> bool {
 }
 
 /// Returns the container's variables, and those of the recipe that the container lacks.
-fn variables(recipe: &Recipe, contained: &Contained) -> Vec<Part> {
+fn variables(recipe: &Recipe, contained: &ContainerDescription) -> Vec<Part> {
     let declared = |name: &str| {
         // The last of duplicate names counts. A value with `$` is filled in by a shell, so it
         // cannot be compared.

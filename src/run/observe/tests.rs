@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use tokio::task::LocalSet;
 
 use super::*;
-use crate::fact::{Said, Severity, Source};
+use crate::fact::{Severity, SignatureMatch, Source};
 use crate::series::MEM_FREE;
 use crate::world::{LocalFuture, Sample};
 
@@ -16,7 +16,7 @@ const SECOND: u64 = 1_000_000;
 struct Counting {
     cadence_us: u64,
     looks: u64,
-    said: Rc<RefCell<VecDeque<Said>>>,
+    said: Rc<RefCell<VecDeque<SignatureMatch>>>,
 }
 
 impl Sensor for Counting {
@@ -102,7 +102,7 @@ async fn a_line_of_a_log_is_told_at_once_with_its_own_stamp() {
     let (facts, mut heard) = mpsc::channel(16);
     let control =
         SensorControl { draining: SharedValue::new(false), alarm: SharedValue::default() };
-    let line = Said {
+    let line = SignatureMatch {
         source: Source::Kernel,
         signature: "x".into(),
         severity: Severity::Info,

@@ -41,7 +41,7 @@ struct Head {
 
 /// Result of reading a request.
 #[derive(Debug, PartialEq)]
-pub(super) enum Got {
+pub(super) enum ReadRequest {
     Request(HttpRequest),
     /// The client closed the connection.
     Closed,
@@ -65,28 +65,28 @@ impl Connection {
     }
 
     /// Reads the next request.
-    pub(super) async fn request(&mut self) -> Got {
+    pub(super) async fn request(&mut self) -> ReadRequest {
         let head = loop {
             match parse_head(&self.buffer) {
                 Ok(Some(head)) => break head,
-                Ok(None) if self.buffer.len() > HEAD_MAX => return Got::Bad(431),
+                Ok(None) if self.buffer.len() > HEAD_MAX => return ReadRequest::Bad(431),
                 Ok(None) => {}
-                Err(status) => return Got::Bad(status),
+                Err(status) => return ReadRequest::Bad(status),
             }
             if !self.fill().await {
-                return Got::Closed;
+                return ReadRequest::Closed;
             }
         };
         self.buffer.drain(..head.bytes);
         if head.wants_continue && self.write(b"HTTP/1.1 100 Continue\r\n\r\n").await.is_err() {
-            return Got::Closed;
+            return ReadRequest::Closed;
         }
         let body = match head.body {
-            Body::Length(bytes) if bytes > BODY_MAX => return Got::Bad(413),
+            Body::Length(bytes) if bytes > BODY_MAX => return ReadRequest::Bad(413),
             Body::Length(bytes) => {
                 while self.buffer.len() < bytes {
                     if !self.fill().await {
-                        return Got::Closed;
+                        return ReadRequest::Closed;
                     }
                 }
                 self.buffer.drain(..bytes).collect()
@@ -96,21 +96,21 @@ impl Connection {
                 Err(got) => return got,
             },
         };
-        Got::Request(HttpRequest { body, ..head.request })
+        ReadRequest::Request(HttpRequest { body, ..head.request })
     }
 
-    async fn chunks(&mut self) -> Result<Vec<u8>, Got> {
+    async fn chunks(&mut self) -> Result<Vec<u8>, ReadRequest> {
         let mut body = Vec::new();
         loop {
             match httparse::parse_chunk_size(&self.buffer) {
                 Ok(httparse::Status::Complete((start, size))) => {
                     let size = usize::try_from(size).unwrap_or(usize::MAX);
                     if body.len().saturating_add(size) > BODY_MAX {
-                        return Err(Got::Bad(413));
+                        return Err(ReadRequest::Bad(413));
                     }
                     while self.buffer.len() < start + size + 2 {
                         if !self.fill().await {
-                            return Err(Got::Closed);
+                            return Err(ReadRequest::Closed);
                         }
                     }
                     body.extend_from_slice(&self.buffer[start..start + size]);
@@ -120,8 +120,8 @@ impl Connection {
                     }
                 }
                 Ok(httparse::Status::Partial) if self.fill().await => {}
-                Ok(httparse::Status::Partial) => return Err(Got::Closed),
-                Err(_) => return Err(Got::Bad(400)),
+                Ok(httparse::Status::Partial) => return Err(ReadRequest::Closed),
+                Err(_) => return Err(ReadRequest::Bad(400)),
             }
         }
     }

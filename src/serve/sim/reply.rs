@@ -5,72 +5,76 @@ use std::rc::Rc;
 
 use tokio::net::TcpStream;
 
-use super::connection::{Connection, Got, HttpRequest};
-use crate::sim::http::{ClientEvent, Item, Refusal, SimPage, Teller};
-use crate::sim::world::{Connections, Served, Ticket};
+use super::connection::{Connection, HttpRequest, ReadRequest};
+use crate::sim::http::{ClientEvent, EngineOutput, Refusal, ResponseWriter, SimPage};
+use crate::sim::world::{Accepted, Connections, JobHandle};
 
 /// Action after a response.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Then {
+enum NextStep {
     Next,
     Close,
 }
 
 /// Handles a connection until the client or this process lifetime has ended.
-pub(super) async fn converse(desk: Rc<Connections>, stream: TcpStream, life: u64) {
+pub(super) async fn serve_connection(connections: Rc<Connections>, stream: TcpStream, life: u64) {
     let mut connection = Connection::new(stream);
-    let door = desk.door();
+    let port_state = connections.port_state();
     loop {
         let got = tokio::select! { biased;
-            _ = door.until(|door| door.life != life && !door.silent) => return,
+            _ = port_state.until(|port_state| port_state.life != life && !port_state.silent) => return,
             got = connection.request() => got,
         };
-        if door.until(|door| !door.silent).await.life != life {
+        if port_state.until(|port_state| !port_state.silent).await.life != life {
             return; // Sent while the machine had no power.
         }
         let then = match got {
-            Got::Request(request) => answer(&desk, &mut connection, request).await,
-            Got::Closed => return,
-            Got::Bad(status) => {
+            ReadRequest::Request(request) => answer(&connections, &mut connection, request).await,
+            ReadRequest::Closed => return,
+            ReadRequest::Bad(status) => {
                 // The connection is closed even if this response is not sent.
                 let _ = connection.respond(&Refusal::http(status).into(), false).await;
                 return;
             }
         };
-        if !matches!(then, Ok(Then::Next)) {
+        if !matches!(then, Ok(NextStep::Next)) {
             return;
         }
     }
 }
 
 async fn answer(
-    desk: &Rc<Connections>,
+    connections: &Rc<Connections>,
     connection: &mut Connection,
     request: HttpRequest,
-) -> io::Result<Then> {
-    let served = desk.ask(&request.method, &request.path, &request.body);
-    let then = if request.keep { Then::Next } else { Then::Close };
+) -> io::Result<NextStep> {
+    let served = connections.ask(&request.method, &request.path, &request.body);
+    let then = if request.keep { NextStep::Next } else { NextStep::Close };
     drop(request);
     match served {
-        Served::Page(page) => whole(connection, &page, then).await,
-        Served::Work(ticket, teller) => {
-            if teller.streams() {
-                connection.begin_stream(then == Then::Next).await?;
+        Accepted::Page(page) => whole(connection, &page, then).await,
+        Accepted::Work(job, writer) => {
+            if writer.streams() {
+                connection.begin_stream(then == NextStep::Next).await?;
             }
-            tell(connection, ticket, *teller, then).await
+            tell(connection, job, *writer, then).await
         }
     }
 }
 
-async fn whole(connection: &mut Connection, page: &SimPage, then: Then) -> io::Result<Then> {
-    connection.respond(page, then == Then::Next).await?;
+async fn whole(
+    connection: &mut Connection,
+    page: &SimPage,
+    then: NextStep,
+) -> io::Result<NextStep> {
+    connection.respond(page, then == NextStep::Next).await?;
     Ok(then)
 }
 
 /// Returns the next item of a job; `None` if the client disconnects first.
-async fn next(connection: &mut Connection, ticket: &mut Ticket) -> Option<Item> {
+async fn next(connection: &mut Connection, job: &mut JobHandle) -> Option<EngineOutput> {
     tokio::select! { biased;
-        item = ticket.next() => item.map(|(_, item)| item),
+        item = job.next() => item.map(|(_, item)| item),
         () = connection.gone() => None,
     }
 }
@@ -78,12 +82,12 @@ async fn next(connection: &mut Connection, ticket: &mut Ticket) -> Option<Item> 
 /// Sends a response, as a stream or when it is complete.
 async fn tell(
     connection: &mut Connection,
-    mut ticket: Ticket,
-    mut teller: Teller,
-    then: Then,
-) -> io::Result<Then> {
-    while let Some(item) = next(connection, &mut ticket).await {
-        match teller.tell(item) {
+    mut job: JobHandle,
+    mut writer: ResponseWriter,
+    then: NextStep,
+) -> io::Result<NextStep> {
+    while let Some(item) = next(connection, &mut job).await {
+        match writer.tell(item) {
             ClientEvent::Events(events) => send(connection, &events).await?,
             ClientEvent::Last(events) => {
                 send(connection, &events).await?;
@@ -91,15 +95,15 @@ async fn tell(
                 return Ok(then);
             }
             ClientEvent::Whole(page) => return whole(connection, &page, then).await,
-            ClientEvent::Nothing if teller.streams() => {
+            ClientEvent::Nothing if writer.streams() => {
                 connection.end_stream().await?;
                 return Ok(then);
             }
             // A non-streaming response that is cut is never sent.
-            ClientEvent::Nothing => return Ok(Then::Close),
+            ClientEvent::Nothing => return Ok(NextStep::Close),
         }
     }
-    Ok(Then::Close)
+    Ok(NextStep::Close)
 }
 
 async fn send(connection: &mut Connection, events: &[String]) -> io::Result<()> {

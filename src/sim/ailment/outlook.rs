@@ -6,7 +6,7 @@ use crate::sim::Setup;
 use crate::unit::{At, span};
 
 /// Inputs of the prediction for all faults of a run.
-pub(crate) struct Outlook<'a> {
+pub(crate) struct PredictionInputs<'a> {
     /// Texts of the faults as the user wrote them.
     pub texts: &'a [String],
     /// Faults parsed from `texts`, in the same order.
@@ -21,7 +21,7 @@ pub(crate) struct Outlook<'a> {
     pub seed: u64,
 }
 
-impl Outlook<'_> {
+impl PredictionInputs<'_> {
     /// Returns a warning with its reason for each fault that will not be visible.
     pub(crate) fn unseen(&self) -> Vec<String> {
         let ailments = self.texts.iter().zip(self.ailments).enumerate();
@@ -59,7 +59,7 @@ impl Outlook<'_> {
         }
         let gone = (0..self.ailments.len()).filter(|other| ends(self.ailments[*other].kind));
         let gone = gone.filter_map(|other| self.moments(other).first().copied()).min();
-        if !kind.is_of_the_harness() && gone.is_some_and(|gone| gone < *first) {
+        if !kind.affects_longhaul() && gone.is_some_and(|gone| gone < *first) {
             return Some("does not happen: the server is gone by then, for good".to_owned());
         }
         let warm = self.warmup_us.is_some_and(|warmup_us| last.0 < warmup_us);

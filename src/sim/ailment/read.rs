@@ -3,7 +3,7 @@
 use super::value::{
     bytes_per_s, factor, gain_per_h, hits, longer, loss_per_h, signed_span_us, span_us, times, when,
 };
-use super::{Ailment, AilmentKind, AilmentTime, Hits};
+use super::{AffectedRequests, Ailment, AilmentKind, AilmentTime};
 use crate::error::{Mistake, nearest};
 use crate::unit;
 
@@ -35,7 +35,7 @@ pub(crate) const NAMES: [&str; 23] = [
 ];
 
 /// Default share of affected requests: one in twenty is visible in a short run.
-const HITS: Hits = Hits::Share(0.05);
+const HITS: AffectedRequests = AffectedRequests::Share(0.05);
 /// Default duration of a restart.
 const RESTART_US: u64 = 10_000_000;
 /// Default rate of a leak: 1 GiB per hour.
@@ -174,7 +174,9 @@ impl AilmentKind {
                 Some("without a value it is for good, and cannot happen again")
             }
             _ if self.is_event() => None,
-            _ if self.hits().is_some() => Some("how many requests it befalls is its value"),
+            _ if self.affected_requests().is_some() => {
+                Some("how many requests it befalls is its value")
+            }
             _ => Some("it goes on from a moment, and that is a time"),
         }
     }
@@ -243,11 +245,14 @@ mod tests {
             kind("stall=20s"),
             AilmentKind::Stall { hits: HITS, pause_us: Some(20_000_000) }
         );
-        let half = Hits::Share(0.5);
+        let half = AffectedRequests::Share(0.5);
         assert_eq!(kind("stall=50%"), AilmentKind::Stall { hits: half, pause_us: None });
         assert_eq!(kind("slow_down=50%"), AilmentKind::SlowDown { factor: 2.0 });
         assert_eq!(kind("slow_leak=36MiB/h"), AilmentKind::SlowLeak { bytes_per_s: 10_485.76 });
-        assert_eq!(kind("short_answer=3"), AilmentKind::ShortAnswer { hits: Hits::Next(3) });
+        assert_eq!(
+            kind("short_answer=3"),
+            AilmentKind::ShortAnswer { hits: AffectedRequests::Next(3) }
+        );
         assert_eq!(kind("step=50%"), AilmentKind::Step { factor: 1.5 });
         assert_eq!(kind("start_fails=2"), AilmentKind::StartFails { times: Some(2) });
         assert_eq!(kind("wall_clock_step=-5m"), AilmentKind::WallClockStep { by_us: -300_000_000 });
@@ -255,7 +260,7 @@ mod tests {
         for name in NAMES {
             assert!(Ailment::parse(name).is_ok(), "{name} needs no value");
             let harness = ["wall_clock_step", "slow_disk"].contains(&name);
-            assert_eq!(kind(name).is_of_the_harness(), harness, "{name}");
+            assert_eq!(kind(name).affects_longhaul(), harness, "{name}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Parses the values of faults: spans, shares, counts, factors and rates.
 
-use super::{AilmentTime, Hits};
+use super::{AffectedRequests, AilmentTime};
 use crate::unit::{self, micros};
 
 /// Largest count; a larger one is a typing error.
@@ -60,12 +60,12 @@ pub(super) fn times(text: &str) -> Result<u64, String> {
 }
 
 /// Parses affected requests: `0.5%` of all, or `3` for the next three.
-pub(super) fn hits(text: &str) -> Result<Hits, String> {
+pub(super) fn hits(text: &str) -> Result<AffectedRequests, String> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
-        return times(text).map(Hits::Next);
+        return times(text).map(AffectedRequests::Next);
     }
     match unit::share(text) {
-        Ok(share) if share <= 1.0 => Ok(Hits::Share(share)),
+        Ok(share) if share <= 1.0 => Ok(AffectedRequests::Share(share)),
         Ok(_) => Err(format!("`{text}` is more than all requests")),
         Err(why) => Err(why),
     }

@@ -2,16 +2,16 @@
 //! Knows neither requests nor the process.
 
 use crate::rng::Rng;
-use crate::sim::ailment::{Ailment, AilmentKind, Hits};
+use crate::sim::ailment::{AffectedRequests, Ailment, AilmentKind};
 use crate::sim::job::JobId;
-use crate::sim::machine::{By, Growth};
+use crate::sim::machine::{Growth, GrowthUnit};
 use crate::unit::At;
 
 /// Stream of random numbers that select the affected requests.
 const HIT: u64 = 0xE0;
 
 /// Time in which another process uses up the memory before the OOM kill.
-const SQUEEZE_US: u64 = 10_000_000;
+const MEMORY_PRESSURE_US: u64 = 10_000_000;
 
 /// All faults of an engine, with their times once the load has begun.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Faults {
     ailments: Vec<Ailment>,
     /// Events still to come, the next one last.
     events: Vec<(At, AilmentKind)>,
-    lasting: Vec<Lasting>,
+    lasting: Vec<LastingFault>,
     /// End of the current preemption storm.
     storm_until: At,
     /// End of the current outage of `/metrics`, for outages that end.
@@ -29,7 +29,7 @@ pub(super) struct Faults {
 
 /// A lasting fault.
 #[derive(Clone, Copy, Debug)]
-struct Lasting {
+struct LastingFault {
     ailment: Ailment,
     /// Begin; not known before the load has begun.
     from: Option<At>,
@@ -37,7 +37,7 @@ struct Lasting {
     strikes: u64,
 }
 
-impl Lasting {
+impl LastingFault {
     /// Whether the fault is active before the load: failing starts without a WHEN.
     fn precedes_load(&self) -> bool {
         matches!(self.ailment.kind, AilmentKind::StartFails { .. }) && self.ailment.when.is_none()
@@ -52,9 +52,9 @@ impl Faults {
     /// Creates the faults of an engine that starts at `start`, without those of longhaul's machine.
     pub(super) fn new(ailments: Vec<Ailment>, seed: u64, start: At) -> Faults {
         let goes_on =
-            |ailment: &&Ailment| !ailment.kind.is_event() && !ailment.kind.is_of_the_harness();
+            |ailment: &&Ailment| !ailment.kind.is_event() && !ailment.kind.affects_longhaul();
         let lasting = |ailment: &Ailment| {
-            let mut lasting = Lasting { ailment: *ailment, from: None, strikes: 0 };
+            let mut lasting = LastingFault { ailment: *ailment, from: None, strikes: 0 };
             lasting.from = lasting.precedes_load().then_some(start);
             lasting
         };
@@ -72,7 +72,7 @@ impl Faults {
     pub(super) fn load_began(&mut self, at: At, planned_us: Option<u64>) {
         let moments = |(place, ailment): (usize, &Ailment)| {
             let kind = ailment.kind;
-            let happens = kind.is_event() && !kind.is_of_the_harness();
+            let happens = kind.is_event() && !kind.affects_longhaul();
             let times = happens.then(|| ailment.moments(at, planned_us, self.seed, place));
             times.into_iter().flatten().map(move |at| (at, kind))
         };
@@ -90,11 +90,12 @@ impl Faults {
     }
 
     /// Share of the available memory that another process has taken before an OOM kill, 0 to 1.
-    pub(super) fn squeezed(&self, now: At) -> f64 {
-        // Events are in descending order. Those more than `SQUEEZE_US` away have no effect yet.
-        let mut near = self.events.iter().rev().take_while(|(due, _)| due.since(now) <= SQUEEZE_US);
+    pub(super) fn memory_pressure(&self, now: At) -> f64 {
+        // Events are in descending order. Those more than `MEMORY_PRESSURE_US` away have no effect yet.
+        let mut near =
+            self.events.iter().rev().take_while(|(due, _)| due.since(now) <= MEMORY_PRESSURE_US);
         let kill = near.find(|(_, kind)| matches!(kind, AilmentKind::HostOomKill { .. }));
-        kill.map_or(0.0, |(due, _)| 1.0 - due.since(now) as f64 / SQUEEZE_US as f64)
+        kill.map_or(0.0, |(due, _)| 1.0 - due.since(now) as f64 / MEMORY_PRESSURE_US as f64)
     }
 
     /// Removes and returns the next event.
@@ -113,7 +114,7 @@ impl Faults {
     }
 
     /// Whether a preemption storm is active.
-    pub(super) fn storms(&self, now: At) -> bool {
+    pub(super) fn is_preemption_storm(&self, now: At) -> bool {
         now < self.storm_until
     }
 
@@ -160,10 +161,10 @@ impl Faults {
 
     /// Returns the growth of the engine's memory, future growth included.
     pub(super) fn growths(&self) -> Vec<Growth> {
-        let growth = |lasting: &Lasting| {
+        let growth = |lasting: &LastingFault| {
             let by = match lasting.ailment.kind {
-                AilmentKind::SlowLeak { bytes_per_s } => By::Rate(bytes_per_s),
-                AilmentKind::LeakThatPlateaus { bytes } => By::Towards(bytes),
+                AilmentKind::SlowLeak { bytes_per_s } => GrowthUnit::Rate(bytes_per_s),
+                AilmentKind::LeakThatPlateaus { bytes } => GrowthUnit::Towards(bytes),
                 _ => return None,
             };
             Some(Growth { from: lasting.from?, by })
@@ -174,16 +175,21 @@ impl Faults {
     /// Returns the fault of a request that arrives now and may have `limit` tokens, and the number
     /// of tokens before it: between a quarter and three quarters of `limit`. A request has at most
     /// one fault; of several, the first that was given.
-    pub(super) fn strike(&mut self, now: At, id: JobId, limit: u64) -> Option<(AilmentKind, u64)> {
+    pub(super) fn fault_for(
+        &mut self,
+        now: At,
+        id: JobId,
+        limit: u64,
+    ) -> Option<(AilmentKind, u64)> {
         let seed = self.seed;
         self.lasting.iter_mut().enumerate().find_map(|(index, lasting)| {
             let kind = lasting.ailment.kind;
-            let hits = kind.hits().filter(|_| lasting.is_on(now))?;
+            let hits = kind.affected_requests().filter(|_| lasting.is_on(now))?;
             let mut rng = Rng::at(seed, &[HIT, index as u64, id.0]);
             let draw = rng.unit();
             let hit = match hits {
-                Hits::Share(share) => draw < share,
-                Hits::Next(times) => lasting.strikes < times,
+                AffectedRequests::Share(share) => draw < share,
+                AffectedRequests::Next(times) => lasting.strikes < times,
             };
             // A response has at least one token; an empty one is a fault of its own.
             if !hit || limit == 1 && matches!(kind, AilmentKind::ShortAnswer { .. }) {
@@ -209,7 +215,7 @@ impl Faults {
 
     /// Returns the active lasting faults with their begin.
     fn on(&self, now: At) -> impl Iterator<Item = (At, AilmentKind)> {
-        let on = move |lasting: &Lasting| {
+        let on = move |lasting: &LastingFault| {
             let from = lasting.from.filter(|from| *from <= now)?;
             Some((from, lasting.ailment.kind))
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::faults::AfterFailedStart;
 use super::words::{self, LogWriter};
-use super::{EngineStage, Frozen, SimEngine};
+use super::{EngineStage, HangInProgress, SimEngine};
 use crate::sim::ailment::AilmentKind;
 use crate::sim::job::{ENGINE_DEAD, EngineEvent, JobId, ProcessExit};
 use crate::sim::metrics::Metrics;
@@ -27,7 +27,7 @@ impl SimEngine {
         self.begin_start(At(self.now.0.saturating_add(start_us)));
         if first_us == 0 && matches!(self.life, EngineStage::Starting { .. }) {
             self.life = EngineStage::Up;
-            self.rungs.clear();
+            self.stages.clear();
         }
     }
 
@@ -36,17 +36,17 @@ impl SimEngine {
         LogWriter(self.machine.process().map_or(0, |(pid, _)| pid))
     }
 
-    fn say(&mut self, lines: Vec<String>) {
+    fn log_lines(&mut self, lines: Vec<String>) {
         for line in lines {
             self.emit(EngineEvent::Said(line));
         }
     }
 
     /// Logs the next progress line of the start.
-    pub(super) fn climb(&mut self) {
+    pub(super) fn log_next_stage(&mut self) {
         let writer = self.writer();
-        if let Some((_, rung)) = self.rungs.pop() {
-            self.say(vec![rung.words(writer)]);
+        if let Some((_, stage)) = self.stages.pop() {
+            self.log_lines(vec![stage.words(writer)]);
         }
     }
 
@@ -55,14 +55,14 @@ impl SimEngine {
         self.starts += 1;
         self.begin_start(ready);
         self.emit(EngineEvent::Started);
-        self.say(vec![self.writer().begins()]);
+        self.log_lines(vec![self.writer().begins()]);
     }
 
     /// Starts a process that will be ready at `ready`, or that fails halfway. After a failure, the
     /// next start begins at the time at which this one would have been ready.
     fn begin_start(&mut self, ready: At) {
         self.machine.start(self.now, self.starts);
-        self.rungs = words::rungs(self.now, ready);
+        self.stages = words::stages(self.now, ready);
         if self.setup.refuses {
             // In a rehearsal the first start has no duration, so the minimum applies.
             let half_us = ((self.setup.first_start_s.max(0.0) * 5e5) as u64).max(START_US_MIN);
@@ -84,12 +84,12 @@ impl SimEngine {
     pub(super) fn start_failure(&mut self) {
         let EngineStage::Failing { back, .. } = self.life else { return };
         let writer = self.writer();
-        self.say(if self.setup.refuses {
+        self.log_lines(if self.setup.refuses {
             writer.cache_too_small(self.setup.max_model_len, self.scheduler.capacity())
         } else {
             writer.start_failed()
         });
-        self.rungs.clear();
+        self.stages.clear();
         self.machine.exit(ProcessExit::StartFailed);
         self.life = EngineStage::Down { back };
         self.emit(EngineEvent::Exited(ProcessExit::StartFailed));
@@ -109,13 +109,13 @@ impl SimEngine {
 
     pub(super) fn ready(&mut self) {
         self.life = EngineStage::Up;
-        self.pace = SimSpeed::new(&self.setup, self.seed, self.starts, self.now);
-        self.say(vec![words::READY.to_owned()]);
+        self.speed = SimSpeed::new(&self.setup, self.seed, self.starts, self.now);
+        self.log_lines(vec![words::READY.to_owned()]);
         self.emit(EngineEvent::Ready);
     }
 
     /// Applies the next event. An event while the server is not ready is dropped.
-    pub(super) fn ail(&mut self) {
+    pub(super) fn apply_fault(&mut self) {
         let Some(kind) = self.faults.pop() else { return };
         if !self.listening() {
             return;
@@ -123,12 +123,12 @@ impl SimEngine {
         match kind {
             AilmentKind::Crash { away_us } => self.exit(ProcessExit::Killed, away_us),
             AilmentKind::CudaOom { away_us } => {
-                self.say(self.writer().cuda_oom());
+                self.log_lines(self.writer().cuda_oom());
                 self.exit(ProcessExit::EngineDied, away_us);
             }
             AilmentKind::HostOomKill { away_us } => {
                 self.machine.count_oom_kill();
-                self.say(self.writer().core_killed());
+                self.log_lines(self.writer().core_killed());
                 self.exit(ProcessExit::EngineDied, away_us);
             }
             AilmentKind::HostReboot { away_us } => self.exit(ProcessExit::PowerCut, away_us),
@@ -152,10 +152,10 @@ impl SimEngine {
     fn hang(&mut self, lasts_us: Option<u64>) {
         let until = lasts_us.map(|us| self.later(us));
         self.frozen = Some(match self.frozen.take() {
-            None => Frozen { since: self.now, until, metrics: self.metrics() },
+            None => HangInProgress { since: self.now, until, metrics: self.metrics() },
             Some(frozen) => {
                 let until = frozen.until.zip(until).map(|(one, other)| one.max(other));
-                Frozen { until, ..frozen }
+                HangInProgress { until, ..frozen }
             }
         });
     }
@@ -165,11 +165,11 @@ impl SimEngine {
     pub(super) fn oom_kill(&mut self) {
         self.machine.count_oom_kill();
         if self.listening() {
-            self.say(self.writer().core_killed());
+            self.log_lines(self.writer().core_killed());
             self.exit(ProcessExit::EngineDied, None);
         } else {
-            self.say(vec![words::KILLED_AT_START.to_owned()]);
-            self.rungs.clear();
+            self.log_lines(vec![words::KILLED_AT_START.to_owned()]);
+            self.stages.clear();
             self.machine.exit(ProcessExit::EngineDied);
             self.life = EngineStage::Down { back: None };
             self.emit(EngineEvent::Exited(ProcessExit::EngineDied));
@@ -185,9 +185,9 @@ impl SimEngine {
             ProcessExit::Terminated => self.writer().terminated(),
         };
         if !lines.is_empty() {
-            self.say(lines);
+            self.log_lines(lines);
             // A stalled request may be finished in the engine while its stream is still open.
-            let mut open: BTreeSet<JobId> = self.scheduler.everyone().into_iter().collect();
+            let mut open: BTreeSet<JobId> = self.scheduler.all_requests().into_iter().collect();
             open.extend(self.held.keys());
             for job in open {
                 self.emit(EngineEvent::Failed { job, message: ENGINE_DEAD });
@@ -198,7 +198,7 @@ impl SimEngine {
         self.step = None;
         self.frozen = None;
         self.held.clear();
-        self.rungs.clear();
+        self.stages.clear();
         self.machine.exit(exit);
         let half_us = away_us.map_or(u64::MAX, |us| us / 2);
         let back =
@@ -212,7 +212,7 @@ impl SimEngine {
         self.emit(EngineEvent::Exited(exit));
     }
 
-    pub(super) fn thaw(&mut self) {
+    pub(super) fn end_hang(&mut self) {
         if let (Some(frozen), Some(step)) = (self.frozen.take(), &mut self.step) {
             step.ends = At(step.ends.0.saturating_add(self.now.since(frozen.since)));
         }

@@ -63,4 +63,4 @@ impl SimEngine {
 }
 
 /// Error of an order while the machine has no power.
-const AWAY: &str = "the box does not answer";
+const AWAY: &str = "the machine does not answer";

@@ -11,13 +11,13 @@ impl SimEngine {
         if self.step.is_some() || self.frozen.is_some() || !self.listening() {
             return;
         }
-        if self.faults.storms(self.now) && self.pace.storm_strikes() {
+        if self.faults.is_preemption_storm(self.now) && self.speed.storm_strikes() {
             self.scheduler.preempt_youngest();
         }
         let parts = self.scheduler.plan(self.faults.cache_hits(self.now));
         if !parts.is_empty() {
             let decode_factor = self.faults.decode_slowness(self.now);
-            let us = self.pace.step_us(&self.setup, &parts, self.now, decode_factor);
+            let us = self.speed.step_us(&self.setup, &parts, self.now, decode_factor);
             let us = us as f64 * self.faults.slowness(self.now);
             // The factors of several faults multiply, so the sum saturates at the end of time.
             let ends = At(self.now.0.saturating_add(us as u64));

@@ -100,7 +100,7 @@ impl LogWriter {
 
 /// Progress mark of a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rung {
+pub(super) enum StartupStage {
     /// Number of quarters of the weights that are loaded.
     Weights(u8),
     /// Kernel compilation is complete.
@@ -111,35 +111,35 @@ pub(super) enum Rung {
 
 /// Progress marks by the percentage of the start time at which they are logged. Loading weights
 /// takes most of it.
-const RUNGS: [(Rung, u64); 7] = [
-    (Rung::Weights(0), 5),
-    (Rung::Weights(1), 22),
-    (Rung::Weights(2), 40),
-    (Rung::Weights(3), 57),
-    (Rung::Weights(4), 75),
-    (Rung::Compiled, 85),
-    (Rung::Captured, 95),
+const STARTUP_STAGES: [(StartupStage, u64); 7] = [
+    (StartupStage::Weights(0), 5),
+    (StartupStage::Weights(1), 22),
+    (StartupStage::Weights(2), 40),
+    (StartupStage::Weights(3), 57),
+    (StartupStage::Weights(4), 75),
+    (StartupStage::Compiled, 85),
+    (StartupStage::Captured, 95),
 ];
 
 /// Returns the progress marks of a start from `now` to `ready`, the next one last.
-pub(super) fn rungs(now: At, ready: At) -> Vec<(At, Rung)> {
+pub(super) fn stages(now: At, ready: At) -> Vec<(At, StartupStage)> {
     let takes_us = ready.since(now);
     let at = |percent: u64| At(now.0.saturating_add(takes_us / 100 * percent));
-    RUNGS.iter().rev().map(|(rung, percent)| (at(*percent), *rung)).collect()
+    STARTUP_STAGES.iter().rev().map(|(stage, percent)| (at(*percent), *stage)).collect()
 }
 
-impl Rung {
+impl StartupStage {
     /// Returns the log line of the mark.
     pub(super) fn words(self, writer: LogWriter) -> String {
         match self {
-            Rung::Weights(quarters) => {
+            StartupStage::Weights(quarters) => {
                 let percent = u32::from(quarters) * 25;
                 format!(
                     "Loading safetensors checkpoint shards: {percent:3}% Completed | {quarters}/4"
                 )
             }
-            Rung::Compiled => writer.core("INFO [monitor.py:34] torch.compile took 20.00 s in total"),
-            Rung::Captured => writer.core(
+            StartupStage::Compiled => writer.core("INFO [monitor.py:34] torch.compile took 20.00 s in total"),
+            StartupStage::Captured => writer.core(
                 "INFO [gpu_model_runner.py:5246] Graph capturing finished in 12 secs, took 0.91 GiB",
             ),
         }
@@ -175,7 +175,8 @@ mod tests {
         let killed = meanings(&[KILLED_AT_START.to_owned()]);
         assert!(matches!(killed[..], [Meaning::StartFailed(why)] if why.contains("killed")));
         assert!(failed.iter().all(|it| matches!(it, Meaning::StartFailed(_))) && failed.len() == 3);
-        let way: Vec<String> = RUNGS.iter().map(|(rung, _)| rung.words(writer)).collect();
+        let way: Vec<String> =
+            STARTUP_STAGES.iter().map(|(stage, _)| stage.words(writer)).collect();
         let weights = [Meaning::Progress("weights"); 5];
         let rest = [Meaning::Progress("compilation"), Meaning::Progress("graphs")];
         assert_eq!(meanings(&way), [&weights[..], &rest[..]].concat());

@@ -244,7 +244,7 @@ mod tests {
     use super::*;
     use crate::sim::{SimJob, answer};
 
-    fn voice(chat: bool, reasoning: bool) -> AnswerScript {
+    fn role_of(chat: bool, reasoning: bool) -> AnswerScript {
         let job = SimJob { prompt: vec![17, 18], reasoning, ..SimJob::default() };
         let (usage, model) = (UsagePlacement::Always, "m".into());
         AnswerScript::new(&SimRequest { job, model, stream: true, usage, ids: true, chat }, "0", 1)
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_chunk_carries_what_the_step_gave_and_the_count_so_far() {
-        let mut voice = voice(true, true);
+        let mut voice = role_of(true, true);
         assert_eq!(parsed(voice.role())["usage"]["completion_tokens"], 0);
         let tokens: Vec<Token> = (answer::REASONING - 1..answer::REASONING + 2)
             .map(|index| answer::token(7, index, true))
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn plain_completions_have_text_no_role_and_the_prompts_ids_once() {
-        let mut voice = voice(false, false);
+        let mut voice = role_of(false, false);
         assert_eq!(voice.role(), None);
         let token = [answer::token(7, 0, false)];
         assert_eq!(

@@ -7,11 +7,11 @@ use std::rc::Rc;
 
 use tokio::sync::{Notify, mpsc};
 
-use super::events::{SimEvent, Tell};
+use super::events::{EventHandler, SimEvent};
 use crate::rng::Rng;
 use crate::shared_value::SharedValue;
-use crate::sim::http::{self, Item, SimAnswer, SimPage, SimQuestion, Teller};
-use crate::sim::{BoxView, EngineEvent, JobId, ProcessExit, SimEngine, SimJob};
+use crate::sim::http::{self, EngineOutput, ResponseWriter, SimAnswer, SimPage, SimQuestion};
+use crate::sim::{EngineEvent, JobId, MachineState, ProcessExit, SimEngine, SimJob};
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::TargetOrder;
@@ -37,25 +37,31 @@ pub(crate) struct Connections {
     engine: RefCell<SimEngine>,
     timeline: Timeline,
     seed: u64,
-    waiting: RefCell<BTreeMap<JobId, mpsc::UnboundedSender<(At, Item)>>>,
+    waiting: RefCell<BTreeMap<JobId, mpsc::UnboundedSender<(At, EngineOutput)>>>,
     /// Wakes the driver after a change of the engine's input.
     put_in: Notify,
-    door: SharedValue<PortState>,
-    tell: RefCell<Tell>,
+    port_state: SharedValue<PortState>,
+    tell: RefCell<EventHandler>,
     loads_by_itself: Cell<bool>,
 }
 
 impl Connections {
-    /// Creates a desk for an engine. `tell` receives the events that do not go over the port.
-    pub(crate) fn new(engine: SimEngine, timeline: Timeline, seed: u64, tell: Tell) -> Connections {
-        let door = PortState { open: engine.listening(), silent: false, life: 0, abrupt: false };
+    /// Creates the state for an engine. `tell` receives the events that do not go over the port.
+    pub(crate) fn new(
+        engine: SimEngine,
+        timeline: Timeline,
+        seed: u64,
+        tell: EventHandler,
+    ) -> Connections {
+        let port_state =
+            PortState { open: engine.listening(), silent: false, life: 0, abrupt: false };
         Connections {
             engine: RefCell::new(engine),
             timeline,
             seed,
             waiting: RefCell::default(),
             put_in: Notify::new(),
-            door: SharedValue::new(door),
+            port_state: SharedValue::new(port_state),
             tell: RefCell::new(tell),
             loads_by_itself: Cell::new(false),
         }
@@ -73,12 +79,12 @@ impl Connections {
     }
 
     /// Returns the observable state of the port.
-    pub(crate) fn door(&self) -> &SharedValue<PortState> {
-        &self.door
+    pub(crate) fn port_state(&self) -> &SharedValue<PortState> {
+        &self.port_state
     }
 
     /// Returns the present state of the machine.
-    pub(crate) fn view(&self) -> BoxView {
+    pub(crate) fn view(&self) -> MachineState {
         self.look(|engine| engine.view(self.timeline.now()))
     }
 
@@ -92,24 +98,24 @@ impl Connections {
     }
 
     /// Handles an HTTP request; generation requests become jobs of the engine. Only for a
-    /// connection to an open [`Door`].
-    pub(crate) fn ask(self: &Rc<Connections>, method: &str, path: &str, body: &[u8]) -> Served {
+    /// connection to an open port.
+    pub(crate) fn ask(self: &Rc<Connections>, method: &str, path: &str, body: &[u8]) -> Accepted {
         let (at, wall_us) = (self.timeline.now(), self.timeline.wall_us());
         let question = SimQuestion { method, path, body, at, wall_us };
         let answer = self.look(|engine| http::answer(engine, &question));
         let ask = match answer {
-            SimAnswer::Page(page) => return Served::Page(page),
+            SimAnswer::Page(page) => return Accepted::Page(page),
             SimAnswer::Ask(ask) => ask,
         };
-        let Some(ticket) = self.submit(ask.job.clone()) else {
-            return Served::Page(SimPage::engine_dead());
+        let Some(job) = self.submit(ask.job.clone()) else {
+            return Accepted::Page(SimPage::engine_dead());
         };
-        let teller = Teller::new(&ask, &ticket.name(), question.created());
-        Served::Work(ticket, Box::new(teller))
+        let writer = ResponseWriter::new(&ask, &job.name(), question.created());
+        Accepted::Work(job, Box::new(writer))
     }
 
     /// Submits a job; `None` if the engine rejects it.
-    fn submit(self: &Rc<Connections>, job: SimJob) -> Option<Ticket> {
+    fn submit(self: &Rc<Connections>, job: SimJob) -> Option<JobHandle> {
         let now = self.timeline.now();
         let mut engine = self.engine.borrow_mut();
         if self.loads_by_itself.get() && !engine.loaded() {
@@ -119,7 +125,7 @@ impl Connections {
         let (sender, inbox) = mpsc::unbounded_channel();
         self.waiting.borrow_mut().insert(id, sender);
         self.put_in.notify_one();
-        Some(Ticket { id, inbox, desk: self.clone() })
+        Some(JobHandle { id, inbox, connections: self.clone() })
     }
 
     /// Executes an order. Its consequences follow as events.
@@ -173,12 +179,16 @@ impl Connections {
     fn hand_out(&self, at: At, happening: EngineEvent) {
         match happening {
             EngineEvent::Output { job, tokens, cached, finish } => {
-                self.send(job, (at, Item::Output { tokens, cached, finish }), finish.is_some());
+                self.send(
+                    job,
+                    (at, EngineOutput::Output { tokens, cached, finish }),
+                    finish.is_some(),
+                );
             }
             EngineEvent::Failed { job, message } => {
-                self.send(job, (at, Item::Failed(message)), true);
+                self.send(job, (at, EngineOutput::Failed(message)), true);
             }
-            EngineEvent::Cut { job } => self.send(job, (at, Item::Cut), true),
+            EngineEvent::Cut { job } => self.send(job, (at, EngineOutput::Cut), true),
             EngineEvent::Said(line) => self.tell(at, SimEvent::Said(line)),
             EngineEvent::Started => {
                 let pid = self.view().pid.unwrap_or_default();
@@ -190,21 +200,23 @@ impl Connections {
                     self.waiting.borrow_mut().clear();
                 }
                 let abrupt = silent || exit == ProcessExit::Killed;
-                let life = self.door.get().life + 1;
-                self.door.set(PortState { open: false, silent, life, abrupt });
+                let life = self.port_state.get().life + 1;
+                self.port_state.set(PortState { open: false, silent, life, abrupt });
                 self.tell(at, SimEvent::Exited(exit));
             }
             EngineEvent::Booted => {
                 // Open connections are reset only after the boot.
                 self.waiting.borrow_mut().clear();
-                self.door.set(PortState { silent: false, ..self.door.get() });
+                self.port_state.set(PortState { silent: false, ..self.port_state.get() });
                 self.tell(at, SimEvent::Booted);
             }
-            EngineEvent::Ready => self.door.set(PortState { open: true, ..self.door.get() }),
+            EngineEvent::Ready => {
+                self.port_state.set(PortState { open: true, ..self.port_state.get() });
+            }
         }
     }
 
-    fn send(&self, job: JobId, item: (At, Item), last: bool) {
+    fn send(&self, job: JobId, item: (At, EngineOutput), last: bool) {
         let mut waiting = self.waiting.borrow_mut();
         if let Some(sender) = waiting.get(&job) {
             // Fails while the connection is being dropped.
@@ -216,41 +228,41 @@ impl Connections {
     }
 }
 
-/// Result of an HTTP request at the desk.
-pub(crate) enum Served {
+/// Result of an HTTP request at the connections.
+pub(crate) enum Accepted {
     /// A response that needed no engine step.
     Page(SimPage),
     /// A job in the engine, and the converter of its items into client data.
-    Work(Ticket, Box<Teller>),
+    Work(JobHandle, Box<ResponseWriter>),
 }
 
 /// Handle of a job, held by its connection. Dropping it cancels the job.
-pub(crate) struct Ticket {
+pub(crate) struct JobHandle {
     id: JobId,
-    inbox: mpsc::UnboundedReceiver<(At, Item)>,
-    desk: Rc<Connections>,
+    inbox: mpsc::UnboundedReceiver<(At, EngineOutput)>,
+    connections: Rc<Connections>,
 }
 
-impl Ticket {
+impl JobHandle {
     /// Returns the next item and its time; `None` when the server has ended. Pending while the
-    /// machine has no power; the `None` after that is a reset. [`Door::abrupt`] separates a reset
+    /// machine has no power; the `None` after that is a reset. [`PortState::abrupt`] separates a reset
     /// from a closed connection.
-    pub(crate) async fn next(&mut self) -> Option<(At, Item)> {
+    pub(crate) async fn next(&mut self) -> Option<(At, EngineOutput)> {
         self.inbox.recv().await
     }
 
     /// Returns the response id without its prefix: 16 hexadecimal digits, as in vLLM.
     fn name(&self) -> String {
-        format!("{:016x}", Rng::at(self.desk.seed, &[0xD0, self.id.0]).bits())
+        format!("{:016x}", Rng::at(self.connections.seed, &[0xD0, self.id.0]).bits())
     }
 }
 
-impl Drop for Ticket {
+impl Drop for JobHandle {
     fn drop(&mut self) {
-        if self.desk.waiting.borrow_mut().remove(&self.id).is_some() {
-            let now = self.desk.timeline.now();
-            self.desk.engine.borrow_mut().cancel(now, self.id);
-            self.desk.put_in.notify_one();
+        if self.connections.waiting.borrow_mut().remove(&self.id).is_some() {
+            let now = self.connections.timeline.now();
+            self.connections.engine.borrow_mut().cancel(now, self.id);
+            self.connections.put_in.notify_one();
         }
     }
 }
@@ -263,27 +275,27 @@ mod tests {
 
     const SECOND: u64 = 1_000_000;
 
-    /// Runs a test on a desk with a fault at 5 s into the load, and a long response in progress.
-    async fn hit_by(ailment: &str, told: impl AsyncFn(&Connections, Timeline, Ticket)) {
+    /// Runs a test on a connections with a fault at 5 s into the load, and a long response in progress.
+    async fn hit_by(ailment: &str, told: impl AsyncFn(&Connections, Timeline, JobHandle)) {
         let ailment = Ailment::parse(&format!("{ailment}@5s")).expect(ailment);
         let engine = SimEngine::new(record(1.0), 1, vec![ailment], At::ZERO);
         let timeline = Timeline::start();
-        let desk = Rc::new(Connections::new(engine, timeline, 1, Box::new(|_, _| {})));
-        desk.load_began(None);
+        let connections = Rc::new(Connections::new(engine, timeline, 1, Box::new(|_, _| {})));
+        connections.load_began(None);
         let body = br#"{"model":"m","prompt":"Hello","max_tokens":5000,"ignore_eos":true}"#;
-        let Served::Work(ticket, _) = desk.ask("POST", "/v1/completions", body) else {
+        let Accepted::Work(job, _) = connections.ask("POST", "/v1/completions", body) else {
             panic!("the engine takes it");
         };
         tokio::select! { biased;
-            () = desk.drive() => {}
-            () = told(&desk, timeline, ticket) => {}
+            () = connections.drive() => {}
+            () = told(&connections, timeline, job) => {}
         }
     }
 
-    /// Times of the last item and of the end of the ticket.
-    async fn last_and_end(timeline: Timeline, ticket: &mut Ticket) -> (At, At) {
+    /// Times of the last item and of the end of the job.
+    async fn last_and_end(timeline: Timeline, job: &mut JobHandle) -> (At, At) {
         let mut last = At::ZERO;
-        while let Some((at, _)) = ticket.next().await {
+        while let Some((at, _)) = job.next().await {
             last = at;
         }
         (last, timeline.now())
@@ -291,21 +303,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_box_that_is_away_is_silent_and_resets_when_it_is_back() {
-        let told = async |desk: &Connections, timeline: Timeline, mut ticket: Ticket| {
-            let door = desk.door();
+        let told = async |connections: &Connections, timeline: Timeline, mut job: JobHandle| {
+            let port_state = connections.port_state();
             let (silence, reset) = tokio::join!(
                 async {
-                    door.until(|door| door.silent).await;
+                    port_state.until(|port_state| port_state.silent).await;
                     timeline.now()
                 },
-                last_and_end(timeline, &mut ticket)
+                last_and_end(timeline, &mut job)
             );
             assert_eq!(silence, At(5 * SECOND));
             assert!(reset.0 <= At(5 * SECOND), "the last token came before it");
             assert_eq!(reset.1, At(95 * SECOND), "after the boot");
-            let now = door.get();
+            let now = port_state.get();
             assert_eq!(now, PortState { open: false, silent: false, life: 1, abrupt: true });
-            door.until(|door| door.open).await;
+            port_state.until(|port_state| port_state.open).await;
             assert_eq!(timeline.now(), At(605 * SECOND));
         };
         hit_by("host_reboot=10m", told).await;
@@ -313,9 +325,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_killed_server_breaks_off_at_once() {
-        let told = async |desk: &Connections, timeline: Timeline, mut ticket: Ticket| {
-            assert_eq!(last_and_end(timeline, &mut ticket).await.1, At(5 * SECOND));
-            let now = desk.door().get();
+        let told = async |connections: &Connections, timeline: Timeline, mut job: JobHandle| {
+            assert_eq!(last_and_end(timeline, &mut job).await.1, At(5 * SECOND));
+            let now = connections.port_state().get();
             assert_eq!(now, PortState { open: false, silent: false, life: 1, abrupt: true });
         };
         hit_by("crash=10m", told).await;

@@ -34,7 +34,7 @@ pub(crate) enum SimEvent {
 }
 
 /// Receiver of events.
-pub(crate) type Tell = Box<dyn FnMut(At, SimEvent)>;
+pub(crate) type EventHandler = Box<dyn FnMut(At, SimEvent)>;
 
 /// Channel of events.
 pub(crate) type SimEvents = mpsc::Receiver<(At, SimEvent)>;

@@ -18,7 +18,7 @@ pub(crate) struct SimHost {
     timeline: Timeline,
     seed: u64,
     ailments: Vec<Ailment>,
-    troubles: RefCell<Troubles>,
+    troubles: RefCell<HostFaults>,
 }
 
 /// End of a fault that does not end.
@@ -26,7 +26,7 @@ const FOR_EVER: At = At(u64::MAX);
 
 /// Faults of the machine with their times.
 #[derive(Default)]
-struct Troubles {
+struct HostFaults {
     /// Periods in which the disk accepts no writes.
     stalls: Vec<(At, At)>,
     /// Steps of the wall clock, microseconds.
@@ -43,7 +43,7 @@ impl SimHost {
     /// Begins the load, planned to last `planned_us`.
     pub(crate) fn load_began(&self, planned_us: Option<u64>) {
         let began = self.timeline.now();
-        let mut troubles = Troubles::default();
+        let mut troubles = HostFaults::default();
         for (place, ailment) in self.ailments.iter().enumerate() {
             let moments = ailment.moments(began, planned_us, self.seed, place);
             match ailment.kind {

@@ -4,18 +4,18 @@ use std::rc::Rc;
 
 use crate::fact::Source;
 use crate::series::{MEM_AVAILABLE, OOM_KILLS};
-use crate::sim::BoxView;
+use crate::sim::MachineState;
 use crate::world::{self, LocalFuture, Sample, Sensor};
 
 /// Cadence of the sensors, microseconds.
 const CADENCE_US: u64 = 1_000_000;
 
 /// Function that returns the present state of the machine.
-pub(crate) type LookAtBox = Rc<dyn Fn() -> BoxView>;
+pub(crate) type ReadMachine = Rc<dyn Fn() -> MachineState>;
 
 /// Quantity that a sensor reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
+enum MachineQuantity {
     /// Number of OOM kills since boot.
     OomKills,
     /// Available memory.
@@ -23,42 +23,44 @@ enum What {
 }
 
 /// Sensor of one quantity of the machine.
-struct BoxSensor {
-    what: What,
-    look: LookAtBox,
+struct MachineSensor {
+    what: MachineQuantity,
+    look: ReadMachine,
 }
 
 /// Returns a sensor for each quantity.
-pub(crate) fn sensors(look: &LookAtBox) -> Vec<Box<dyn Sensor>> {
-    let sensor = |what| Box::new(BoxSensor { what, look: look.clone() }) as Box<dyn Sensor>;
-    [What::OomKills, What::MemAvailable].map(sensor).into()
+pub(crate) fn sensors(look: &ReadMachine) -> Vec<Box<dyn Sensor>> {
+    let sensor = |what| Box::new(MachineSensor { what, look: look.clone() }) as Box<dyn Sensor>;
+    [MachineQuantity::OomKills, MachineQuantity::MemAvailable].map(sensor).into()
 }
 
-impl BoxSensor {
+impl MachineSensor {
     fn sample(&self) -> Result<Sample, String> {
         let view = (self.look)();
         if !view.reachable {
-            return Err("the box does not answer".to_owned());
+            return Err("the machine does not answer".to_owned());
         }
         Ok(match self.what {
-            What::OomKills => Sample::one(&OOM_KILLS, view.oom_kills as f64),
-            What::MemAvailable => Sample::one(&MEM_AVAILABLE, view.memory_available_bytes as f64),
+            MachineQuantity::OomKills => Sample::one(&OOM_KILLS, view.oom_kills as f64),
+            MachineQuantity::MemAvailable => {
+                Sample::one(&MEM_AVAILABLE, view.memory_available_bytes as f64)
+            }
         })
     }
 }
 
-impl Sensor for BoxSensor {
+impl Sensor for MachineSensor {
     fn source(&self) -> Source {
         match self.what {
-            What::OomKills => Source::Kernel,
-            What::MemAvailable => Source::Host,
+            MachineQuantity::OomKills => Source::Kernel,
+            MachineQuantity::MemAvailable => Source::Host,
         }
     }
 
     fn what(&self) -> &'static str {
         match self.what {
-            What::OomKills => OOM_KILLS.name,
-            What::MemAvailable => MEM_AVAILABLE.name,
+            MachineQuantity::OomKills => OOM_KILLS.name,
+            MachineQuantity::MemAvailable => MEM_AVAILABLE.name,
         }
     }
 

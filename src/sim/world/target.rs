@@ -8,19 +8,19 @@ use super::events::{SimEvent, SimEvents};
 use crate::engine::listener::Listener;
 use crate::engine::signature::LogSource;
 use crate::fact::{Exited, Fact, Missed, MissedReason, Source, TargetFact, TargetWord};
-use crate::series::Unread;
+use crate::series::MissedPart;
 use crate::sim::ProcessExit;
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{LocalFuture, News, Target, TargetOrder};
 
 /// Function that gives the server an order with the number of its action.
-pub(crate) type Give = Box<dyn Fn(TargetOrder, u64)>;
+pub(crate) type OrderHandler = Box<dyn Fn(TargetOrder, u64)>;
 
 /// A simulated server as a target.
 pub(crate) struct SimTarget {
     signs: SimEvents,
-    give: Give,
+    give: OrderHandler,
     timeline: Timeline,
     /// Clock of the events' timestamps.
     theirs: Timeline,
@@ -36,7 +36,7 @@ pub(crate) struct SimTarget {
 
 impl SimTarget {
     /// Creates a target from events that are stamped by `timeline`; orders go to `give`.
-    pub(crate) fn new(signs: SimEvents, timeline: Timeline, give: Give) -> SimTarget {
+    pub(crate) fn new(signs: SimEvents, timeline: Timeline, give: OrderHandler) -> SimTarget {
         SimTarget {
             signs,
             give,
@@ -94,7 +94,7 @@ impl SimTarget {
             }
             SimEvent::Lost(times) => {
                 let (reason, why) = (MissedReason::TooFast, "it came too fast".to_owned());
-                let what = Unread::FastLog.word();
+                let what = MissedPart::FastLog.word();
                 let once = Missed::once(Source::Process, what, reason, why);
                 let missed = Missed { times, ..once };
                 self.news.push_back(News::Fact(at, Fact::Missed(missed)));
@@ -116,7 +116,7 @@ fn exited(exit: ProcessExit) -> TargetFact {
         }
         ProcessExit::PowerCut => (
             Exited { code, ..Exited::default() },
-            "its box was booted anew, and nobody saw its end".to_owned(),
+            "its machine rebooted, and its end was not observed".to_owned(),
         ),
         _ => (Exited { code, ..Exited::default() }, format!("exit code {}", exit.code())),
     };
@@ -181,9 +181,9 @@ mod tests {
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
         let engine = SimEngine::new(record(10.0), 1, ailments, At::ZERO);
         let (tell, signs) = signs();
-        let desk = Rc::new(Connections::new(engine, timeline, 1, Box::new(tell)));
-        desk.load_began(None);
-        let ordered = desk.clone();
+        let connections = Rc::new(Connections::new(engine, timeline, 1, Box::new(tell)));
+        connections.load_began(None);
+        let ordered = connections.clone();
         let give = Box::new(move |order, action| ordered.order(order, action));
         let mut target = SimTarget::new(signs, timeline, give);
         let mut told = ReportedState::default();
@@ -195,7 +195,7 @@ mod tests {
             told.follow(&mut target, timeline, At(second * SECOND)).await;
         };
         tokio::select! { biased;
-            () = desk.drive() => unreachable!("it drives for ever"),
+            () = connections.drive() => unreachable!("it drives for ever"),
             () = follow => {}
         }
         told

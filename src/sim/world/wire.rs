@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::connections::{Connections, Served, Ticket};
+use super::connections::{Accepted, Connections, JobHandle};
 use crate::fact::{BrokenHow, Stage};
 use crate::sim::ProcessExit;
-use crate::sim::http::{ClientEvent, SimPage, Teller};
+use crate::sim::http::{ClientEvent, ResponseWriter, SimPage};
 use crate::unit::At;
 use crate::world::{Broken, Call, Reply, Wire};
 
@@ -19,29 +19,29 @@ const ROUND_TRIP: Duration = Duration::from_millis(1);
 /// Wire to a simulated server.
 #[derive(Clone)]
 pub(crate) struct SimWire {
-    desk: Rc<Connections>,
+    connections: Rc<Connections>,
 }
 
 impl SimWire {
-    /// Creates a wire to the server of a desk.
-    pub(crate) fn new(desk: Rc<Connections>) -> SimWire {
-        SimWire { desk }
+    /// Creates a wire to the server of a connections.
+    pub(crate) fn new(connections: Rc<Connections>) -> SimWire {
+        SimWire { connections }
     }
 }
 
 /// A response whose head has been received.
 pub(crate) struct SimReply {
     status: u16,
-    desk: Rc<Connections>,
-    rest: Rest,
+    connections: Rc<Connections>,
+    rest: RemainingBody,
 }
 
 /// Part of the response that is still to come.
-enum Rest {
+enum RemainingBody {
     /// A complete body.
     Body(Bytes),
     /// A stream of events.
-    Stream(Ticket, Box<Teller>),
+    Stream(JobHandle, Box<ResponseWriter>),
     Over,
 }
 
@@ -49,65 +49,65 @@ impl Wire for SimWire {
     type Reply = SimReply;
 
     async fn call(&self, call: Call) -> Result<SimReply, Broken> {
-        let desk = &self.desk;
-        let timeline = desk.timeline();
+        let connections = &self.connections;
+        let timeline = connections.timeline();
         timeline.until(timeline.now().after(ROUND_TRIP)).await;
         // A machine without power does not even refuse connections until it has booted.
-        if !desk.door().until(|door| !door.silent).await.open {
-            return Err(broken(desk, BrokenHow::Refused, Stage::Connect));
+        if !connections.port_state().until(|port_state| !port_state.silent).await.open {
+            return Err(broken(connections, BrokenHow::Refused, Stage::Connect));
         }
         let method = if call.body.is_some() { "POST" } else { "GET" };
         let path = call.path.split('?').next().unwrap_or_default();
-        let (ticket, teller) = match desk.ask(method, path, &call.body.unwrap_or_default()) {
-            Served::Page(page) => return Ok(reply(desk, page)),
-            Served::Work(ticket, teller) => (ticket, teller),
+        let (job, writer) = match connections.ask(method, path, &call.body.unwrap_or_default()) {
+            Accepted::Page(page) => return Ok(reply(connections, page)),
+            Accepted::Work(job, writer) => (job, writer),
         };
-        if teller.streams() {
-            let rest = Rest::Stream(ticket, teller);
-            return Ok(SimReply { status: 200, desk: desk.clone(), rest });
+        if writer.streams() {
+            let rest = RemainingBody::Stream(job, writer);
+            return Ok(SimReply { status: 200, connections: connections.clone(), rest });
         }
-        whole(desk, ticket, *teller).await
+        whole(connections, job, *writer).await
     }
 }
 
-fn reply(desk: &Rc<Connections>, page: SimPage) -> SimReply {
-    let rest = Rest::Body(Bytes::from(page.body));
-    SimReply { status: page.status, desk: desk.clone(), rest }
+fn reply(connections: &Rc<Connections>, page: SimPage) -> SimReply {
+    let rest = RemainingBody::Body(Bytes::from(page.body));
+    SimReply { status: page.status, connections: connections.clone(), rest }
 }
 
 /// Waits for a non-streaming response.
 async fn whole(
-    desk: &Rc<Connections>,
-    mut ticket: Ticket,
-    mut teller: Teller,
+    connections: &Rc<Connections>,
+    mut job: JobHandle,
+    mut writer: ResponseWriter,
 ) -> Result<SimReply, Broken> {
-    while let Some((_, item)) = ticket.next().await {
-        match teller.tell(item) {
-            ClientEvent::Whole(page) => return Ok(reply(desk, page)),
+    while let Some((_, item)) = job.next().await {
+        match writer.tell(item) {
+            ClientEvent::Whole(page) => return Ok(reply(connections, page)),
             ClientEvent::Nothing => break,
             ClientEvent::Events(_) | ClientEvent::Last(_) => {}
         }
     }
-    Err(broken(desk, gone(desk), Stage::Headers))
+    Err(broken(connections, gone(connections), Stage::Headers))
 }
 
 /// Returns how a connection ends when the server has ended: after a power cut the booted machine
 /// does not know the connection and resets it.
-fn gone(desk: &Connections) -> BrokenHow {
-    match desk.view().last_exit {
+fn gone(connections: &Connections) -> BrokenHow {
+    match connections.view().last_exit {
         Some(ProcessExit::PowerCut) => BrokenHow::Reset,
         _ => BrokenHow::CutOff,
     }
 }
 
 /// Builds the error with the messages of a real client.
-fn broken(desk: &Connections, how: BrokenHow, stage: Stage) -> Broken {
+fn broken(connections: &Connections, how: BrokenHow, stage: Stage) -> Broken {
     let words = match how {
         BrokenHow::Refused => "Connection refused (os error 111)",
         BrokenHow::Reset => "Connection reset by peer (os error 104)",
         _ => "unexpected EOF",
     };
-    Broken { how, stage, at: desk.timeline().now(), words: words.to_owned(), resent: false }
+    Broken { how, stage, at: connections.timeline().now(), words: words.to_owned(), resent: false }
 }
 
 impl Reply for SimReply {
@@ -117,29 +117,29 @@ impl Reply for SimReply {
 
     async fn chunk(&mut self) -> Result<Option<(At, Bytes)>, Broken> {
         loop {
-            let (ticket, teller) = match &mut self.rest {
-                Rest::Over => return Ok(None),
-                Rest::Body(body) => {
+            let (job, writer) = match &mut self.rest {
+                RemainingBody::Over => return Ok(None),
+                RemainingBody::Body(body) => {
                     let body = std::mem::take(body);
-                    self.rest = Rest::Over;
-                    let now = self.desk.timeline().now();
+                    self.rest = RemainingBody::Over;
+                    let now = self.connections.timeline().now();
                     return Ok((!body.is_empty()).then_some((now, body)));
                 }
-                Rest::Stream(ticket, teller) => (ticket, teller),
+                RemainingBody::Stream(job, writer) => (job, writer),
             };
-            let Some((at, item)) = ticket.next().await else {
-                self.rest = Rest::Over;
-                return Err(broken(&self.desk, gone(&self.desk), Stage::Streaming));
+            let Some((at, item)) = job.next().await else {
+                self.rest = RemainingBody::Over;
+                return Err(broken(&self.connections, gone(&self.connections), Stage::Streaming));
             };
-            let events = match teller.tell(item) {
+            let events = match writer.tell(item) {
                 ClientEvent::Events(events) if events.is_empty() => continue,
                 ClientEvent::Events(events) => events,
                 ClientEvent::Last(events) => {
-                    self.rest = Rest::Over;
+                    self.rest = RemainingBody::Over;
                     events
                 }
                 ClientEvent::Nothing | ClientEvent::Whole(_) => {
-                    self.rest = Rest::Over;
+                    self.rest = RemainingBody::Over;
                     continue;
                 }
             };
@@ -168,11 +168,11 @@ mod tests {
         let ailments = ailments.iter().map(|text| Ailment::parse(text).expect(text)).collect();
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
         let engine = SimEngine::new(record(1.0), 1, ailments, At::ZERO);
-        let desk = Rc::new(Connections::new(engine, timeline, 1, Box::new(|_, _| {})));
-        desk.load_began(None);
-        let wire = SimWire::new(desk.clone());
+        let connections = Rc::new(Connections::new(engine, timeline, 1, Box::new(|_, _| {})));
+        connections.load_began(None);
+        let wire = SimWire::new(connections.clone());
         tokio::select! { biased;
-            () = desk.drive() => unreachable!("it drives for ever"),
+            () = connections.drive() => unreachable!("it drives for ever"),
             told = told(wire, timeline) => told,
         }
     }
@@ -242,10 +242,10 @@ mod tests {
         wire(&[], async |wire, timeline| {
             let reply = wire.call(stream(5_000)).await.unwrap();
             timeline.until(At(2_000_000)).await;
-            assert_eq!(wire.desk.look(SimEngine::metrics).running, 1);
+            assert_eq!(wire.connections.look(SimEngine::metrics).running, 1);
             drop(reply);
             timeline.until(At(3_000_000)).await;
-            assert_eq!(wire.desk.look(SimEngine::metrics).running, 0);
+            assert_eq!(wire.connections.look(SimEngine::metrics).running, 0);
         })
         .await;
     }

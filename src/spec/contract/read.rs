@@ -202,7 +202,7 @@ impl Reader<'_> {
 
     fn of_reference(&self, share: &str, field: &Field<'_>) -> Result<f64, Mistake> {
         if self.measure.is_of_the_run() {
-            let what = format!("`{}` cannot be held against the reference", self.name);
+            let what = format!("`{}` cannot be compared with the reference", self.name);
             return Err(field.mistake(what).hint("a limit of its own"));
         }
         if self.scope.reference_laps == 0 {
@@ -215,7 +215,7 @@ impl Reader<'_> {
     fn value(&self, field: &Field<'_>) -> Result<f64, Mistake> {
         let text = field.text()?;
         let wrong = |hint: &str| {
-            let what = format!("`{}` cannot be held against {}", self.name, shown(text));
+            let what = format!("`{}` cannot be compared with {}", self.name, shown(text));
             Err(field.mistake(what).hint(hint))
         };
         let is_bare = text.parse::<f64>().is_ok();

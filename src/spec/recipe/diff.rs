@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::render::{How, engine_of, runtime_name};
+use super::render::{RenderMethod, engine_of, runtime_name};
 use super::{ReadRecipe, docker};
 use crate::engine::flags;
 use crate::spec::node::python::{Python, json};
@@ -11,7 +11,7 @@ use crate::spec::node::python::{Python, json};
 const ADDRESS: [&str; 6] = ["host", "port", "served_model_name", "api_key", "--name", "-p"];
 
 /// Keys that do not affect how a server serves, or that [`nodes`] sums up.
-const SILENT: &str = "min_nodes max_nodes solo_only cluster_only mode model_revision metadata \
+const IGNORED_KEYS: &str = "min_nodes max_nodes solo_only cluster_only mode model_revision metadata \
     name recipe_version sparkrun_version min_sparkrun_version benchmark maintainer readiness \
     capabilities unsupported_capabilities include post_commands post_exec stop_after_post";
 
@@ -31,7 +31,7 @@ pub(crate) struct Differences {
 }
 
 pub(crate) fn between(one: &ReadRecipe, other: &ReadRecipe) -> Differences {
-    let has_line = [one, other].iter().any(|reading| reading.how == How::AsItStands);
+    let has_line = [one, other].iter().any(|reading| reading.how == RenderMethod::AsItStands);
     let is_between_kinds = has_line && one.how != other.how;
     let (one, other) = (facts(one), facts(other));
     let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
@@ -75,14 +75,14 @@ fn facts(reading: &ReadRecipe) -> BTreeMap<String, String> {
     facts.extend(recipe.model.iter().map(|model| ("model".to_owned(), model.clone())));
     facts.extend(recipe.container.iter().map(|image| ("container".to_owned(), image.clone())));
     facts.extend(recipe.env.iter().map(|(name, value)| (format!("env.{name}"), value.clone())));
-    let is_line = reading.how == How::AsItStands;
+    let is_line = reading.how == RenderMethod::AsItStands;
     for (name, value) in reading.others.iter().chain(&reading.hooks) {
         match name.as_str() {
             "model_revision" => {
                 facts.entry("revision".to_owned()).or_insert_with(|| value.clone());
             }
             "executor" if value == "docker" => {}
-            _ if SILENT.split_whitespace().any(|silent| silent == name) => {}
+            _ if IGNORED_KEYS.split_whitespace().any(|silent| silent == name) => {}
             // A `docker run` option may occur several times.
             _ if is_line && facts.contains_key(name) => {
                 facts.entry(name.to_owned()).or_default().extend([" ", value]);

@@ -1,6 +1,6 @@
 //! Builds recipes without a file: from the responses of a server that already runs.
 
-use super::{How, ReadRecipe, Recipe, SpecFile};
+use super::{ReadRecipe, Recipe, RenderMethod, SpecFile};
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::spec::node::quoted;
@@ -47,7 +47,7 @@ pub(crate) fn unread(source: SpecFile, why: &Mistake) -> ReadRecipe {
     let about = format!("{}, unread.", source.name);
     let (runtime, warnings) = ("unknown".to_owned(), vec![warning]);
     let recipe = Recipe { source, about, runtime, settings, warnings, ..Recipe::default() };
-    ReadRecipe { recipe, how: How::Unread, ..ReadRecipe::default() }
+    ReadRecipe { recipe, how: RenderMethod::Unread, ..ReadRecipe::default() }
 }
 
 fn file_name(model: &str) -> String {

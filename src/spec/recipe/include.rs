@@ -10,13 +10,13 @@ pub(crate) type ReadInclude<'a> = &'a dyn Fn(&str) -> Result<Option<String>, Mis
 
 const DEPTH_MAX: usize = 8;
 
-pub(super) struct Whole {
+pub(super) struct MergedRecipe {
     pub root: Node,
     /// Merged documents, the outermost first, each with its file's name.
     pub parts: Vec<(String, Document)>,
 }
 
-pub(super) fn whole(source: &SpecFile, load: ReadInclude<'_>) -> Result<Whole, Mistake> {
+pub(super) fn whole(source: &SpecFile, load: ReadInclude<'_>) -> Result<MergedRecipe, Mistake> {
     let mut source = source.clone();
     let mut parts = vec![(source.origin.clone(), plain(&source)?)];
     loop {
@@ -59,7 +59,7 @@ pub(super) fn whole(source: &SpecFile, load: ReadInclude<'_>) -> Result<Whole, M
     for (_, outer) in parts.iter().rev().skip(1) {
         root = merged(&root, &outer.root, Level::Root);
     }
-    Ok(Whole { root, parts })
+    Ok(MergedRecipe { root, parts })
 }
 
 fn plain(source: &SpecFile) -> Result<Document, Mistake> {

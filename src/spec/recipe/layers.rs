@@ -47,7 +47,7 @@ pub(crate) fn applied(
         }
         let container = layer.node.get("container").and_then(Node::said);
         let container = container.map(|image| image.trim().to_owned());
-        let holds = |known: &Known| {
+        let holds = |known: &ConditionValues| {
             when.iter().all(|(selector, wanted)| match wanted {
                 Python::Map(keys) if selector == "config" => keys.iter().all(|(key, wanted)| {
                     let actual: Vec<Python> = values.get(key).cloned().into_iter().collect();
@@ -72,13 +72,13 @@ pub(crate) fn applied(
 }
 
 /// Values for conditions, by selector; an unknown one never matches.
-type Known = BTreeMap<String, Vec<Python>>;
+type ConditionValues = BTreeMap<String, Vec<Python>>;
 
-fn known(root: &Node, draft: &Draft, values: &Values, place: &Deployment) -> Known {
+fn known(root: &Node, draft: &Draft, values: &Values, place: &Deployment) -> ConditionValues {
     let whole = |key: &str| Python::of(root.get(key)?).whole();
     let said = |key: &str| place.get(key)?.last()?.trim().parse::<i128>().ok();
     let mut ranks = 1_i128;
-    let mut known = Known::new();
+    let mut known = ConditionValues::new();
     for kind in ["tensor", "pipeline", "data", "expert", "context"] {
         let size = values.get(&format!("{kind}_parallel")).and_then(Python::whole).unwrap_or(1);
         ranks = ranks.saturating_mul(if matches!(kind, "expert" | "context") { 1 } else { size });

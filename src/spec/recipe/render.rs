@@ -14,7 +14,7 @@ use crate::spec::node::python::Python;
 const COMMAND_BYTES_MAX: usize = 1 << 20;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum How {
+pub(crate) enum RenderMethod {
     Template,
     /// Built from the recipe's defaults, since it has no template.
     Built(Engine),
@@ -30,7 +30,7 @@ pub(crate) enum How {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rendered {
     pub command: Option<String>,
-    pub how: How,
+    pub how: RenderMethod,
     pub warnings: Vec<String>,
 }
 
@@ -45,7 +45,8 @@ pub(crate) fn rendered(
         let hint = "longhaul recipe show says what the recipe holds";
         let command = built::command(engine, draft, values, set)
             .map_err(|why| Flaw::new(0, why).hint(hint))?;
-        let how = if command.is_some() { How::Built(engine) } else { How::NotRendered };
+        let how =
+            if command.is_some() { RenderMethod::Built(engine) } else { RenderMethod::NotRendered };
         let is_unnamed = command.is_some() && draft.model_name().is_none();
         let text = "it has neither a command nor a model to build one for";
         let warnings = is_unnamed.then(|| text.to_owned()).into_iter().collect();
@@ -68,7 +69,7 @@ pub(crate) fn rendered(
             ));
         }
     }
-    Ok(Rendered { command: Some(command), how: How::Template, warnings })
+    Ok(Rendered { command: Some(command), how: RenderMethod::Template, warnings })
 }
 
 /// Refuses a placeholder with a Python format specification (`{gm:.2f}`).

@@ -5,7 +5,7 @@ mod edit;
 
 use super::diff::{Difference, between, plain};
 use super::render::engine_of;
-use super::{How, ReadOptions, ReadRecipe, SpecFile, docker, read_as};
+use super::{ReadOptions, ReadRecipe, RenderMethod, SpecFile, docker, read_as};
 use crate::engine::flags;
 use crate::error::Mistake;
 use crate::escape::{one_line, quoted};
@@ -58,7 +58,7 @@ pub(crate) fn varied(
             .hint(format!("{}=VALUE", change.key)));
     }
     let text = match base.how {
-        How::AsItStands => of_line(base, changes)?,
+        RenderMethod::AsItStands => of_line(base, changes)?,
         _ => edit::changed(base, changes)?,
     };
     let text = if text.starts_with("#!") { text } else { format!("{note}{text}") };

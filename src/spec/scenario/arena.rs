@@ -6,7 +6,7 @@
 use super::ladder::{self, REQUESTS};
 use super::{Api, Arrivals, Extent, Ladder, Limits, Prefix, Scenario, Workload};
 use crate::error::Mistake;
-use crate::measure::{Count, Measure, Portion};
+use crate::measure::{Count, Measure, RequestShare};
 use crate::spec::contract::{Contract, Gate, Limit, Select};
 use crate::spec::field::{Field, shown};
 use crate::spec::node::Node;
@@ -169,6 +169,6 @@ fn contract(line: usize) -> Contract {
         line,
     };
     let crashes = gate(Measure::Count(Count::Crashes), "crashes: 0");
-    let errors = gate(Measure::Portion(Portion::Errors), "errors: 0%");
+    let errors = gate(Measure::Portion(RequestShare::Errors), "errors: 0%");
     Contract { gates: vec![crashes, errors] }
 }

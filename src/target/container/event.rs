@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// Kind of a container event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum ContainerEventKind {
     /// A signal sent through the engine.
     Kill(Option<i64>),
     /// End of its process, with the exit code.
@@ -29,7 +29,7 @@ pub(crate) enum What {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ContainerEvent {
-    pub what: What,
+    pub what: ContainerEventKind,
     /// Container id.
     pub id: String,
     /// Time by the engine's clock, in nanoseconds since 1970; 0 where it is missing.
@@ -48,18 +48,18 @@ pub(crate) fn parse(line: &str) -> Option<ContainerEvent> {
     let attribute = |name: &str| attributes.iter().find_map(|all| number(&all[name]));
     let action = of(&["Action", "status", "Status"])?;
     let what = match action.split(':').next()? {
-        "kill" => What::Kill(attribute("signal")),
+        "kill" => ContainerEventKind::Kill(attribute("signal")),
         "die" | "died" => {
             let code = attribute("exitCode");
-            What::Die(code.or_else(|| number(&event["ContainerExitCode"])))
+            ContainerEventKind::Die(code.or_else(|| number(&event["ContainerExitCode"])))
         }
-        "oom" => What::Oom,
-        "start" => What::Start,
-        "stop" => What::Stop,
-        "restart" => What::Restart,
-        "pause" => What::Pause,
-        "unpause" => What::Unpause,
-        "destroy" | "remove" => What::Destroy,
+        "oom" => ContainerEventKind::Oom,
+        "start" => ContainerEventKind::Start,
+        "stop" => ContainerEventKind::Stop,
+        "restart" => ContainerEventKind::Restart,
+        "pause" => ContainerEventKind::Pause,
+        "unpause" => ContainerEventKind::Unpause,
+        "destroy" | "remove" => ContainerEventKind::Destroy,
         _ => return None,
     };
     let id = event["Actor"]["ID"].as_str().or_else(|| of(&["id", "ID"])).unwrap_or_default();
@@ -105,11 +105,14 @@ mod tests {
     #[test]
     fn dockers_events_say_what_and_who() {
         let kill = parse(&docker("kill", r#","signal":"15""#)).expect("an event");
-        assert_eq!((kill.what, kill.id.as_str()), (What::Kill(Some(15)), "5672"));
+        assert_eq!((kill.what, kill.id.as_str()), (ContainerEventKind::Kill(Some(15)), "5672"));
         assert_eq!(kill.at_ns, 1_795_411_900_359_098_242);
         let what = |line: &str| parse(line).map(|event| event.what);
-        assert_eq!(what(&docker("die", r#","exitCode":"137""#)), Some(What::Die(Some(137))));
-        assert_eq!(what(&docker("oom", "")), Some(What::Oom));
+        assert_eq!(
+            what(&docker("die", r#","exitCode":"137""#)),
+            Some(ContainerEventKind::Die(Some(137)))
+        );
+        assert_eq!(what(&docker("oom", "")), Some(ContainerEventKind::Oom));
         assert_eq!(what(&docker("create", "")), None);
         assert_eq!(what(&docker("exec_create: ls", "")), None);
         assert_eq!(what(r#"{"Type":"network","Action":"connect"}"#), None);
@@ -120,10 +123,13 @@ mod tests {
     fn podmans_words_mean_the_same() {
         let died = r#"{"ContainerExitCode":137,"ID":"ab","Name":"x","Status":"died","Type":"container","time":1795411900,"timeNano":1795411900000000001}"#;
         let event = parse(died).expect("an event");
-        assert_eq!((event.what, event.id.as_str()), (What::Die(Some(137)), "ab"));
+        assert_eq!((event.what, event.id.as_str()), (ContainerEventKind::Die(Some(137)), "ab"));
         let gone = r#"{"ID":"ab","Status":"remove","Type":"container","time":1795411900}"#;
         let event = parse(gone).expect("an event");
-        assert_eq!((event.what, event.at_ns), (What::Destroy, 1_795_411_900_000_000_000));
+        assert_eq!(
+            (event.what, event.at_ns),
+            (ContainerEventKind::Destroy, 1_795_411_900_000_000_000)
+        );
     }
 
     #[test]

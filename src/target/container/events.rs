@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::{Notify, mpsc};
 
 use super::ContainerEngine;
-use super::event::{self, ContainerEvent, What};
+use super::event::{self, ContainerEvent, ContainerEventKind};
 use super::late_events::EventGap;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -27,7 +27,7 @@ pub(super) struct Events {
     name: String,
     /// Start of the next request, by the engine's clock.
     since: Option<u64>,
-    known: Vec<(u64, What, String)>,
+    known: Vec<(u64, ContainerEventKind, String)>,
     /// Last time at which the stream was open.
     last: At,
     out: mpsc::Sender<ContainerEventResult>,

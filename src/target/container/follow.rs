@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::late_events::EventGap;
-use super::{ContainerEngine, Unknown, nanoseconds};
+use super::{ContainerEngine, InspectError, nanoseconds};
 use crate::target::log::{LogReader, lines_of};
 use crate::timeline::Timeline;
 use crate::timeline::wall_text;
@@ -77,7 +77,7 @@ fn stamped(line: &str) -> Option<(&str, &str)> {
 
 /// Position from which a log is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum From {
+pub(crate) enum LogStart {
     /// First line of the log.
     Start,
     Now,
@@ -88,7 +88,7 @@ pub(crate) async fn follow(
     engine: ContainerEngine,
     name: String,
     inside: Option<&str>,
-    from: From,
+    from: LogStart,
     log: LogReader,
 ) {
     let timeline = engine.timeline;
@@ -97,10 +97,12 @@ pub(crate) async fn follow(
     let (mut wait_us, mut heard) = (WAIT_US.0, timeline.now());
     loop {
         // Lines from before the watch are left out, however long the overlap is.
-        let first = (from == From::Now).then(|| now.clone());
+        let first = (from == LogStart::Now).then(|| now.clone());
         let since = [known.since(), first].into_iter().flatten().max_by_key(|it| nanoseconds(it));
         let arguments = match inside {
-            Some(path) => inside_arguments(&name, path, known.last.is_some() || from == From::Now),
+            Some(path) => {
+                inside_arguments(&name, path, known.last.is_some() || from == LogStart::Now)
+            }
             None => arguments(&name, since.as_deref()),
         };
         let unheard = EventGap { since: heard, opened: timeline.now() };
@@ -186,7 +188,7 @@ impl OpenLog<'_> {
                 // Silence: the server prints nothing, or the engine does not answer.
                 None => {
                     let look = self.engine.look(self.name).await;
-                    if let Err(Unknown::Unanswered(why)) = look {
+                    if let Err(InspectError::Unanswered(why)) = look {
                         return Err(why);
                     }
                     if silent_us == SILENT_US {

@@ -8,16 +8,16 @@ use std::rc::Rc;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use super::event::{ContainerEvent, What};
+use super::event::{ContainerEvent, ContainerEventKind};
 use super::events::{ContainerEventResult, Events};
 use super::inspect::{ContainerChange, ContainerState};
-use super::{ContainerEngine, Unknown, nanoseconds};
+use super::{ContainerEngine, InspectError, nanoseconds};
 use crate::fact::{Exited, Fact, Source, TargetFact, TargetWord};
-use crate::series::{CONTAINER_RUNNING, Unread};
+use crate::series::{CONTAINER_RUNNING, MissedPart};
 use crate::target::handle::NewsSender;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Contained, ServerPid};
+use crate::world::{ContainerDescription, ServerPid};
 
 /// Interval between two inspections.
 const LOOK_US: u64 = 5_000_000;
@@ -101,7 +101,7 @@ impl Watch {
             Ok((at, event)) => self.event(at, event).await,
             Err(why) => {
                 self.is_deaf = true;
-                self.news.missed(Source::Container, Unread::Events, &why).await;
+                self.news.missed(Source::Container, MissedPart::Events, &why).await;
             }
         }
     }
@@ -110,16 +110,16 @@ impl Watch {
         let engine = self.watched.engine.program.0.clone();
         let said = |word, what: &str| TargetFact::new(word, format!("{engine} says: {what}"));
         let fact = match event.what {
-            What::Kill(signal) => TargetFact {
+            ContainerEventKind::Kill(signal) => TargetFact {
                 exit: Some(Exited { signal, ..Exited::default() }),
                 ..said(TargetWord::Signalled, "kill")
             },
-            What::Die(code) => {
+            ContainerEventKind::Die(code) => {
                 self.told.ends += 1;
                 return self.died(at, code).await;
             }
-            What::Oom => said(TargetWord::OutOfMemory, "oom"),
-            What::Start => {
+            ContainerEventKind::Oom => said(TargetWord::OutOfMemory, "oom"),
+            ContainerEventKind::Start => {
                 if self.told.ignored_starts > 0 {
                     self.told.ignored_starts -= 1;
                     return;
@@ -128,20 +128,20 @@ impl Watch {
                 self.started().await;
                 said(TargetWord::Started, "start")
             }
-            What::Pause => {
+            ContainerEventKind::Pause => {
                 self.told.pauses += 1;
                 said(TargetWord::Paused, "pause")
             }
-            What::Unpause => {
+            ContainerEventKind::Unpause => {
                 self.told.pauses += 1;
                 said(TargetWord::Unpaused, "unpause")
             }
-            What::Destroy => {
+            ContainerEventKind::Destroy => {
                 self.told.removed = true;
                 said(TargetWord::Removed, "destroy")
             }
             // Their parts were already reported: signal, end and start.
-            What::Stop | What::Restart => return,
+            ContainerEventKind::Stop | ContainerEventKind::Restart => return,
         };
         self.news.say_at(at, Fact::Target(fact)).await;
     }
@@ -173,13 +173,13 @@ impl Watch {
     async fn look(&mut self, heard: &mut mpsc::Receiver<ContainerEventResult>) {
         let look = match self.watched.engine.look(&self.watched.name).await {
             Ok(look) => look,
-            Err(Unknown::Gone) => {
+            Err(InspectError::Gone) => {
                 self.wait_for_events(heard).await;
                 return self.gone().await;
             }
-            Err(Unknown::Unanswered(why)) => {
+            Err(InspectError::Unanswered(why)) => {
                 self.is_deaf = true;
-                return self.news.missed(Source::Container, Unread::State, &why).await;
+                return self.news.missed(Source::Container, MissedPart::State, &why).await;
             }
         };
         let is_other = look.started != self.base.started || look.id != self.base.id;
@@ -274,7 +274,7 @@ impl Watch {
         let Ok(digests) = engine.digests(&look.image).await else { return };
         let env = look.env.iter().filter_map(|pair| pair.split_once('='));
         self.news
-            .contained(Contained {
+            .contained(ContainerDescription {
                 engine: engine.program.0.clone(),
                 name: look.name.clone(),
                 id: look.id.clone(),
@@ -371,17 +371,17 @@ mod tests {
         let told = said(|news| async move {
             let mut watch = watch(news, ReportedChanges::default());
             for what in [
-                What::Kill(Some(9)),
-                What::Kill(None),
-                What::Oom,
-                What::Die(Some(137)),
-                What::Die(None),
-                What::Start,
-                What::Pause,
-                What::Unpause,
-                What::Stop,
-                What::Restart,
-                What::Destroy,
+                ContainerEventKind::Kill(Some(9)),
+                ContainerEventKind::Kill(None),
+                ContainerEventKind::Oom,
+                ContainerEventKind::Die(Some(137)),
+                ContainerEventKind::Die(None),
+                ContainerEventKind::Start,
+                ContainerEventKind::Pause,
+                ContainerEventKind::Unpause,
+                ContainerEventKind::Stop,
+                ContainerEventKind::Restart,
+                ContainerEventKind::Destroy,
             ] {
                 watch.event(At(1), ContainerEvent { what, id: "ab".to_owned(), at_ns: 1 }).await;
             }
@@ -396,7 +396,11 @@ mod tests {
         let told = said(|news| async move {
             let mut watch =
                 watch(news, ReportedChanges { ignored_starts: 1, ..ReportedChanges::default() });
-            let start = || ContainerEvent { what: What::Start, id: "ab".to_owned(), at_ns: 1 };
+            let start = || ContainerEvent {
+                what: ContainerEventKind::Start,
+                id: "ab".to_owned(),
+                at_ns: 1,
+            };
             watch.event(At(1), start()).await;
             assert_eq!((watch.told.starts, watch.told.ignored_starts), (0, 0));
             watch.event(At(2), start()).await;

@@ -6,7 +6,7 @@ use crate::escape::one_line;
 use crate::spec::field::shown;
 use crate::spec::recipe::pin::{by_digest, is_pinned, own_digest};
 use crate::spec::recipe::pins::Image;
-use crate::target::container::{ContainerEngine, Unknown, refusal};
+use crate::target::container::{ContainerEngine, InspectError, refusal};
 
 /// Limit of a pull: fifty gigabytes on a slow line.
 const PULL_US: u64 = 4 * 3_600 * 1_000_000;
@@ -39,9 +39,9 @@ pub(crate) async fn resolved(
         let pinned = by_digest(image, parts.digest.unwrap_or_default());
         return match engine.digests(&pinned).await {
             Ok(_) => Ok(pinned),
-            Err(Unknown::Unanswered(why)) => Err(refusal::explained(program, &why)),
-            Err(Unknown::Gone) if may_pull => pull(engine, &pinned).await.map(|()| pinned),
-            Err(Unknown::Gone) => Err(not_here(program, &pinned)),
+            Err(InspectError::Unanswered(why)) => Err(refusal::explained(program, &why)),
+            Err(InspectError::Gone) if may_pull => pull(engine, &pinned).await.map(|()| pinned),
+            Err(InspectError::Gone) => Err(not_here(program, &pinned)),
         };
     }
     // A tag can move to another image: where a pull is allowed, the present one is pulled.
@@ -59,8 +59,8 @@ pub(crate) async fn resolved(
                 "{program} has `{image}`, but from no registry: it was built here"
             )))),
         },
-        Err(Unknown::Gone) => Err(not_here(program, image)),
-        Err(Unknown::Unanswered(why)) => Err(refusal::explained(program, &why)),
+        Err(InspectError::Gone) => Err(not_here(program, image)),
+        Err(InspectError::Unanswered(why)) => Err(refusal::explained(program, &why)),
     }
 }
 

@@ -144,7 +144,7 @@ pub(super) fn floor(runs: &[PathBuf]) -> Floor {
     floor_of(runs).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
-/// A run, held against a published table.
+/// A run, compared with a published table.
 pub(super) fn against(table: &Path, run: &Path) -> Comparison {
     longhaul::command::compare::against(table, run, &CompareTerms::default())
         .unwrap_or_else(|wrong| panic!("{wrong}"))

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use longhaul::fact::{
-    ClosedBecause, Ended, Fact, Fault, FaultKind, Issued, Load, Phase, Request, Source, Statement,
-    TargetWord,
+    ClosedBecause, Ended, Fact, Fault, FaultKind, Load, Phase, Request, SentSlots, Source,
+    Statement, TargetWord,
 };
 
 use super::story::{Scenario, Story, at, broken, slower, timed};
@@ -192,7 +192,7 @@ fn torn_tail() -> Story {
     let mut story = brief(340.0);
     let end = story.now;
     let sent = story.request(0);
-    let issued = Issued { phase: sent.phase, next: vec![sent.slot + 1] };
+    let issued = SentSlots { phase: sent.phase, next: vec![sent.slot + 1] };
     story.push(end + 0.1, Fact::Issued(issued));
     story.engine(10.0, 8.0, end + 4.0, STARTED);
     story.ooms_watched(8.0, end + 4.0);
@@ -248,7 +248,7 @@ fn anew(mut story: Story, gone: f64, back: f64) -> Story {
     story
 }
 
-/// The server's box lost power for three minutes: what was in flight stopped without a word.
+/// The server's machine lost power for three minutes: what was in flight stopped without a word.
 fn host_rebooted() -> Story {
     let mut story = brief(230.0);
     let cut = story.now + 2.5;

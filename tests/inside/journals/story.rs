@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use longhaul::fact::{
-    Batch, Cell, Class, Clock, Closed, ClosedBecause, Ended, Entry, Fact, Fitted, Issued, Load,
-    Missed, Opened, Phase, PhaseBegan, Reading, Request, Source, Stage, Statement, TargetFact,
+    Batch, Cell, Class, Clock, Closed, ClosedBecause, Ended, Entry, Fact, Fitted, Load, Missed,
+    Opened, Phase, PhaseBegan, Reading, Request, SentSlots, Source, Stage, Statement, TargetFact,
     TargetWord,
 };
 use longhaul::journal::manifest::{Anchor, RunNode, ServerIdentity, SpecText};
@@ -86,8 +86,8 @@ impl Story {
             endpoint: "http://spark:8000".to_owned(),
         };
         story.push(0.0, Fact::Opened(opened));
-        for rung in ["port", "model", "first_token"] {
-            story.push(0.7, Fact::Target(TargetFact::ready(rung)));
+        for step in ["port", "model", "first_token"] {
+            story.push(0.7, Fact::Target(TargetFact::ready(step)));
         }
         for (subject, seen) in [("model", "Cogni-Brain"), ("version", "0.19.2rc1")] {
             story.push(7.9, Fact::Seen(Statement::plain(subject, seen.to_owned())));
@@ -125,7 +125,7 @@ impl Story {
             }
         }
         if !next.is_empty() {
-            self.push(self.now, Fact::Issued(Issued { phase: self.phase, next }));
+            self.push(self.now, Fact::Issued(SentSlots { phase: self.phase, next }));
         }
     }
 
@@ -256,7 +256,7 @@ impl Story {
         self.read((every, from, until), Source::Engine, ("", "generation_tokens_total"), tokens);
     }
 
-    /// Both halves of who sees an OOM: the server's log and the kernel of its box.
+    /// Both sources of OOMs: the server's log and the kernel of its machine.
     pub(super) fn ooms_watched(&mut self, from: f64, until: f64) {
         self.read((20.0, from, until), Source::Process, ("", "log_lines"), |_| 0.0);
         self.read((10.0, from, until), Source::Kernel, ("", "oom_kills"), |_| 3.0);

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use longhaul::spec::SpecFile;
-use longhaul::spec::recipe::{Deployment, How, ReadOptions, ReadRecipe, read_as};
+use longhaul::spec::recipe::{Deployment, ReadOptions, ReadRecipe, RenderMethod, read_as};
 use serde_json::{Value, json};
 
-/// The tool that every recipe is held against.
+/// The tool that every recipe is compared with.
 const SPARKRUN: &str = "sparkrun";
 
 /// A recipe, and how it is to be rendered.
@@ -82,7 +82,7 @@ impl Ask {
                 let command = ours.recipe.command.as_deref().unwrap_or_default();
                 let env = json!(ours.recipe.env);
                 let same_env = theirs["env"].is_null() || theirs["env"] == env;
-                if ours.how == How::NotRendered && theirs["command"].is_null() {
+                if ours.how == RenderMethod::NotRendered && theirs["command"].is_null() {
                     (Found::NotRendered, String::new())
                 } else if theirs["command"].as_str() == Some(command) && same_env {
                     (Found::Equal, String::new())

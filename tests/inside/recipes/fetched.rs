@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use longhaul::http::remote::{Remote, Unfetched};
+use longhaul::http::remote::{FetchError, Remote};
 
 use super::host::{Host, page};
 
@@ -18,7 +18,7 @@ fn sent_on(to: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn fetch(address: &str, limit: Duration) -> Result<String, Unfetched> {
+fn fetch(address: &str, limit: Duration) -> Result<String, FetchError> {
     let remote = Remote::parse(address, &["127.0.0.1".to_owned()]).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(remote.fetch(limit))
@@ -27,14 +27,14 @@ fn fetch(address: &str, limit: Duration) -> Result<String, Unfetched> {
 /// What is said of an answer that is refused, however often it is asked for.
 fn refused(answer: impl Into<Vec<u8>>) -> String {
     match fetch(&Host::saying(answer).at("/r.yaml"), LIMIT) {
-        Err(Unfetched::Refused(why)) => why,
+        Err(FetchError::Refused(why)) => why,
         other => panic!("{other:?}"),
     }
 }
 
 fn away(address: &str, limit: Duration) -> String {
     match fetch(address, limit) {
-        Err(Unfetched::Away(why)) => why,
+        Err(FetchError::Away(why)) => why,
         other => panic!("{other:?}"),
     }
 }
@@ -66,7 +66,7 @@ fn what_never_ends_is_left_at_the_limit_of_size_or_of_time() {
         while stream.write_all(&[b'x'; 4096]).is_ok() {}
     });
     let why = fetch(&flood.at("/"), LIMIT);
-    assert!(matches!(&why, Err(Unfetched::Refused(why)) if why.contains("bytes")), "{why:?}");
+    assert!(matches!(&why, Err(FetchError::Refused(why)) if why.contains("bytes")), "{why:?}");
     let short = Duration::from_millis(300);
     let trickle = Host::new(|_, stream| {
         let _ = stream.write_all(head);
@@ -102,7 +102,7 @@ fn a_redirect_is_followed_on_the_same_host_only() {
     });
     assert_eq!(fetch(&moved.at("/old.yaml"), LIMIT).as_deref(), Ok(RECIPE));
     let circle = fetch(&moved.at("/circle"), LIMIT);
-    assert_eq!(circle, Err(Unfetched::Refused("it is sent on and on".to_owned())));
+    assert_eq!(circle, Err(FetchError::Refused("it is sent on and on".to_owned())));
     let other = Host::saying(page("200 OK", "text/plain", RECIPE));
     let why = refused(sent_on(&other.at("/r.yaml")));
     assert!(why.contains("another host") && why.contains("/r.yaml"), "{why}");

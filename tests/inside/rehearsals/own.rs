@@ -2,7 +2,7 @@
 
 use longhaul::exit::Exit;
 use longhaul::fact::{Ended, Fact, FaultKind, Source};
-use longhaul::verdict::Word;
+use longhaul::verdict::VerdictWord;
 
 use super::stage::{HALF_AN_HOUR, Script, ailing};
 
@@ -15,7 +15,7 @@ fn metrics_that_go_away_darken_the_gates_that_need_them_and_no_others() {
     let metrics = play.analysis().coverage.sources.iter().find(|half| half.name == "metrics");
     let share = metrics.unwrap().share;
     assert!((0.3..0.4).contains(&share), "{share}");
-    assert_eq!(play.gate("errors"), Word::Pass, "{}", play.told());
+    assert_eq!(play.gate("errors"), VerdictWord::Pass, "{}", play.told());
     let missed = |entry: &&longhaul::fact::Entry| matches!(&entry.fact, Fact::Missed(missed) if missed.why.contains("404"));
     assert!(play.entries.iter().filter(missed).count() > 50);
     let back = ailing(&["metrics_go_away=1m@10m"]);

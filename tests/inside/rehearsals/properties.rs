@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use longhaul::analysis::{Fold, Pass1};
+use longhaul::analysis::{CalendarFold, Fold};
 use longhaul::command::drive::DriveOptions;
 use longhaul::command::{Inputs, ReportFormat, rehearse, report};
 use longhaul::exit::Exit;
@@ -111,7 +111,7 @@ fn what_is_read_again_is_what_happened_and_means_the_same() {
     let play = ailing(&["crash=2m@10m", "stall=5%"]);
     let reread: Vec<Entry> = reader::open(&play.folder).unwrap().collect();
     assert!(reread == play.entries, "{} against {}", reread.len(), play.entries.len());
-    let mut first = Pass1::new();
+    let mut first = CalendarFold::new();
     play.entries.iter().for_each(|entry| first.fold(entry));
     let mut fold = Fold::new(&play.judged.asked, first.finish());
     play.entries.iter().for_each(|entry| fold.fold(entry));
@@ -260,7 +260,7 @@ fn under_way(play: &Played, entries: usize) -> BTreeSet<Slot> {
 fn next(conductor: &mut Conductor, now: At) -> Option<Order> {
     loop {
         match conductor.due(now)? {
-            Order::Probe => conductor.obeyed(&Order::Probe, now),
+            Order::Probe => conductor.on_order_done(&Order::Probe, now),
             order => return Some(order),
         }
     }
@@ -287,7 +287,7 @@ fn the_conductor_replayed_up_to_any_entry_gives_the_orders_that_were_to_come() {
             let mut unfinished = under_way(&play, cut);
             while let Some(order @ Order::Send(slot, _)) = next(&mut conductor, last.at) {
                 assert!(unfinished.remove(&slot), "{slot:?} after {last:?}");
-                conductor.obeyed(&order, last.at);
+                conductor.on_order_done(&order, last.at);
             }
             // What an outage or the end has met is not sent again.
             if !unfinished.is_empty() {
@@ -305,7 +305,7 @@ fn the_conductor_replayed_up_to_any_entry_gives_the_orders_that_were_to_come() {
                 taken = *before;
                 let given = next(&mut conductor, *now);
                 assert_eq!(given.as_ref(), Some(order), "at {now:?}, replayed up to {last:?}");
-                conductor.obeyed(order, *now);
+                conductor.on_order_done(order, *now);
             }
         }
         assert!(compared * 2 > play.entries.len() - known, "{compared}");

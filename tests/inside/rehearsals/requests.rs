@@ -2,7 +2,7 @@
 
 use longhaul::exit::Exit;
 use longhaul::fact::Ended;
-use longhaul::verdict::Word;
+use longhaul::verdict::VerdictWord;
 
 use super::stage::{HALF_AN_HOUR, Script, ailing};
 
@@ -16,8 +16,8 @@ fn as_many_requests_as_were_to_fail_fail_each_in_its_own_way() {
     ] {
         let play = ailing(&[ailment]);
         assert_eq!((play.ended(ended), play.bad()), (3, 3), "{ailment}: {}", play.told());
-        assert_eq!(play.gate("errors"), Word::Fail, "{ailment}");
-        assert_eq!(play.gate("crashes"), Word::Pass, "{ailment}: {}", play.told());
+        assert_eq!(play.gate("errors"), VerdictWord::Fail, "{ailment}");
+        assert_eq!(play.gate("crashes"), VerdictWord::Pass, "{ailment}: {}", play.told());
         assert_eq!(play.exit(), Exit::Fail);
     }
 }
@@ -43,8 +43,8 @@ fn short_answers_are_their_own_class_and_no_failure() {
     let play = ailing(&["short_answer=10%@0s"]);
     assert!(play.ended(Ended::Short) > 5, "{}", play.told());
     assert_eq!(play.bad(), 0);
-    assert_eq!(play.gate("errors"), Word::Pass);
+    assert_eq!(play.gate("errors"), VerdictWord::Pass);
     let strict = HALF_AN_HOUR.replace("  errors: 0%\n", "  errors: 0%\n  short_answers: 1%\n");
     let play = Script::new(&strict, &["short_answer=10%@0s"]).play();
-    assert_eq!(play.gate("short_answers"), Word::Fail, "{}", play.told());
+    assert_eq!(play.gate("short_answers"), VerdictWord::Fail, "{}", play.told());
 }

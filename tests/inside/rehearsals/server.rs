@@ -11,7 +11,7 @@ use longhaul::incident::IncidentKind;
 use longhaul::measure::{Count, Quantity};
 use longhaul::series::{self, LOG_LINES};
 use longhaul::spec::Select;
-use longhaul::verdict::Word;
+use longhaul::verdict::VerdictWord;
 
 use super::stage::{HALF_AN_HOUR, Played, Script, ailing, away};
 
@@ -204,7 +204,7 @@ fn a_restart_is_seen_by_the_counters_that_began_anew() {
     let play = ailing(&["restart=30s@10m"]);
     assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
     assert!(play.incident().is(IncidentKind::Restart));
-    assert_eq!(play.gate("restarts"), Word::Fail);
+    assert_eq!(play.gate("restarts"), VerdictWord::Fail);
     lasted(&play, 30.0);
 }
 

@@ -4,7 +4,7 @@
 use longhaul::exit::Exit;
 use longhaul::fact::{Phase, Source};
 use longhaul::measure::Quantity;
-use longhaul::verdict::Word;
+use longhaul::verdict::VerdictWord;
 
 use super::stage::{HALF_AN_HOUR, Played, Script, ailing};
 
@@ -19,7 +19,7 @@ fn a_server_at_half_its_speed_breaks_the_gate_against_its_own_beginning() {
     only_slow(&play);
     assert!((1.8..2.2).contains(&play.change(Quantity::Tpot)), "{}", play.told());
     assert!((1.8..2.2).contains(&play.change(Quantity::Ttft)), "{}", play.told());
-    assert_eq!(play.gate("tokens_per_s"), Word::Fail);
+    assert_eq!(play.gate("tokens_per_s"), VerdictWord::Fail);
     assert_eq!(play.exit(), Exit::Fail);
 }
 
@@ -38,8 +38,8 @@ fn a_step_slows_decoding_and_leaves_prefill_alone() {
     // Noise of the simulated machine alone moves the ratio of medians: 1.16 to 1.26 with 8 seeds.
     assert!((1.1..1.3).contains(&play.change(Quantity::Tpot)), "{}", play.told());
     assert!((0.93..1.07).contains(&play.change(Quantity::Ttft)), "{}", play.told());
-    assert_eq!(play.gate("tokens_per_s"), Word::Fail);
-    assert_eq!(play.gate("ttft"), Word::Pass);
+    assert_eq!(play.gate("tokens_per_s"), VerdictWord::Fail);
+    assert_eq!(play.gate("ttft"), VerdictWord::Pass);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_cache_that_stops_hitting_is_found_in_the_rows_and_in_the_time_to_the_first_
     assert!(cached(Phase::Reference).iter().all(|cached| *cached > 8_000));
     assert!(cached(Phase::Return).iter().all(|cached| *cached == 0));
     assert!(play.says("warm, but prefilled anew"), "{}", play.told());
-    assert_eq!(play.gate("ttft"), Word::Fail);
+    assert_eq!(play.gate("ttft"), VerdictWord::Fail);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use longhaul::analysis::{Analysis, RunDescription};
 use longhaul::command::drive::{DriveOptions, Driven, NoRun};
-use longhaul::command::report::{Judged, judge};
+use longhaul::command::report::{JudgedRun, judge};
 use longhaul::command::{Inputs, rehearse};
 use longhaul::exit::Exit;
 use longhaul::fact::{Closed, Ended, Entry, Fact, Load, Phase, Reading, Request, Source};
@@ -151,7 +151,7 @@ impl Watcher for Seen {
 
 /// A rehearsal that was played.
 pub(super) struct Played {
-    pub judged: Judged,
+    pub judged: JudgedRun,
     /// As they were written.
     pub entries: Vec<Entry>,
     /// With the number of entries that there were before each.
@@ -237,7 +237,7 @@ impl Played {
     }
 
     /// The gravest word of the gates whose text starts so.
-    pub(super) fn gate(&self, text: &str) -> longhaul::verdict::Word {
+    pub(super) fn gate(&self, text: &str) -> longhaul::verdict::VerdictWord {
         let gates = self.judged.verdict.gates.iter().filter(|gate| gate.text.starts_with(text));
         let word = gates.map(|gate| gate.word).max();
         word.unwrap_or_else(|| panic!("no gate {text}: {}", self.told()))

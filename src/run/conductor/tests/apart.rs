@@ -37,10 +37,10 @@ impl LanePolicy for Apart {
     fn began(&mut self, phase: Phase, at: At, _: u64) {
         self.phase = Some(phase);
         self.last.fill(None);
-        self.free(at);
+        self.allow_from(at);
     }
 
-    fn free(&mut self, at: At) {
+    fn allow_from(&mut self, at: At) {
         self.free_from = self.free_from.max(at);
     }
 
@@ -52,7 +52,7 @@ impl LanePolicy for Apart {
         false
     }
 
-    fn deal(&mut self, _: &Plan, lanes: &mut Lanes) {
+    fn assign_slots(&mut self, _: &Plan, lanes: &mut Lanes) {
         let Some(phase) = self.phase else { return };
         for (lane, nth) in
             (0..).zip(lanes.next()).filter(|(lane, _)| !lanes.has(*lane)).collect::<Vec<_>>()
@@ -67,24 +67,24 @@ impl LanePolicy for Apart {
         self.last[slot.lane as usize] = Some(request.done);
     }
 
-    fn over(&self, _: &Lanes) -> Option<Batch> {
+    fn finished_batch(&self, _: &Lanes) -> Option<Batch> {
         None
     }
 
-    fn written(&mut self, _: &Plan, _: At, _: u64) {}
+    fn on_batch_written(&mut self, _: &Plan, _: At, _: u64) {}
 
-    fn break_off(&mut self, lanes: &mut Lanes, _: At) {
+    fn on_outage(&mut self, lanes: &mut Lanes, _: At) {
         lanes.drop_waiting();
     }
 
-    fn broke_in(&mut self, _: At) {}
+    fn on_short_outage(&mut self, _: At) {}
 
-    fn lost(&mut self, lanes: &mut Lanes) {
+    fn requeue_in_flight(&mut self, lanes: &mut Lanes) {
         lanes.take_back();
     }
 
     fn opened(&mut self, _: &Plan, lanes: &mut Lanes, at: At, _: u64) {
-        self.lost(lanes);
+        self.requeue_in_flight(lanes);
         lanes.drop_waiting();
         self.last.fill(None);
         self.free_from = at;

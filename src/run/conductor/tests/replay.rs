@@ -36,7 +36,7 @@ pub(super) fn goes_on_alike_at_every_cut(toy: &Toy) {
             taken = *before;
             let given = again.due(*now);
             assert_eq!(given.as_ref(), Some(order), "at {now:?}, cut after {cut} at {last:?}");
-            again.obeyed(order, *now);
+            again.on_order_done(order, *now);
         }
     }
 }

@@ -192,7 +192,7 @@ impl Toy {
         self.asked.insert(self.entries.len());
         while let Some(order) = self.conductor.due(self.now) {
             self.orders.push((self.entries.len(), self.now, order.clone()));
-            self.conductor.obeyed(&order, self.now);
+            self.conductor.on_order_done(&order, self.now);
             match order {
                 Order::Record(fact) => {
                     self.record(self.now, fact.clone());

@@ -4,14 +4,14 @@
 
 /// Suffixes of a name's parts: `HF_TOKEN`, `VLLM_API_KEY`, `OPENAI_APIKEY`. `TOKENS` is not among
 /// them, since such values are mostly counts (`MAX_TOKENS`).
-const ENDS: [&str; 9] =
+const SECRET_SUFFIXES: [&str; 9] =
     ["TOKEN", "KEY", "KEYS", "SECRET", "SECRETS", "PASSWORD", "PASSWD", "COOKIE", "JWT"];
 
 /// Whole parts of a name; as suffixes they would match ordinary words.
 const PARTS: [&str; 6] = ["PASS", "PW", "AUTH", "AUTHORIZATION", "CREDENTIAL", "CREDENTIALS"];
 
 /// Prefixes of the keys and tokens of well-known services.
-const BEGINS: [&str; 12] = [
+const SECRET_PREFIXES: [&str; 12] = [
     "hf_",
     "sk-",
     "ghp_",
@@ -31,8 +31,8 @@ pub(super) fn may_be_secret(name: &str, value: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let named = name
         .split(|c: char| !c.is_ascii_alphanumeric())
-        .any(|part| PARTS.contains(&part) || ENDS.iter().any(|end| part.ends_with(end)));
-    named || BEGINS.iter().any(|begin| value.starts_with(begin)) || has_password(value)
+        .any(|part| PARTS.contains(&part) || SECRET_SUFFIXES.iter().any(|end| part.ends_with(end)));
+    named || SECRET_PREFIXES.iter().any(|begin| value.starts_with(begin)) || has_password(value)
 }
 
 /// Whether a value is a URL with credentials, such as `https://user:password@host`.

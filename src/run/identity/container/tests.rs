@@ -9,8 +9,8 @@ fn recipe(image: &str, env: &str) -> Recipe {
     recipe::read(SpecFile { name: "r".into(), origin: "r.yaml".into(), text }).unwrap()
 }
 
-fn contained(image: &str, digests: &[&str], env: &[(&str, &str)]) -> Contained {
-    Contained {
+fn contained(image: &str, digests: &[&str], env: &[(&str, &str)]) -> ContainerDescription {
+    ContainerDescription {
         engine: "docker".into(),
         name: "vllm".into(),
         id: "0a".into(),
@@ -104,7 +104,7 @@ fn a_container_that_was_started_again_has_another_start_and_that_is_no_finding()
     let recipe = recipe("a", "");
     let before = contained("a", &[], &[("A", "1")]);
     assert!(container_changed(&recipe, &before, &before).is_empty());
-    let now = Contained { started: "later".into(), id: "0b".into(), ..before.clone() };
+    let now = ContainerDescription { started: "later".into(), id: "0b".into(), ..before.clone() };
     let changed = container_changed(&recipe, &before, &now);
     let subjects: Vec<&str> = changed.iter().map(|seen| seen.subject.as_str()).collect();
     assert_eq!(subjects, ["container_id", "container_started"]);

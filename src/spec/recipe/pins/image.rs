@@ -53,7 +53,7 @@ impl<'a> Image<'a> {
             }
             (_, None) => (Grade::Floating, "no tag: that is `latest`, another image tomorrow"),
             (_, Some(tag)) if is_fixed(tag) => {
-                return (Grade::Dated, format!("tag {}: by custom nobody moves it", shown(tag)));
+                return (Grade::Dated, format!("tag {}: it is not moved, by custom", shown(tag)));
             }
             (_, Some(tag)) => {
                 return (Grade::Floating, format!("tag {} is another image tomorrow", shown(tag)));

@@ -6,7 +6,7 @@ use crate::spec::field::{Field, shown};
 use crate::spec::node::Node;
 use crate::spec::node::python::{Python, json};
 use crate::spec::recipe::Layer;
-use crate::spec::recipe::include::Whole;
+use crate::spec::recipe::include::MergedRecipe;
 
 /// Keys that sparkrun 0.4.2 knows (`core/recipe.py`); others are kept and reported.
 const KNOWN: &str = "sparkrun_version recipe_version min_sparkrun_version name description model \
@@ -66,7 +66,7 @@ pub(super) fn others(root: &Node) -> Vec<(String, String)> {
 }
 
 /// Returns warnings: duplicate keys, unapplied layers, and a command that sparkrun refuses.
-pub(super) fn warnings(whole: &Whole, layers: &[Layer]) -> Vec<String> {
+pub(super) fn warnings(whole: &MergedRecipe, layers: &[Layer]) -> Vec<String> {
     let mut warnings = Vec::new();
     for (file, document) in &whole.parts {
         let place = if whole.parts.len() > 1 { format!("{file} ") } else { String::new() };

@@ -3,7 +3,7 @@
 use super::{OPEN_QUOTE, model_of_command, served};
 use crate::engine::flags;
 use crate::spec::SpecFile;
-use crate::spec::recipe::render::{How, engine_of};
+use crate::spec::recipe::render::{RenderMethod, engine_of};
 use crate::spec::recipe::{ReadOptions, ReadRecipe, Recipe, docker, draft};
 
 pub(super) fn reading(source: SpecFile, line: &docker::Line, options: &ReadOptions) -> ReadRecipe {
@@ -39,7 +39,7 @@ pub(super) fn reading(source: SpecFile, line: &docker::Line, options: &ReadOptio
     };
     ReadRecipe {
         recipe,
-        how: How::AsItStands,
+        how: RenderMethod::AsItStands,
         others: line.options.clone(),
         ..ReadRecipe::default()
     }

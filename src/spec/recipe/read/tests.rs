@@ -221,7 +221,7 @@ fn a_recipe_without_a_command_gets_the_one_that_sparkrun_builds() {
         Some("llama-server -hf org/m-GGUF:Q8_0 --ctx-size 4096 --split-mode row --flash-attn on --no-mmap")
     );
     let found = reading("model: m\nruntime: atlas\n", &ReadOptions::default(), &[]).unwrap();
-    assert_eq!((found.recipe.command, found.how), (None, render::How::NotRendered));
+    assert_eq!((found.recipe.command, found.how), (None, render::RenderMethod::NotRendered));
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn version_1_is_rendered_by_the_same_rules() {
 fn a_docker_run_in_a_file_is_a_recipe() {
     let text = "docker run -d -e A=1 -p 8000:8000 vllm/vllm-openai:v0.20.0 \\\n  org/m --served-model-name a b --max-num-seqs 4\n";
     let found = reading(text, &ReadOptions::default(), &[]).unwrap();
-    assert_eq!(found.how, render::How::AsItStands);
+    assert_eq!(found.how, render::RenderMethod::AsItStands);
     let recipe = &found.recipe;
     assert_eq!((recipe.model.as_deref(), recipe.runtime.as_str()), (Some("org/m"), "vllm"));
     assert_eq!((recipe.served[0].as_str(), recipe.whole("max_num_seqs")), ("a", Some(4)));
