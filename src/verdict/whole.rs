@@ -353,7 +353,7 @@ mod tests {
             story.push(second + 1.0, Fact::Request(Box::new(request)));
         }
         let verdict = judged(&story, &[at_most("errors", 0.0)]);
-        assert_eq!(verdict.gates[0].word, Word::Pass);
+        assert_eq!(verdict.gates[0].word, VerdictWord::Pass);
         let words = "2 answers came whole, and the connection was cut off without `[DONE]`";
         assert_eq!(verdict.findings[0].words, words);
     }
