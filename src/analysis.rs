@@ -14,6 +14,7 @@ pub(crate) mod fixture;
 pub(crate) mod fold;
 pub(crate) mod laps;
 pub(crate) mod notes;
+mod parallel;
 pub(crate) mod query;
 pub(crate) mod run_description;
 pub(crate) mod series;

@@ -109,7 +109,7 @@ impl Http {
                 .pool_max_idle_per_host(idle_max);
             builder.build().map_err(|error| {
                 Mistake::new(format!("the HTTP client cannot be made: {}", broken::words(&error)))
-                    .at(options.address.root())
+                    .at(options.address.to_string())
                     .hint("look at HTTP_PROXY, HTTPS_PROXY and NO_PROXY")
             })
         };
@@ -208,7 +208,7 @@ impl Wire for Http {
     type Reply = HttpReply;
 
     async fn call(&self, call: Call) -> Result<HttpReply, Broken> {
-        let mut url = format!("{}{}", self.address.root(), call.path);
+        let mut url = self.address.url(&call.path);
         let mut resent = false;
         let mut hops = 0;
         loop {

@@ -76,6 +76,9 @@ pub(crate) struct RunInputs {
     pub probe_path: &'static str,
     /// Model name that requests carry.
     pub model: String,
+    /// Models of which the server lists one as long as it is the same server; empty where it listed
+    /// none.
+    pub listed: Vec<String>,
     /// Text that keeps this run's prompts from matching the server's prefix cache.
     pub salt: String,
     pub segment: Segment,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::parallel::Parallel;
 use crate::fact::{
     Action, Ended, Entry, Fact, Fault, PAUSE, Request, Segment, Seq, Source, Statement, TargetWord,
 };
@@ -68,6 +69,10 @@ pub(crate) struct Notes {
     pub pauses: Option<(u64, Seq, String)>,
     /// Count of requests that were sent again on a fresh connection.
     pub resent: u64,
+    /// Whole answers whose connection was cut off before their end: how many, and the first entry.
+    pub cut_off: Option<(u64, Seq)>,
+    /// Requests that ran while others were refused.
+    pub parallel: Parallel,
     began: bool,
     drift: Option<(Segment, i64)>,
 }
@@ -75,6 +80,7 @@ pub(crate) struct Notes {
 impl Notes {
     /// Folds an entry.
     pub(crate) fn fold(&mut self, entry: &Entry) {
+        self.parallel.fold(entry);
         if let Fact::Seen(seen) = &entry.fact {
             self.fold_identity(seen);
         }
@@ -93,6 +99,8 @@ impl Notes {
                 self.resent += u64::from(request.resent);
                 if request.ended.is_bad() {
                     self.fold_words(entry.seq, request);
+                } else if request.ended.is_good() && !request.error.is_empty() {
+                    self.cut_off.get_or_insert((0, entry.seq)).0 += 1;
                 }
             }
             Fact::Action(Action { what, note, .. }) if what == PAUSE => {

@@ -55,6 +55,13 @@ pub(super) fn judge(seen: &AnswerState, over: &TransportEnd) -> (Ended, Stage, S
         (Ended::Malformed, words.clone())
     } else {
         match over {
+            TransportEnd::Broke { how: BrokenHow::Reset | BrokenHow::CutOff, words, .. }
+                if has_all(seen) =>
+            {
+                let (ended, why) = whole(seen);
+                // The words of a good ending say that its connection was cut off.
+                (ended, if why.is_empty() { words.clone() } else { why })
+            }
             TransportEnd::Broke { how, words, .. } => broken(seen, *how, words),
             TransportEnd::Late => late(seen),
             TransportEnd::End | TransportEnd::Cut(_) | TransportEnd::Abandoned => whole(seen),
@@ -84,6 +91,12 @@ fn broken(seen: &AnswerState, how: BrokenHow, words: &str) -> (Ended, String) {
         BrokenHow::Reset | BrokenHow::CutOff => Ended::Reset,
     };
     (ended, words.to_owned())
+}
+
+/// Whether everything that was asked for came: the finish reason, and the usage record where the
+/// server gives one. Only `[DONE]` and the end of the body may be missing.
+fn has_all(seen: &AnswerState) -> bool {
+    seen.finish.is_some() && !seen.no_usage
 }
 
 fn late(seen: &AnswerState) -> (Ended, String) {
@@ -186,11 +199,29 @@ mod tests {
         let early = AnswerState { status: None, finish: None, chunks: 0, ..seen() };
         let cut_off = broke(BrokenHow::CutOff, Stage::Streaming);
         assert_eq!(word(&open, &cut_off), (Ended::Truncated, Stage::Streaming));
-        assert_eq!(word(&seen(), &cut_off), (Ended::Reset, Stage::Closing));
+        let no_usage = AnswerState { output_tokens: None, no_usage: true, ..seen() };
+        assert_eq!(word(&no_usage, &cut_off), (Ended::Reset, Stage::Closing));
         let at_head = broke(BrokenHow::CutOff, Stage::Headers);
         assert_eq!(word(&early, &at_head), (Ended::Reset, Stage::Headers));
         let refused = broke(BrokenHow::Refused, Stage::Connect);
         assert_eq!(word(&early, &refused), (Ended::Refused, Stage::Connect));
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_off_after_its_usage_is_what_its_counts_say() {
+        for how in [BrokenHow::CutOff, BrokenHow::Reset] {
+            let over = broke(how, Stage::Streaming);
+            let (ended, stage, words) = judge(&seen(), &over);
+            assert_eq!((ended, stage, words.as_str()), (Ended::Completed, Stage::Closing, "words"));
+            let short = AnswerState { asked_output: 5, ..seen() };
+            assert_eq!(word(&short, &over).0, Ended::Short);
+            let aborted = AnswerState { finish: Some("abort"), ..seen() };
+            assert_eq!(judge(&aborted, &over).2, "finish reason abort");
+            let dead = AnswerState { error_frame: Some("dead".to_owned()), ..seen() };
+            assert_eq!(word(&dead, &over).0, Ended::ErrorFrame);
+        }
+        let malformed = broke(BrokenHow::Malformed, Stage::Streaming);
+        assert_eq!(word(&seen(), &malformed).0, Ended::Malformed);
     }
 
     #[test]

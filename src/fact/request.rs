@@ -11,7 +11,8 @@ use crate::words::words;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Ended {
-    /// HTTP 200, no error frame, a finish reason, a clean end, usage where the server can give it.
+    /// HTTP 200, no error frame, a finish reason, usage where the server can give it. Without usage
+    /// also a clean end.
     Completed,
     /// As completed, with fewer tokens than requested; not a failure.
     Short,
@@ -215,7 +216,8 @@ pub(crate) struct Request {
     pub stage: Stage,
     pub finish: Option<String>,
     pub http_status: Option<u16>,
-    /// Error text of the server or the system, on one line, bounded, without secrets.
+    /// Error text of the server or the system, on one line, bounded, without secrets. That of a good
+    /// ending says how the connection was cut off after it.
     pub error: String,
     /// Names of the checks that fired.
     pub checks: Vec<String>,

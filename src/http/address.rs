@@ -1,4 +1,9 @@
-//! Parses a server's address, as people write it, into the root to which paths are appended.
+//! Parses a server's address, as people write it, into the base of its API and the root of its
+//! other pages.
+//!
+//! A path with a version (`/v1`, `/openai/v1`, `/v3`) is the base of the API, and what stands before
+//! the version is the root of `/health`, `/metrics` and the like. Without a version, the whole path
+//! is the root and `/v1` below it the base.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -7,17 +12,22 @@ use reqwest::Url;
 
 use crate::error::Mistake;
 
-/// Server address: `http://host:8000`, without `/v1` and without a final slash.
+/// Path below which paths of the API are named in [`crate::world::Call`].
+const V1: &str = "/v1";
+
+/// Server address, without a final slash: `http://host:8000`, `http://host:8000/v3`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
+    /// Root of the pages beside the API.
     root: String,
+    /// Path of the API below the root: `/v1`.
+    api: String,
     https: bool,
     local: bool,
 }
 
 impl Address {
-    /// Parses an address, with or without a scheme (the default is http), a trailing `/v1`, a
-    /// slash.
+    /// Parses an address, with or without a scheme (the default is http), a path, a final slash.
     ///
     /// # Errors
     /// The text is no server's address.
@@ -39,21 +49,26 @@ impl Address {
         }
         let Some(host) = url.host_str() else { return Err(wrong(text, "it has no host")) };
         let path = url.path().trim_end_matches('/');
-        let path = path.strip_suffix("/v1").unwrap_or(path).trim_end_matches('/');
-        if path.contains("/v1/") {
-            return Err(wrong(text, "it goes on beyond /v1"));
+        if PAGES.iter().any(|page| path.ends_with(page)) {
+            return Err(wrong(text, "it goes on beyond the base of the API, such as /v1"));
         }
+        let (before, api) = path.split_at(version(path).unwrap_or(path.len()));
+        let before = before.trim_end_matches('/');
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         Ok(Address {
-            root: format!("{}://{host}{port}{path}", url.scheme()),
+            root: format!("{}://{host}{port}{before}", url.scheme()),
+            api: if api.is_empty() { V1.to_owned() } else { api.to_owned() },
             https: url.scheme() == "https",
             local: is_local(host),
         })
     }
 
-    /// Returns the root to which paths are appended: `http://host:8000`.
-    pub(crate) fn root(&self) -> &str {
-        &self.root
+    /// Returns the URL of a path: one below `/v1` is below the API's base, any other below the root.
+    pub(crate) fn url(&self, path: &str) -> String {
+        match path.strip_prefix(V1).filter(|rest| rest.starts_with('/')) {
+            Some(rest) => format!("{}{}{rest}", self.root, self.api),
+            None => format!("{}{path}", self.root),
+        }
     }
 
     /// Returns the host, an IPv6 address in its brackets.
@@ -79,10 +94,27 @@ impl Address {
     }
 }
 
+/// Shows an address that parses to the same; a `/v1` that parsing adds is left out.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.root)
+        f.write_str(&self.root)?;
+        let is_added = self.api == V1 && version(&self.root).is_none();
+        f.write_str(if is_added { "" } else { &self.api })
     }
+}
+
+/// Pages of the API, with which people's addresses may end.
+const PAGES: [&str; 3] = ["/completions", "/models", "/responses"];
+
+/// Returns the offset of the last version in a path, its slash included: `/v1`, `/v1beta`.
+fn version(path: &str) -> Option<usize> {
+    let is_version = |at: &usize| {
+        let segment = path[at + 1..].split('/').next().unwrap_or_default();
+        let number = segment.strip_prefix('v').unwrap_or_default();
+        number.starts_with(|first: char| first.is_ascii_digit())
+            && number.chars().all(|character| character.is_ascii_alphanumeric())
+    };
+    path.match_indices('/').map(|(at, _)| at).filter(is_version).last()
 }
 
 fn wrong(text: &str, why: &str) -> Mistake {
@@ -125,18 +157,34 @@ mod tests {
     use crate::shown::each;
 
     #[test]
-    fn whatever_people_write_becomes_the_root() {
+    fn an_address_has_a_base_of_the_api_and_a_root_of_other_pages() {
         let cases = [
-            ("http://host:8000", "http://host:8000"),
-            ("http://host:8000/v1/", "http://host:8000"),
-            (" host:8000/v1 ", "http://host:8000"),
-            ("localhost:8000", "http://localhost:8000"),
-            ("192.168.1.7", "http://192.168.1.7"),
-            ("https://Host.example/api/v1", "https://host.example/api"),
-            ("http://[::1]:8000/", "http://[::1]:8000"),
+            ("http://host:8000", "http://host:8000", "/v1"),
+            ("http://host:8000/v1/", "http://host:8000", "/v1"),
+            (" host:8000/v1 ", "http://host:8000", "/v1"),
+            ("localhost:8000", "http://localhost:8000", "/v1"),
+            ("192.168.1.7", "http://192.168.1.7", "/v1"),
+            ("http://[::1]:8000/", "http://[::1]:8000", "/v1"),
+            ("https://Host.example/api/v1", "https://host.example/api", "/v1"),
+            ("https://host/openai/v1", "https://host/openai", "/v1"),
+            ("http://host/engines/v1/", "http://host/engines", "/v1"),
+            ("http://host/engines/llama.cpp/v1", "http://host/engines/llama.cpp", "/v1"),
+            ("http://host:8000/v3", "http://host:8000", "/v3"),
+            ("http://host/api/paas/v4/", "http://host/api/paas", "/v4"),
+            ("https://host/v1beta/openai/", "https://host", "/v1beta/openai"),
+            (
+                "https://host/client/v4/accounts/7/ai/v1",
+                "https://host/client/v4/accounts/7/ai",
+                "/v1",
+            ),
+            ("http://host/llm", "http://host/llm", "/v1"),
+            ("http://host/vllm/v", "http://host/vllm/v", "/v1"),
         ];
-        for (text, root) in cases {
-            assert_eq!(Address::parse(text).unwrap().root(), root, "{text}");
+        for (text, root, api) in cases {
+            let address = Address::parse(text).unwrap();
+            assert_eq!(address.url("/health"), format!("{root}/health"), "{text}");
+            assert_eq!(address.url("/v1/models"), format!("{root}{api}/models"), "{text}");
+            assert_eq!(Address::parse(&address.to_string()), Ok(address), "{text}");
         }
     }
 
@@ -165,6 +213,7 @@ mod tests {
             "a b",
             "http://u:geheim@h",
             "http://host/v1/chat/completions",
+            "http://host/v3/models/",
         ];
         let mistakes = each(texts, |text| Address::parse(text).expect_err(text).to_string());
         assert_snapshot!("mistakes", mistakes);

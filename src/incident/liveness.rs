@@ -8,8 +8,9 @@
 //! - `up` = 1, or any proper answer, makes it *up*.
 //! - Requests that fail one after the other make it *down*, whatever its health probe says, until a
 //!   request is answered.
-//! - While requests are served, a busy health probe and one without an answer
-//!   say nothing. The run writes down whether they are, with the probe.
+//! - While requests are served, a busy health probe, one without an answer and
+//!   a list without the model say nothing. The run writes down whether they are,
+//!   with the probe.
 //! - A server that no longer lists its model is up again when it does.
 //!
 //! Stamps may arrive out of order, so a sign that is older than the newest
@@ -239,7 +240,7 @@ impl SegmentLiveness {
             };
         }
         if MODEL_LISTED.is_of(reading) {
-            self.unlisted = !is_true(reading);
+            self.unlisted = !is_true(reading) && self.served != Some((at, true));
             let words = "it no longer lists its model";
             return if self.unlisted { self.look_failed(at, words) } else { None };
         }

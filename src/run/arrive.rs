@@ -10,6 +10,7 @@ mod lengths;
 mod listing;
 mod pages;
 mod patience;
+mod presence;
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -31,6 +32,7 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Call, Wire};
 use asker::Asker;
+use presence::{Presence, presence};
 
 /// Identity and abilities of a server, as read before the load.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,12 +90,11 @@ const QUESTION: Duration = Duration::from_secs(20);
 const HEALTHY: Duration = Duration::from_secs(5);
 /// First and longest wait between two attempts to reach a server, microseconds.
 const WAIT_US: (u64, u64) = (1_000_000, 10_000_000);
-/// Number of answers without any page of the protocol after which there is no server to wait for.
-const NO_PAGE_MAX: u32 = 2;
-/// Number of refused or silent lists of models after which there is none to wait for.
+/// Number of looks at an address without a path of the protocol after which there is no server to
+/// wait for.
+const NO_API_MAX: u32 = 2;
+/// Number of refused or silent lists of models beside an API after which there is none to wait for.
 const NO_LIST_MAX: u32 = 2;
-/// Time after the first response within which a list that is not found may still come.
-const NOT_FOUND: Duration = Duration::from_secs(60);
 
 /// Needs of a run that a server has to meet.
 #[derive(Clone, Copy, Debug)]
@@ -219,8 +220,9 @@ async fn wait_for_list<W: Wire>(
     deadline: At,
     waiting: &dyn Fn(At, &str),
 ) -> Result<Listing, NoServer> {
-    let (mut wait_us, mut port, mut no_page) = (WAIT_US.0, None, 0);
-    let (mut no_list, mut wrong_scheme) = (0, 0);
+    let is_named = wanted.model.is_some();
+    let (mut wait_us, mut port) = (WAIT_US.0, None);
+    let (mut no_api, mut no_list, mut wrong_scheme) = (0, 0, 0);
     let mut host = HostPatience::new(wanted.unknown_host, timeline.now());
     loop {
         let answer = gather(wire, timeline, Call::get("/v1/models"), QUESTION).await;
@@ -228,7 +230,6 @@ async fn wait_for_list<W: Wire>(
             port.get_or_insert(timeline.now());
         }
         let port = port.unwrap_or_default();
-        let is_named = wanted.model.is_some();
         let mut words = match &answer {
             Ok(gathered) => gathered.status_words(),
             Err(not) => not.words.clone(),
@@ -245,38 +246,37 @@ async fn wait_for_list<W: Wire>(
         if let Some(mistake) = mistake.filter(|_| wrong_scheme == hopeless::WRONG_SCHEME_MAX) {
             return Err(NoServer::Mistake(mistake));
         }
-        let is_refused = has_no_list(&answer, is_named);
-        no_list += u32::from(is_refused && (is_named || first::has_pages(wire, timeline).await));
-        if no_list == NO_LIST_MAX {
-            let without = Listing { port, models: Vec::new(), answered: answer.is_ok() };
-            let mistake = || NoServer::Mistake(no_list_of_models(&words));
-            return is_named.then_some(without).ok_or_else(mistake);
+        let status = answer.as_ref().ok().map(|gathered| gathered.status);
+        if matches!(status, Some(401 | 403)) && !is_named {
+            return Err(NoServer::Mistake(key_refused(&words)));
         }
-        match answer.as_ref().map(|gathered| (gathered.status, gathered)) {
-            Ok((200, gathered)) => match listing::models(gathered) {
+        match &answer {
+            Ok(gathered @ Gathered { status: 200, .. }) => match listing::models(gathered) {
                 Ok(models) => return Ok(Listing { port, models, answered: true }),
                 Err(_) if is_named && !gathered.is_html() => {
                     return Ok(Listing { port, models: Vec::new(), answered: true });
                 }
                 Err(why) => words = why,
             },
-            Ok((401 | 403, _)) if !is_named => return Err(NoServer::Mistake(key_refused(&words))),
-            Ok((404, _)) if first::has_pages(wire, timeline).await => {
-                if is_named {
-                    return Ok(Listing { port, models: Vec::new(), answered: false });
-                }
-                if timeline.now() >= port.after(NOT_FOUND) {
-                    return Err(NoServer::Mistake(no_list_of_models(&words)));
-                }
-                "no /v1/models; --model NAME does without it".clone_into(&mut words);
-            }
-            Ok((404, _)) => {
-                no_page += 1;
-                if no_page == NO_PAGE_MAX {
-                    return Err(NoServer::Mistake(no_protocol()));
-                }
+            answer if has_no_list(answer, is_named) => {
+                let present = match status {
+                    // The name is there, and the first token is waited for anyway.
+                    None | Some(..=403 | 405..) if is_named => Presence::Api,
+                    _ => presence(wire, timeline).await,
+                };
+                no_api += u32::from(present == Presence::Nothing);
+                no_list += u32::from(present == Presence::Api);
             }
             _ => {}
+        }
+        if no_api == NO_API_MAX {
+            return Err(NoServer::Mistake(no_protocol()));
+        }
+        if no_list == NO_LIST_MAX {
+            let answered = status.is_some_and(|status| status != 404);
+            let without = Listing { port, models: Vec::new(), answered };
+            let mistake = || NoServer::Mistake(no_list_of_models(&words));
+            return is_named.then_some(without).ok_or_else(mistake);
         }
         let now = timeline.now();
         if now >= deadline {
@@ -289,15 +289,14 @@ async fn wait_for_list<W: Wire>(
     }
 }
 
-/// Whether an answer shows that waiting brings no list. A server whose model the user named needs
+/// Whether an answer shows that waiting may bring no list. A server whose model the user named needs
 /// none: there, every refusal and a silent list count.
 fn has_no_list(answer: &Result<Gathered, NotGathered>, is_named: bool) -> bool {
     match answer {
-        // Without a page of the protocol, 404 is another address.
-        Ok(Gathered { status: 404, .. }) => false,
-        Ok(Gathered { status: 400..=499 | 501, .. }) if is_named => true,
-        Ok(Gathered { status: 401 | 403, .. }) => false,
-        Ok(gathered) => matches!(gathered.status, 400..=499 | 501) && !gathered.may_pass(),
+        Ok(gathered) => {
+            let is_refusal = matches!(gathered.status, 400..=499 | 501);
+            is_refusal && (is_named || !gathered.may_pass())
+        }
         Err(not) => is_named && not.how.is_none(),
     }
 }
@@ -317,7 +316,7 @@ fn no_protocol() -> Mistake {
     Mistake::new(
         "the server has no /v1/models: it does not speak OpenAI's protocol at this address",
     )
-    .hint("the address of the API, as --endpoint http://host:8000")
+    .hint("the address of the API, as --endpoint http://host:8000 or http://host:8000/v3")
 }
 
 /// Measures the latency of `/v1/models`: the mean of three, as llama-benchy does.

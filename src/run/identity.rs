@@ -89,11 +89,6 @@ impl Identity {
         self
     }
 
-    /// Whether the server listed this model.
-    pub(crate) fn lists(&self, model: &str) -> bool {
-        self.0.get(MODEL).is_some_and(|listed| *listed == one_line(model, WORDS_CHARS_MAX))
-    }
-
     /// Takes in later statements; subjects that they do not name stay as they were.
     pub(crate) fn update(&mut self, later: Identity) {
         self.0.extend(later.0);

@@ -28,7 +28,7 @@ pub(crate) enum Probed {
     Broken,
     /// No answer within the limit.
     Silent,
-    /// It lists these models, and not the one that is asked for; none where it gave no list.
+    /// It lists these models, and not one that it is known by; none where it gave no list.
     Unlisted(Vec<String>),
 }
 
@@ -40,8 +40,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         let is_failing = self.conductor.is_failing();
         self.tasks.spawn_local(async move {
             let path = script.probe_path;
-            let model = Some(&*script.model).filter(|model| script.identity.lists(model));
-            let probed = probe(&wire, &timeline, path, model).await;
+            let probed = probe(&wire, &timeline, path, &script.listed).await;
             let token = match probed {
                 Probed::Up if is_failing => Some(one_token(&wire, &timeline, &script).await),
                 _ => None,
@@ -62,7 +61,8 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
 pub(super) fn may_be_busy(fact: &Fact) -> bool {
     match fact {
         Fact::Reading(reading) => {
-            HEALTH_STATUS.is_of(reading) && probe::is_busy(reading.last as u16)
+            (HEALTH_STATUS.is_of(reading) && probe::is_busy(reading.last as u16))
+                || (MODEL_LISTED.is_of(reading) && reading.last < 0.5)
         }
         Fact::Missed(missed) => {
             missed.source == Source::Engine && missed.reason() == MissedReason::NoAnswer
@@ -71,13 +71,20 @@ pub(super) fn may_be_busy(fact: &Fact) -> bool {
     }
 }
 
-/// Asks the path that answered in time before the load, and whether the model is listed that was
-/// listed then.
+/// Returns the models by which a server is known: the one that is asked for where the server lists
+/// it, else all that it lists, as an alias is in no list.
+pub(crate) fn known_by(model: &str, listed: impl Iterator<Item = String>) -> Vec<String> {
+    let listed: Vec<String> = listed.collect();
+    if listed.iter().any(|id| id == model) { vec![model.to_owned()] } else { listed }
+}
+
+/// Asks the path that answered in time before the load, and whether one of the models is still
+/// listed by which the server is known; without any the list is not asked for.
 pub(crate) async fn probe<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     path: &str,
-    model: Option<&str>,
+    known: &[String],
 ) -> Probed {
     let deadline = At(timeline.now().0 + PROBE_LIMIT_US);
     let page = match get(wire, timeline, deadline, path).await {
@@ -88,7 +95,9 @@ pub(crate) async fn probe<W: Wire>(
         }
         Some(Ok(page)) => page,
     };
-    let Some(model) = model else { return Probed::Up };
+    if known.is_empty() {
+        return Probed::Up;
+    }
     let list = match path {
         MODELS => page,
         _ => match get(wire, timeline, At(timeline.now().0 + LIST_US), MODELS).await {
@@ -98,7 +107,7 @@ pub(crate) async fn probe<W: Wire>(
         },
     };
     match probe::models(&list.body) {
-        Some(models) if list.status == 200 && !models.iter().any(|listed| listed == model) => {
+        Some(models) if list.status == 200 && !models.iter().any(|it| known.contains(it)) => {
             Probed::Unlisted(models)
         }
         _ if probe::is_up(MODELS, list.status, &list.body) || probe::is_busy(list.status) => {

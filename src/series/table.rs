@@ -33,7 +33,7 @@ table! {
     IN_FLIGHT: Own "in_flight", Number("requests"), Gauge, Never, [];
     /// Output tokens so far, as longhaul counts them.
     OUTPUT_TOKENS: Own "output_tokens", Number("tokens"), Counter, Never, [];
-    /// Whether requests were being served, as the rule for hangs sees it, when a look at the engine found it busy or got no answer; or earlier requests, when one failed.
+    /// Whether requests were being served, as the rule for hangs sees it, when a look at the engine found it busy or without its model, or got no answer; or earlier requests, when one failed.
     SERVING: Own "serving", Truth, Gauge, Never, [];
     /// Largest delay of the loop.
     LATE_MAX: Own "late_us_max", Micros, Gauge, Never, [];
@@ -44,7 +44,7 @@ table! {
     UP: Engine "up", Truth, Life, Zero, [Probes];
     /// HTTP status of an answer that did not show it to be up.
     HEALTH_STATUS: Engine "health_status", Number("status"), Gauge, Never, [Probes];
-    /// Whether it lists the model that is asked for, where a probe found that it no longer did.
+    /// Whether it lists the model that is asked for, or for an alias one that it listed before the load, where a probe found that it no longer did.
     MODEL_LISTED: Engine "model_listed", Truth, Life, Never, [Probes];
     /// Whether the one token came that a probe asked for, after requests had failed one after the other.
     TOKEN_ANSWERED: Engine "token_answered", Truth, Life, Never, [Probes];

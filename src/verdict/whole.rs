@@ -150,12 +150,23 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         let more = if *times > 1 { format!(" ({times} times)") } else { String::new() };
         tell(format!("{}{more}", one_line(words, 2 * WORDS_CHARS_MAX)), vec![*first]);
     }
+    if let Some((n, first)) = analysis.notes.parallel.limit() {
+        let others = if n == 1 { "another" } else { "others" };
+        let ran = if n == 1 { others.to_owned() } else { format!("{n} {others}") };
+        let words = format!("it refused requests while {ran} ran: it takes at most {n} at once");
+        tell(words, vec![first]);
+    }
     if analysis.notes.resent > 0 {
         let n = analysis.notes.resent;
         let was = if n == 1 { "request was" } else { "requests were" };
         let words =
             "sent again on a fresh connection: the server closed the kept-alive one as it was used";
         tell(format!("{n} {was} {words}"), Vec::new());
+    }
+    if let Some((n, first)) = analysis.notes.cut_off {
+        let answers = if n == 1 { "answer" } else { "answers" };
+        let words = "came whole, and the connection was cut off without `[DONE]`";
+        tell(format!("{n} {answers} {words}"), vec![first]);
     }
     if analysis.notes.unreadable > 0 {
         let n = analysis.notes.unreadable;
@@ -385,6 +396,20 @@ mod tests {
         assert_eq!(verdict.gates[0].why, "n/a: all 20 prompts had another length than planned");
         let told: Vec<&str> = verdict.findings.iter().map(|it| it.words.as_str()).collect();
         insta::assert_snapshot!(told.join("\n"), @"d0: 20 of 20 prompts off their length: 130 tokens by the server's count, 2,048 planned; no gate at this depth is judged");
+    }
+
+    #[test]
+    fn whole_answers_that_were_cut_off_without_done_are_told_once_and_judged_as_good() {
+        let mut story = partly_held(0, 3);
+        for second in [30.0, 40.0] {
+            let mut request = story.request(second, 0);
+            request.error = "connection closed before message completed".to_owned();
+            story.push(second + 1.0, Fact::Request(Box::new(request)));
+        }
+        let verdict = judged(&story, &[at_most("errors", 0.0)]);
+        assert_eq!(verdict.gates[0].word, VerdictWord::Pass);
+        let words = "2 answers came whole, and the connection was cut off without `[DONE]`";
+        assert_eq!(verdict.findings[0].words, words);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::run::RunInputs;
 use crate::run::arrive::{ArrivedServer, AskedLengths, RetryPolicy, ask_lengths};
 use crate::run::fit_prompts::{Counted, Measured, fit_prompts};
 use crate::run::identity::{self, Identity};
+use crate::run::probe::known_by;
 use crate::run::startup::Startup;
 use crate::run::stop::Stop;
 use crate::secret::Secrets;
@@ -294,6 +295,7 @@ fn load<W: Wire>(
         abilities: server.abilities,
         recipe: Rc::new(recipe),
         identity: Identity::of_server(&server),
+        listed: known_by(&server.model.id, server.models.into_iter().map(|model| model.id)),
         model: server.model.id,
         // Salt that is unique to this run: its start time.
         salt: format!("longhaul-{:x}", timeline.wall_us()),

@@ -39,9 +39,9 @@ pub(super) fn connect(
     let headers = options.headers.iter().map(|text| header(text)).collect::<Result<Vec<_>, _>>()?;
     let ca_cert = options.ca_cert.as_deref().map(certificate).transpose()?;
     let address = Address::parse(&endpoint)?;
-    let root = address.root().to_owned();
+    let shown = address.to_string();
     let http = Http::new(HttpOptions { address, api_key, headers, ca_cert, timeline })?;
-    Ok((http, root))
+    Ok((http, shown))
 }
 
 fn key(name: &str) -> Result<String, Mistake> {

@@ -235,6 +235,23 @@ fn a_server_without_its_model_is_away_until_it_lists_it_again_whatever_its_healt
     assert_eq!(told(&story).0.state(), State::Up);
 }
 
+#[test]
+fn a_list_without_the_model_says_nothing_while_requests_are_served() {
+    for (serving, state) in [(true, State::Up), (false, State::Down)] {
+        let mut story = Story::new();
+        story.up(0.0, true);
+        refused(&mut story, 3.0, 503);
+        for second in [4.0, 9.0] {
+            let serving = f64::from(u8::from(serving));
+            story.reading(second, Source::Own, SERVING.name, serving);
+            story.reading(second, Source::Engine, MODEL_LISTED.name, 0.0);
+        }
+        story.up(10.0, true);
+        let (liveness, changes) = told(&story);
+        assert_eq!((liveness.state(), changes.len()), (state, usize::from(!serving)));
+    }
+}
+
 /// Adds looks five seconds apart at metrics of these processes.
 fn metrics(story: &mut Story, from: f64, processes: &[i32]) {
     for (index, process) in processes.iter().enumerate() {

@@ -17,6 +17,10 @@ const AT_ONCE: usize = 8;
 /// natural answer to the question has, reasoning included.
 const OUTPUT_MAX: u64 = 256;
 
+/// Number of times that the accepted fields are asked for again, and the tokens of each answer.
+const REPEATS: usize = 4;
+const REPEATED_TOKENS: u64 = 2;
+
 /// Detects the abilities of requests for tokens. `output` is the longest output that will be
 /// requested.
 pub(super) async fn detect<W: Wire>(
@@ -49,6 +53,7 @@ pub(super) async fn detect<W: Wire>(
     }
     usage(ask, api, abilities, &mut notes).await;
     fields(ask, api, first, output, abilities, &mut notes).await;
+    notes.extend(leave_away_refused(ask, api, abilities).await);
     notes
 }
 
@@ -59,10 +64,7 @@ async fn usage<W: Wire>(
     abilities: &mut Abilities,
     notes: &mut Vec<Statement>,
 ) {
-    let options = [
-        json!({"stream_options": {"include_usage": true, "continuous_usage_stats": true}}),
-        json!({"stream_options": {"include_usage": true}}),
-    ];
+    let options = [continuous_usage(), json!({"stream_options": {"include_usage": true}})];
     let streams = side_by_side(2, options.into_iter().map(|fields| ask.ask(api, fields)));
     let (streams, whole) = tokio::join!(streams, ask.whole(api));
     abilities.usage_whole = whole.is_some();
@@ -163,6 +165,51 @@ fn reaches(
             false
         }
     }
+}
+
+/// Optional fields of requests, each as it is sent, and the ability that it stands for.
+const FIELDS: [(&str, fn() -> Value, Ability); 5] = [
+    ("ignore_eos", || json!({"ignore_eos": true}), |able| &mut able.ignore_eos),
+    ("min_tokens", || json!({"min_tokens": REPEATED_TOKENS}), |able| &mut able.min_tokens),
+    ("cache_salt", || json!({"cache_salt": "longhaul"}), |able| &mut able.cache_salt),
+    ("return_token_ids", || json!({"return_token_ids": true}), |able| &mut able.return_token_ids),
+    ("continuous_usage_stats", continuous_usage, |able| &mut able.continuous_usage),
+];
+
+type Ability = fn(&mut Abilities) -> &mut bool;
+
+fn continuous_usage() -> Value {
+    json!({"stream_options": {"include_usage": true, "continuous_usage_stats": true}})
+}
+
+/// Asks for all accepted fields together, a few times side by side: of several replicas behind one
+/// address some may refuse what the others accept. Leaves away each field that is refused when it is
+/// asked for alone, and returns the notes.
+async fn leave_away_refused<W: Wire>(
+    ask: &Asker<'_, W>,
+    api: Api,
+    abilities: &mut Abilities,
+) -> Vec<Statement> {
+    let refused = async |mut fields: Value| {
+        fields["max_tokens"] = json!(REPEATED_TOKENS);
+        let asked = (0..REPEATS).map(|_| ask.ask(api, fields.clone()));
+        let answers = side_by_side(REPEATS, asked).await;
+        answers.into_iter().filter_map(Result::err).find(Refused::is_of_request)
+    };
+    let accepted = FIELDS.into_iter().filter(|(.., able)| *able(abilities)).collect::<Vec<_>>();
+    let all = accepted.iter().filter_map(|(_, field, _)| Some(field().as_object()?.clone()));
+    let mut notes = Vec::new();
+    if accepted.is_empty() || refused(all.flatten().collect()).await.is_none() {
+        return notes;
+    }
+    for (name, field, able) in accepted {
+        if let Some(Refused { words, .. }) = refused(field()).await {
+            *able(abilities) = false;
+            let words = format!("not sent: the server took it once and refused it once: {words}");
+            notes.push(Statement::note(name, words));
+        }
+    }
+    notes
 }
 
 /// Notes that a field is not sent, and why.

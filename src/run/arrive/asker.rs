@@ -72,9 +72,14 @@ impl Refused {
 
     /// Whether the words say that the server is still starting.
     pub(super) fn says_starting(&self) -> bool {
-        let words = self.words.to_lowercase();
-        STARTING.iter().any(|starting| words.contains(starting))
+        says_starting(&self.words)
     }
+}
+
+/// Whether the words of a refusal say that the server is still starting.
+pub(super) fn says_starting(words: &str) -> bool {
+    let words = words.to_lowercase();
+    STARTING.iter().any(|starting| words.contains(starting))
 }
 
 impl<W: Wire> Asker<'_, W> {

@@ -6,23 +6,20 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::asker::{Asker, Fields, Refused, SeenAnswer};
+use super::presence::{Presence, presence, says_model};
 use super::{NoServer, QUESTION, WAIT_US, gather, hopeless, listing};
 use crate::error::Mistake;
 use crate::fact::Statement;
 use crate::protocol::openai::path_of;
 use crate::spec::scenario::Api;
-use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Call, Wire};
+use crate::world::Wire;
 
 /// Number of refusals of the request itself, and time since the first, after which waiting is given
 /// up. Where the refusal leaves no doubt, the number is enough.
 const REFUSALS_MAX: (u32, Duration) = (3, Duration::from_secs(15));
 /// Number of times that only the other API answers after which it is the only one.
 const OTHER_API_MAX: u32 = 2;
-/// Pages of servers that speak OpenAI's protocol, besides the list of models.
-const PAGES: [&str; 5] =
-    ["/health", "/version", "/metrics", "/v1/chat/completions", "/v1/completions"];
 
 /// Server whose first token is waited for.
 pub(super) struct AwaitedServer<'a> {
@@ -166,7 +163,7 @@ async fn with_fewer_fields<W: Wire>(
 }
 
 /// Whether a server that refuses both APIs may be a frontend whose worker is not there yet: such a
-/// frontend lists its model, or has other pages, and answers 404.
+/// frontend lists its model, or says that it is not ready, and answers 404.
 async fn is_starting<W: Wire>(
     ask: &Asker<'_, W>,
     server: &AwaitedServer<'_>,
@@ -177,18 +174,7 @@ async fn is_starting<W: Wire>(
     if !not_found || (!server.listed && !server.models.is_empty()) {
         return false;
     }
-    server.answered || has_pages(ask.wire, ask.timeline).await
-}
-
-/// Whether any page of the protocol answers with another status than 404.
-pub(super) async fn has_pages<W: Wire>(wire: &W, timeline: &Timeline) -> bool {
-    for path in PAGES {
-        let page = gather(wire, timeline, Call::get(path), QUESTION).await;
-        if page.is_ok_and(|page| page.status != 404) {
-            return true;
-        }
-    }
-    false
+    server.answered || presence(ask.wire, ask.timeline).await == Presence::Starting
 }
 
 /// Returns the other API.
@@ -217,10 +203,11 @@ pub(super) fn not_served(api: Api, model: &str, refused: &Refused) -> Mistake {
 }
 
 fn undrivable(model: &str, server: &AwaitedServer<'_>, refused: &Refused) -> Mistake {
-    if !server.answered && refused.status == Some(404) {
+    let not_found = !server.answered && refused.status == Some(404);
+    if not_found && !says_model(&refused.words) {
         return super::no_protocol();
     }
-    if !server.listed && !server.models.is_empty() {
+    if not_found || (!server.listed && !server.models.is_empty()) {
         return listing::unknown(model, server.models, &refused.words);
     }
     let paths = [path_of(Api::Chat), path_of(Api::Completions)].join(" and ");

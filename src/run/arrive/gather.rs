@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::asker::SeenAnswer;
 use crate::fact::BrokenHow;
 use crate::protocol::{self, retry_after};
 use crate::timeline::Timeline;
@@ -122,7 +123,7 @@ async fn read<W: Wire>(
     limit: Duration,
     bytes_max: usize,
 ) -> Result<Gathered, NotGathered> {
-    let sent = timeline.now();
+    let (sent, asked) = (timeline.now(), call.body.clone());
     let whole = async {
         let mut reply = wire.call(call).await?;
         let retry_after = retry_after::wait_us(|name| reply.header(name));
@@ -134,7 +135,13 @@ async fn read<W: Wire>(
             retry_after: retry_after.map(Duration::from_micros),
             redirect: reply.redirect(),
         };
-        while let Some((at, bytes)) = reply.chunk().await? {
+        loop {
+            let (at, bytes) = match reply.chunk().await {
+                Ok(Some(read)) => read,
+                Ok(None) => break,
+                Err(_) if has_all(&gathered, asked.as_deref()) => break,
+                Err(broken) => return Err(broken.into()),
+            };
             gathered.first.get_or_insert(at);
             gathered.body.extend_from_slice(&bytes);
             let read = gathered.body.trim_ascii_end();
@@ -152,4 +159,13 @@ async fn read<W: Wire>(
         .before(sent.after(limit), whole)
         .await
         .unwrap_or_else(|| Err(NotGathered::new(format!("no answer within {} s", limit.as_secs()))))
+}
+
+/// Whether everything of a stream came that a request asks for: the finish reason, and the usage
+/// record where it asks for one. Only `[DONE]` and the end of the body may be missing.
+fn has_all(gathered: &Gathered, asked: Option<&[u8]>) -> bool {
+    const USAGE: &[u8] = b"include_usage";
+    let asks_usage = || asked.is_some_and(|body| body.windows(USAGE.len()).any(|it| it == USAGE));
+    let seen = SeenAnswer::of(gathered);
+    seen.finish.is_some() && (seen.usage.is_some() || !asks_usage())
 }

@@ -92,12 +92,12 @@ fn able() -> Abilities {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_honest_server_is_met_with_two_dozen_requests_side_by_side() {
+async fn an_honest_server_is_met_with_some_two_dozen_requests_side_by_side() {
     let met = met(|_| None).await;
     assert_eq!(met.abilities(), able());
     assert!(met.notes().is_empty() && met.waits.is_empty(), "{:?}", met.notes());
-    assert!(met.asked.len() <= 24, "{}", met.asked.len());
-    assert!(met.seconds < 0.011, "eight in turn, of a millisecond each: {}", met.seconds);
+    assert!(met.asked.len() <= 28, "{}", met.asked.len());
+    assert!(met.seconds < 0.012, "nine in turn, of a millisecond each: {}", met.seconds);
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,6 +135,43 @@ async fn a_server_that_refuses_unknown_fields_is_not_taken_for_one_that_knows_th
             )
         };
         assert_eq!(met.notes(), [refused("return_token_ids"), refused("cache_salt")]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_one_of_two_replicas_refuses_is_not_sent() {
+    type Less = fn(Abilities) -> Abilities;
+    let fields: [(&str, Less); 3] = [
+        ("cache_salt", |able| Abilities { cache_salt: false, ..able }),
+        ("ignore_eos", |able| Abilities { ignore_eos: false, ..able }),
+        ("min_tokens", |able| Abilities { min_tokens: false, ..able }),
+    ];
+    for (field, less) in fields {
+        for strict in [0, 1] {
+            let met = met(move |question| {
+                let refuses = question.nth % 2 == strict && !question.body[field].is_null();
+                if refuses { refusal(422, "Extra inputs are not permitted") } else { None }
+            })
+            .await;
+            assert_eq!(met.abilities(), less(able()), "{field}, replica {strict}");
+            let [note] = &met.notes()[..] else { panic!("{field}: {:?}", met.notes()) };
+            assert!(note.starts_with(&format!("{field}: not sent: the server ")), "{note}");
+            assert!(note.ends_with("422 Extra inputs are not permitted"), "{note}");
+        }
+    }
+    let counted = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"completion_tokens\":1}}\n\n";
+    for strict in [0, 1, 2] {
+        let met = met(move |question| {
+            let asked = question.body["stream_options"]["continuous_usage_stats"] == true;
+            match question.nth % 2 == strict {
+                true if asked => refusal(400, "continuous_usage_stats"),
+                false if asked => text(200, &counted.repeat(2)),
+                _ => None,
+            }
+        })
+        .await;
+        let continuous_usage = strict == 2;
+        assert_eq!(met.abilities(), Abilities { continuous_usage, ..able() }, "{strict}");
     }
 }
 
@@ -195,7 +232,7 @@ async fn an_ignore_eos_that_breaks_answers_past_their_end_is_left_away() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_is_still_starting_is_waited_for() {
     type Starting = fn(&Question<'_>) -> Option<ServerPage>;
-    let starting: [(&str, Starting); 12] = [
+    let starting: [(&str, Starting); 13] = [
         ("empty list", |it| {
             if it.path == "/v1/models" { page(200, &json!({"data": []})) } else { None }
         }),
@@ -203,7 +240,11 @@ async fn a_server_that_is_still_starting_is_waited_for() {
             if it.path == "/v1/models" { page(200, &json!({"data": null})) } else { None }
         }),
         ("HTML list", |it| if it.path == "/v1/models" { text(200, "<html></html>") } else { None }),
-        ("404 list", |it| if it.path == "/v1/models" { text(404, "") } else { None }),
+        ("404 everywhere, health 503", |it| text(if it.path == "/health" { 503 } else { 404 }, "")),
+        ("404 list, loading", |it| match it.path {
+            "/v1/models" => text(404, ""),
+            _ => refusal(503, "Loading model"),
+        }),
         ("loading", |_| refusal(503, "Loading model")),
         ("429", |it| if it.generates() { refusal(429, "No deployments available") } else { None }),
         ("404", |it| if it.generates() { refusal(404, "Model not found") } else { None }),

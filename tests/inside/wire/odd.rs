@@ -181,3 +181,17 @@ async fn a_body_that_is_no_event_stream_is_told_by_what_it_is() {
         assert!(row.error.starts_with(words), "{words}: {}", row.error);
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_is_cut_off_after_all_of_it_came_is_completed_and_keeps_the_words() {
+    for last in [None, Some(Step::Reset)] {
+        let mut steps = vec![head(), word("a"), finish("length"), usage(1)];
+        steps.extend(last);
+        let row = play(1, &steps).await.request;
+        assert_eq!(ended(&row), (Ended::Completed, Stage::Closing), "{}", row.error);
+        assert!(!row.error.is_empty() && row.output_tokens == Some(1), "{row:?}");
+    }
+    let clean = vec![head(), word("a"), finish("length"), usage(1), Step::EndChunks];
+    let row = play(1, &clean).await.request;
+    assert_eq!((row.ended, row.error.as_str()), (Ended::Completed, ""));
+}

@@ -2,7 +2,7 @@
 
 use longhaul::observe::engine::EngineSensor;
 use longhaul::protocol::probe::{HEALTH, MODELS};
-use longhaul::run::probe::{Probed, probe};
+use longhaul::run::probe::{Probed, known_by, probe};
 use longhaul::series::{GENERATION_TOKENS, HEALTH_STATUS, METRICS_PROCESS, UP};
 use longhaul::world::Sensor;
 
@@ -18,13 +18,19 @@ fn health(status: &str, body: &str) -> Vec<Step> {
 
 /// Probes a server that answers with these pages, one after the other.
 async fn probed(path: &str, pages: &[Vec<Step>]) -> Probed {
+    probed_for("m", path, pages).await
+}
+
+/// As [`probed`], for a model that is asked of a server that listed `m` before the load.
+async fn probed_for(model: &str, path: &str, pages: &[Vec<Step>]) -> Probed {
+    let known = known_by(model, ["m".to_owned()].into_iter());
     let scene = Scene::new(1).await;
     let serve = async {
         for page in pages {
             server::play(&scene.listener, page).await;
         }
     };
-    let ((), probed) = tokio::join!(serve, probe(&scene.http, &scene.timeline, path, Some("m")));
+    let ((), probed) = tokio::join!(serve, probe(&scene.http, &scene.timeline, path, &known));
     probed
 }
 
@@ -59,6 +65,15 @@ async fn a_server_that_came_back_with_another_model_says_which() {
     assert_eq!(probed(HEALTH, &other).await, Probed::Unlisted(vec!["other".to_owned()]));
     let none = page("200 OK", "application/json", r#"{"object":"list","data":[]}"#);
     assert_eq!(probed(MODELS, &[none]).await, Probed::Unlisted(Vec::new()));
+}
+
+#[tokio::test]
+async fn a_server_that_is_asked_for_an_alias_is_known_by_the_models_that_it_listed() {
+    let ours = page("200 OK", "application/json", OURS);
+    assert_eq!(probed_for("alias", MODELS, &[ours]).await, Probed::Up);
+    let other = page("200 OK", "application/json", OTHER);
+    let unlisted = Probed::Unlisted(vec!["other".to_owned()]);
+    assert_eq!(probed_for("alias", MODELS, &[other]).await, unlisted);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use crate::fact::{BrokenHow, Stage};
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Broken, Call, Reply, Wire};
@@ -25,16 +26,24 @@ pub(crate) struct ServerPage {
     pub body: Option<Bytes>,
     /// Time until it comes.
     pub after: Duration,
+    /// Whether the connection breaks after the body.
+    pub breaks: bool,
+}
+
+impl ServerPage {
+    fn new(status: u16, body: Bytes) -> ServerPage {
+        ServerPage { status, body: Some(body), after: MILLISECOND, breaks: false }
+    }
 }
 
 /// Returns a page with a JSON body.
 pub(crate) fn page(status: u16, body: &Value) -> Option<ServerPage> {
-    Some(ServerPage { status, body: Some(Bytes::from(body.to_string())), after: MILLISECOND })
+    Some(ServerPage::new(status, Bytes::from(body.to_string())))
 }
 
 /// Returns a page with a text.
 pub(crate) fn text(status: u16, body: &str) -> Option<ServerPage> {
-    Some(ServerPage { status, body: Some(Bytes::from(body.to_owned())), after: MILLISECOND })
+    Some(ServerPage::new(status, Bytes::from(body.to_owned())))
 }
 
 /// Returns a refusal in the usual form.
@@ -112,11 +121,21 @@ impl Reply for ServerPage {
     }
 
     async fn chunk(&mut self) -> Result<Option<(At, Bytes)>, Broken> {
-        Ok(self.body.take().map(|text| (At::ZERO, text)))
+        match self.body.take() {
+            None if self.breaks => Err(Broken {
+                how: BrokenHow::CutOff,
+                stage: Stage::Streaming,
+                at: At::ZERO,
+                words: "connection closed".to_owned(),
+                resent: false,
+            }),
+            text => Ok(text.map(|text| (At::ZERO, text))),
+        }
     }
 }
 
-fn honest(question: &Question<'_>) -> ServerPage {
+/// Returns the honest answer to a question.
+pub(crate) fn honest(question: &Question<'_>) -> ServerPage {
     let body = question.body;
     let found = match question.path {
         "/v1/models" => page(200, &json!({"data": [{"id": "m", "max_model_len": 32_768}]})),
@@ -134,6 +153,9 @@ fn honest(question: &Question<'_>) -> ServerPage {
 }
 
 fn answer(body: &Value) -> ServerPage {
+    if body["messages"].is_null() && body["prompt"].is_null() {
+        return refusal(422, "Field required").unwrap();
+    }
     let most = body["max_tokens"].as_u64().or(body["max_completion_tokens"].as_u64()).unwrap();
     let forced = body["ignore_eos"] == true || body["min_tokens"].as_u64() == Some(most);
     let tokens = if forced { most } else { most.min(NATURAL) };
