@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::asker::{Asker, Fields, Refused, SeenAnswer};
 use super::presence::{Presence, presence, says_model};
-use super::{NoServer, QUESTION, WAIT_US, gather, hopeless, listing};
+use super::{NoServer, WAIT_US, hopeless, listing};
 use crate::error::Mistake;
 use crate::fact::Statement;
 use crate::protocol::openai::path_of;

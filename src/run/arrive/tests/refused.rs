@@ -42,7 +42,7 @@ async fn an_address_without_any_page_of_the_protocol_is_a_mistake_within_seconds
     mistakes.dedup();
     assert_snapshot!(mistakes.join("\n"), @"
         error: the server has no /v1/models: it does not speak OpenAI's protocol at this address
-          try: the address of the API, as --endpoint http://host:8000
+          try: the address of the API, as --endpoint http://host:8000 or http://host:8000/v3
     ");
 }
 
