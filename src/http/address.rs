@@ -114,7 +114,7 @@ fn version(path: &str) -> Option<usize> {
         number.starts_with(|first: char| first.is_ascii_digit())
             && number.chars().all(|character| character.is_ascii_alphanumeric())
     };
-    path.match_indices('/').map(|(at, _)| at).filter(is_version).last()
+    path.match_indices('/').map(|(at, _)| at).rfind(is_version)
 }
 
 fn wrong(text: &str, why: &str) -> Mistake {

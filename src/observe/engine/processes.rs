@@ -64,9 +64,10 @@ impl MetricsProcesses {
         let (look, last) = (self.looks, self.last);
         self.known.retain(|known| look - known.look <= kept || known.number == last);
         let is_known = page.started.is_some() || !page.counters.is_empty();
-        let index = match is_known {
-            true => self.find(&page, at).or_else(|| self.find_moved(&mut page, at)),
-            false => self.last(),
+        let index = if is_known {
+            self.find(&page, at).or_else(|| self.find_moved(&mut page, at))
+        } else {
+            self.last()
         };
         self.notes.confirm(look);
         self.fold_clock(page.started, at);

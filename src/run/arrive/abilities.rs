@@ -168,7 +168,7 @@ fn reaches(
 }
 
 /// Optional fields of requests, each as it is sent, and the ability that it stands for.
-const FIELDS: [(&str, fn() -> Value, Ability); 5] = [
+const FIELDS: [(&str, FieldValue, Ability); 5] = [
     ("ignore_eos", || json!({"ignore_eos": true}), |able| &mut able.ignore_eos),
     ("min_tokens", || json!({"min_tokens": REPEATED_TOKENS}), |able| &mut able.min_tokens),
     ("cache_salt", || json!({"cache_salt": "longhaul"}), |able| &mut able.cache_salt),
@@ -176,6 +176,7 @@ const FIELDS: [(&str, fn() -> Value, Ability); 5] = [
     ("continuous_usage_stats", continuous_usage, |able| &mut able.continuous_usage),
 ];
 
+type FieldValue = fn() -> Value;
 type Ability = fn(&mut Abilities) -> &mut bool;
 
 fn continuous_usage() -> Value {
