@@ -376,12 +376,13 @@ fn soaks_make_20_whole_laps_and_60_samples_in_every_deepest_cell() {
         if scenario.about.contains("p99") {
             assert!(least >= Statistic::P99.samples_min(), "{name}: {least} samples");
         }
-        // What `about` says is what comes out here: laps, samples, and T / 2.9957.
+        // The figures of `about`: laps, samples, and T / 2.9957 of the judged time.
         for stated in [format!("{laps} laps"), format!("{least} samples")] {
             assert!(scenario.about.contains(&stated), "{name}: {stated}");
         }
-        let mtbf = stated_hours / 2.9957;
-        let mtbf = if mtbf < 10.0 { format!("{mtbf:.1} h") } else { format!("{mtbf:.0} h") };
+        let warm_up = scenario.warmup_laps as f64 * lap;
+        let minutes = ((stated_hours * 3600.0 - warm_up) / 2.9957 / 60.0).floor() as u64;
+        let mtbf = format!("{} h {:02} m", minutes / 60, minutes % 60);
         assert!(scenario.about.contains(&format!("MTBF above {mtbf}")), "{name}: {mtbf}");
     }
 }
