@@ -1,4 +1,4 @@
-//! The command line: the only room that knows clap. It turns arguments into
+//! The command line: the only module that knows clap. It turns arguments into
 //! what the commands want, and mistakes in them into help.
 
 mod compare;

@@ -114,7 +114,7 @@ impl Journal {
     /// and only the end waits for the disk: a rehearsal that is lost can be repeated.
     ///
     /// # Errors
-    /// As for [`Journal::create`].
+    /// Same as [`Journal::create`].
     pub(crate) fn inline(
         dir: &Path,
         manifest: &Manifest,

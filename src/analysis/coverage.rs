@@ -40,7 +40,7 @@ pub(crate) struct SourceCoverage {
     pub name: &'static str,
     /// Share of the run, 0 to 1.
     pub share: f64,
-    /// Reason why the source was not reading, where that is known.
+    /// Reason why the source was not reading, if known.
     pub why: String,
 }
 
@@ -95,7 +95,8 @@ impl Coverage {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CoverageFold {
     looked: BTreeMap<(Observer, Segment), Tenths>,
-    /// Times in which a log was said not to be read, whatever a reading near them covers.
+    /// Tenths of a second for which a `missed` row says that the log was not read. They override
+    /// readings nearby.
     blind: BTreeMap<(Observer, Segment), Tenths>,
     /// Reason why an observer was last not reading.
     why: BTreeMap<Observer, String>,

@@ -33,7 +33,7 @@ pub(crate) fn asked(depths: &[u64]) -> RunDescription {
 /// Returns a gate on a measure by its name.
 ///
 /// # Panics
-/// On a name that is no measure.
+/// On a name that is not a measure.
 pub(crate) fn gate(name: &str, limit: Limit) -> Gate {
     Gate {
         measure: Measure::parse(name).expect("a known name"),

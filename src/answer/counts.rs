@@ -112,7 +112,7 @@ impl TokenCounts {
         usage.output = usage
             .output
             .filter(|_| self.is_whole || are_running)
-            // A token has a chunk of its own at the most: far fewer tokens than chunks are none.
+            // A chunk has at least one token: a count far below the number of chunks is ignored.
             .filter(|output| output * 2 >= text.chunks)
             // Ids in every chunk are a count by the server, too.
             .or((self.ids > 0).then_some(self.ids))

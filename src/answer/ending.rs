@@ -18,7 +18,7 @@ pub(super) struct AnswerState<'a> {
     pub error_frame: Option<String>,
     /// Reason why the bytes are malformed.
     pub malformed: Option<String>,
-    /// Form of a body that is no event stream, such as gzip or an HTML page.
+    /// Form of a body that is not an event stream, such as gzip or an HTML page.
     pub shape: Option<String>,
     /// Words that came beside the answer and that nothing marked as an error.
     pub aside: Option<String>,

@@ -122,7 +122,8 @@ impl AnswerReader {
     }
 
     /// Returns the best known count of output tokens so far; a chunk counts as one where no count
-    /// is known. A token has a byte of text at least, so a larger count is none.
+    /// is known. A token has at least one byte of text, so a count above the number of bytes is
+    /// ignored.
     pub(crate) fn tokens(&self) -> u64 {
         self.counts.attributed().min(self.text.bytes()).max(self.arrivals.chunks())
     }

@@ -109,7 +109,7 @@ fn published(
 /// Compares a run with a published table.
 ///
 /// # Errors
-/// The table cannot be read, or the folder is no run.
+/// The table cannot be read, or the folder is not a run.
 pub(crate) fn against(
     path: &Path,
     run: &Path,
@@ -132,7 +132,7 @@ fn submitted(folder: &Path) -> Option<ReadRecipe> {
 /// Compares two sides of run folders.
 ///
 /// # Errors
-/// A folder is no run, or the runs cannot be compared.
+/// A folder is not a run, or the runs cannot be compared.
 pub(crate) fn sides(
     base: &[PathBuf],
     candidate: &[PathBuf],

@@ -51,7 +51,7 @@ impl Inputs {
         self.found(default, false)
     }
 
-    /// Reads the recipe for a launcher that reads it by itself: a recipe that longhaul cannot parse
+    /// Reads the recipe for a launcher that reads the file directly: a recipe that longhaul cannot parse
     /// is passed on unread.
     pub(crate) fn handed_on(&self) -> Result<Option<ReadRecipe>, Mistake> {
         self.found(None, true)
@@ -255,7 +255,7 @@ fn is_within(path: &Path, folder: &Path) -> bool {
 /// Reads the text of a regular file; a read from a pipe or a device would never end.
 ///
 /// # Errors
-/// The path is no regular file, or cannot be read.
+/// The path is not a regular file, or cannot be read.
 pub(crate) fn plain_text(path: &Path) -> std::io::Result<String> {
     read_plain(path)
 }
@@ -455,7 +455,7 @@ mod tests {
         assert_snapshot!(told(&folder, refused, |()| "read".to_owned()), @r#"
             error: `1_000` without quotes may be another number to a YAML parser, and is not read
                at: FOLDER/odd.yaml:2
-              try: "1_000", to have it as the text that it looks like
+              try: "1_000", as a string
         "#);
         let handed = inputs.handed_on().unwrap().unwrap().recipe;
         let warnings = told(&folder, Err::<(), _>(handed.warnings.join("\n")), |()| String::new());

@@ -76,19 +76,19 @@ fn prefill_per_s(rates: &Rates) -> Option<f64> {
 /// Returns the rates of an earlier run: the median time of a request in each of its cells.
 fn measured(run: &Path) -> Result<Rates, Mistake> {
     let judged = report::judge(run)?;
-    let mut rounds = BTreeMap::new();
+    let mut request_seconds = BTreeMap::new();
     for cell in &judged.asked.cells {
         let select = Select { depth: Some(cell.depth), load: Some(cell.load), ..Select::default() };
         let dist = judged.analysis.dist(Quantity::E2e, &select);
         if let Some(seconds) = dist.percentile(0.5) {
-            rounds.insert(cell.to_string(), seconds);
+            request_seconds.insert(cell.to_string(), seconds);
         }
     }
-    if rounds.is_empty() {
+    if request_seconds.is_empty() {
         return Err(Mistake::new(format!("no cell of {} was measured", run.display()))
             .hint("a run that got past its warm-up"));
     }
-    Ok(Rates::Measured { origin: run.display().to_string(), rounds })
+    Ok(Rates::Measured { origin: run.display().to_string(), request_seconds })
 }
 
 /// Text of the plan.

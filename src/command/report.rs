@@ -75,7 +75,7 @@ pub(crate) fn export(run: &Path, form: Export) -> Exit {
     finish(&text, Exit::Pass)
 }
 
-/// Checks that a table has rows: without rows it is no benchmark.
+/// Checks that a table has rows: without rows it is not a benchmark.
 fn exportable(table: Table, run: &Path) -> Result<Table, Mistake> {
     if !table.rows.is_empty() {
         return Ok(table);

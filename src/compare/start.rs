@@ -64,7 +64,7 @@ pub(crate) struct Start {
     pub name: String,
     /// Fingerprint of the run itself: a copy has the same.
     pub run: String,
-    /// Server's own start, where it is known: two runs against one running server have the same.
+    /// Identity of the server's start, if known. Equal for two runs against one running server.
     pub server_start_id: Option<String>,
     /// Whether the server was simulated.
     pub simulated: bool,

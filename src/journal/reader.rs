@@ -48,7 +48,7 @@ pub(crate) struct Reader {
 /// Opens a run folder.
 ///
 /// # Errors
-/// The folder is no run folder, cannot be read, or comes from a newer longhaul.
+/// The folder is not a run folder, cannot be read, or comes from a newer longhaul.
 pub(crate) fn open(dir: &Path) -> Result<Reader, Mistake> {
     let manifest = read_manifest(dir)?;
     let lengths = lengths(dir);
@@ -58,7 +58,7 @@ pub(crate) fn open(dir: &Path) -> Result<Reader, Mistake> {
 /// Reads only the manifest of a run folder.
 ///
 /// # Errors
-/// As for [`open`].
+/// Same as [`open`].
 pub(crate) fn read_manifest(dir: &Path) -> Result<Manifest, Mistake> {
     let path = dir.join(MANIFEST);
     let place = path.display().to_string();

@@ -29,12 +29,12 @@ impl Lateness {
         Some(Fault { kind: FaultKind::Pace, why, fatal: false })
     }
 
-    /// Takes in that a batch of a group ended.
+    /// Records that a batch of a group ended.
     pub(super) fn close(&mut self, phase: Phase, group: &Group) {
         self.told.retain(|told| (told.0, &told.1) != (phase, group));
     }
 
-    /// Takes in that a phase ended, and with it the groups without batches.
+    /// Records that a phase ended, and with it the groups without batches.
     pub(super) fn close_all(&mut self) {
         self.told.clear();
     }

@@ -128,7 +128,7 @@ impl Watching {
         }
     }
 
-    /// Takes in a reading; true if it may be a sign of a crash.
+    /// Records a reading. Returns whether it may be a sign of a crash.
     async fn handle(&mut self, look: Observation, due: At, now: At) -> Result<bool, RunEnded> {
         self.seen = look.at.unwrap_or(now);
         for (at, said) in look.said {

@@ -15,20 +15,21 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Call, Sink, Wire};
 
-/// Time that a server that is well has for its list of models, microseconds: the load waits for it.
+/// Time limit for the list of models of a healthy server, microseconds: the load waits for it.
 const LIST_US: u64 = 3_000_000;
 
 /// Result of a probe.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Probed {
     Up,
-    /// Something answered that is not the server as it was, with this status.
+    /// Another service answered, with this status.
     Not(u16),
     /// The connection failed.
     Broken,
     /// No answer within the limit.
     Silent,
-    /// It lists these models, and not one that it is known by; none where it gave no list.
+    /// The server answered, but no longer lists a model that it is known by. Holds the models that
+    /// it lists; empty if it sent no list.
     Unlisted(Vec<String>),
 }
 

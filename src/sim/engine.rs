@@ -149,7 +149,7 @@ impl SimEngine {
         self.loaded
     }
 
-    /// Begins the load at `at`, planned to last `planned_us` where that is known: every fault gets
+    /// Begins the load at `at`, planned to last `planned_us` if known: every fault gets
     /// its times. The last call applies.
     pub(crate) fn load_began(&mut self, at: At, planned_us: Option<u64>) {
         self.run_to(at);

@@ -258,7 +258,7 @@ esac
         error: `yes` without quotes may be true to a YAML parser, and is not read
            at: FOLDER/odd.yaml:9
           try: true, if that is what is meant
-          try: "yes", to have it as the text that it looks like
+          try: "yes", as a string
     "#);
     let told = bench.run(&["--start", "sparkrun", "--engine", &program], recipe);
     assert_eq!(told.code, Some(0), "{told}");

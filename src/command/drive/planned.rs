@@ -42,7 +42,7 @@ pub(crate) struct Planned<W: Wire> {
     pub manifest: Manifest,
     /// Values that must never be written.
     pub secrets: Secrets,
-    /// Question of the run, for the live view and for the verdict.
+    /// Recipe, scenario and contract of the run, for the live view and for the verdict.
     pub asked: analysis::RunDescription,
     /// Facts from before the load, in the order of time.
     pub before: Vec<(At, Fact)>,
@@ -56,7 +56,7 @@ pub(crate) struct Planned<W: Wire> {
 
 /// Load to carry out.
 pub(crate) struct PlannedLoad<W: Wire> {
-    /// Plan, and what is known of the server.
+    /// Inputs of the event loop: plan, identity, model name, facts from before the load.
     pub script: RunInputs,
     /// Wire for requests.
     pub wire: W,

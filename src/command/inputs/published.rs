@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use crate::shown::named;
 
-    /// Returns why a path is no published table.
+    /// Returns why a path is not a published table.
     fn told(path: &Path, folder: &Path) -> String {
         let told = published(path).unwrap_err().to_string();
         named(&told, &[(&folder.display().to_string(), "FOLDER")])

@@ -29,7 +29,7 @@ struct SweepManifest {
     schema: u32,
     longhaul: String,
     simulated: bool,
-    /// Question of every start: the same for all of them.
+    /// Recipe, scenario and contract of every start.
     asked: Value,
     arms: Vec<ManifestArm>,
     starts: u32,
@@ -222,7 +222,7 @@ impl Sweep {
     }
 }
 
-/// Moves the folder of an interrupted run aside: it is kept as evidence, but is no run.
+/// Moves the folder of an interrupted run aside: it is kept as evidence, but is not a run.
 ///
 /// # Errors
 /// The folder cannot be moved.
@@ -244,7 +244,7 @@ pub(super) fn put_aside(sweep: &Sweep, turn: Turn) -> Result<(), Mistake> {
 /// lock file.
 ///
 /// # Errors
-/// Another longhaul sweeps here, the folder is no sweep's, or it cannot be written.
+/// Another longhaul sweeps here, the folder is not a sweep's, or it cannot be written.
 pub(super) fn lock(folder: &Path) -> Result<File, Mistake> {
     if is_filled(folder) && !folder.join(NAME).is_file() {
         return Err(filled(folder));

@@ -12,7 +12,7 @@ pub(crate) struct IncidentWords<'a> {
     pub incident: &'a Incident,
     /// Label in one word: `OOM`, `crash`, `drill`.
     pub label: &'static str,
-    /// Time of day at its start (UTC), where that is known; otherwise the time into the segment.
+    /// Time of day at its start (UTC), if known; otherwise the time into the segment.
     pub when: String,
     /// Cause, with its confidence.
     pub cause: String,

@@ -170,7 +170,7 @@ impl ServerState {
         self.probe.wait_us = (self.probe.wait_us * 2).min(longest_us);
     }
 
-    /// Takes in a probe that found the server up, and returns whether this completes a start.
+    /// Records a probe that found the server up. Returns whether this completes a start.
     pub(super) fn confirm_start(&mut self, answered: At) -> bool {
         let ProcessState::Ordered { at, launched: Some(launched) } = self.process else {
             return false;
@@ -211,7 +211,7 @@ impl ServerState {
 }
 
 impl Conductor {
-    /// Takes in a change of the target.
+    /// Records a change of the target.
     pub(super) fn apply_target_fact(&mut self, fact: &TargetFact, at: At) {
         let unasked = fact.action.is_none();
         match fact.word {

@@ -91,7 +91,8 @@ impl Faults {
 
     /// Share of the available memory that another process has taken before an OOM kill, 0 to 1.
     pub(super) fn memory_pressure(&self, now: At) -> f64 {
-        // Events are in descending order. Those more than `MEMORY_PRESSURE_US` away have no effect yet.
+        // Events are in descending order. Those more than `MEMORY_PRESSURE_US` away have no effect
+        // yet.
         let mut near =
             self.events.iter().rev().take_while(|(due, _)| due.since(now) <= MEMORY_PRESSURE_US);
         let kill = near.find(|(_, kind)| matches!(kind, AilmentKind::HostOomKill { .. }));

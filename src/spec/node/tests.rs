@@ -68,7 +68,7 @@ fn tags_anchors_aliases_and_merge_keys_are_refused_with_their_line_and_what_to_w
 #[test]
 fn a_map_of_very_many_keys_is_refused() {
     let keys: Vec<String> = (0..5000).map(|key| format!("k{key}: 1")).collect();
-    assert_snapshot!(told(&parse(&keys.join("\n")).unwrap_err()), @"line 1: a map with more than 4096 keys");
+    assert_snapshot!(told(&parse(&keys.join("\n")).unwrap_err()), @"line 1: a mapping with more than 4096 keys");
     let object: Vec<String> = (0..5000).map(|key| format!("\"k{key}\": 1")).collect();
     assert_eq!(json::loads(&format!("{{{}}}", object.join(", "))), None);
 }
@@ -82,7 +82,7 @@ fn only_a_single_value_is_a_key() {
               try: a text that holds braces or brackets in quotes
 
         "a: {{name}}\n"
-            line 1: a map is not a key
+            line 1: a mapping is not a key
               try: a text that holds braces or brackets in quotes
     "#);
     assert!(parse("1: a\nnull: b\n? c\n: d\n").is_ok());

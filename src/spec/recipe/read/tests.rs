@@ -70,8 +70,8 @@ fn an_empty_list_of_variables_is_none_and_the_word_none_is_told() {
     );
     assert!(recipe.env.is_empty());
     assert_snapshot!(recipe.warnings.join("\n"), @"
-        `seed` is the word `None`, which is a text in YAML; nothing is `null`
-        `tensor_parallel_size` is the word `None`, which is a text in YAML; nothing is `null`
+        `seed` is the word `None`, which is a string in YAML; write `null` for no value
+        `tensor_parallel_size` is the word `None`, which is a string in YAML; write `null` for no value
     ");
 }
 
@@ -318,7 +318,7 @@ fn settings_are_those_of_the_server_whatever_a_shell_runs_around_it() {
 #[test]
 fn a_command_that_its_own_tools_would_not_start_is_told() {
     let told = recipe("model: m\ncommand: 42\n").warnings;
-    assert_snapshot!(told.join("\n"), @"line 2: `command` is not a text, and sparkrun refuses it");
+    assert_snapshot!(told.join("\n"), @"line 2: `command` is not a string, and sparkrun refuses it");
     assert_eq!(recipe("model: m\ncommand: ' '\n").warnings, Vec::<String>::new());
 }
 
