@@ -206,7 +206,7 @@ pub(crate) struct Request {
     pub first_tokens: Option<u64>,
     /// Data frames with tokens.
     pub chunks: u64,
-    /// Largest gap between two of them; `None` where all came at once.
+    /// Largest gap between two of them; `None` where all arrived in one piece.
     pub max_gap_us: Option<u64>,
     /// Largest number of tokens in any one second.
     pub peak_tokens: Option<u64>,
@@ -302,7 +302,7 @@ impl Request {
 
     /// Returns the time per output token, seconds: (last − first) / (tokens − tokens of the first
     /// chunk). `None` where the tokens of the first chunk are unknown, nothing came after it, or
-    /// all came at once.
+    /// all arrived in one piece.
     pub(crate) fn tpot(&self) -> Option<f64> {
         if self.came_at_once() {
             return None;

@@ -298,7 +298,7 @@ fn judge_statistic(
 fn came_at_once(quantity: Quantity, select: &Select, analysis: &Analysis) -> Option<String> {
     let Share { part, of } = analysis.at_once(select);
     (quantity.is_between_tokens() && part > 0 && part * 2 >= of)
-        .then(|| format!("n/a: the stream came at once in {part} of {of} answers"))
+        .then(|| format!("n/a: the stream arrived in one piece in {part} of {of} answers"))
 }
 
 /// Returns the values to compare with the reference window: the selection without that window.

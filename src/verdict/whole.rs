@@ -19,7 +19,7 @@ const WORDS_CHARS_MAX: usize = 160;
 /// Bound on the reason why a run ended: the server's exit and the log line that explains it.
 const NOTE_CHARS_MAX: usize = 400;
 
-/// Least share of answers that came at once that is told.
+/// Least share of answers that arrived in one piece that is told.
 const AT_ONCE_SHARE_MIN: f64 = 0.05;
 
 /// Least number of requests at the end that all ended badly, and the time that they took,
@@ -230,7 +230,7 @@ fn cache(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
     }
 }
 
-/// Reports cells whose answers came at once, where that is more than a reader that was late now and
+/// Reports cells whose answers arrived in one piece, where that is more than a reader that was late now and
 /// then.
 fn at_once(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
     let every = Select::default();
@@ -243,7 +243,7 @@ fn at_once(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
         if share.value().is_some_and(|value| value >= AT_ONCE_SHARE_MIN) {
             let ((_, place), Share { part, of }) = (place(&first.group), share);
             let words = format!(
-                "{place}: {part} of {of} answers came at once, as if a proxy held them back: \
+                "{place}: {part} of {of} answers arrived in one piece, as if a proxy held them back: \
                  their TTFT is the time of all of the answer"
             );
             tell(words, Vec::new());
@@ -285,7 +285,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns answers of which the first `held` came at once, a pause after their sending.
+    /// Returns answers of which the first `held` arrived in one piece, a pause after their sending.
     fn partly_held(held: u32, n: u32) -> Story {
         let mut story = Story::soaking();
         for nth in 0..n {
@@ -307,13 +307,13 @@ mod tests {
         let gates: Vec<Gate> = names.iter().map(|name| at_most(name, 1e9)).collect();
         for held in [3, 6] {
             let verdict = judged(&partly_held(held, 6), &gates);
-            let why = format!("n/a: the stream came at once in {held} of 6 answers");
+            let why = format!("n/a: the stream arrived in one piece in {held} of 6 answers");
             for gate in &verdict.gates {
                 assert_eq!((gate.word, &gate.why), (VerdictWord::Inconclusive, &why));
                 assert_eq!(gate.value, None);
             }
             let told = &verdict.findings[0].words;
-            assert!(told.starts_with(&format!("d0: {held} of 6 answers came at once")), "{told}");
+            assert!(told.starts_with(&format!("d0: {held} of 6 answers arrived in one piece")), "{told}");
         }
         let ttft = judged(&partly_held(6, 6), &[at_most("ttft", 2.0)]);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Tests that a closed loop waits after refusals that came at once, and an open loop does not.
+//! Tests that a closed loop waits after refusals that arrived in one piece, and an open loop does not.
 
 use std::time::Duration;
 
