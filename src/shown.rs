@@ -4,7 +4,7 @@
 
 use std::fmt::Debug;
 
-/// Returns a block for each case: the case, and indented below it what is told of it.
+/// Returns a block for each case: the case, and its text indented below it.
 pub(crate) fn each<C: Debug>(
     cases: impl IntoIterator<Item = C>,
     told: impl Fn(&C) -> String,

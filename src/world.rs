@@ -161,7 +161,7 @@ pub(crate) trait Sensor {
     /// Returns the source of its readings.
     fn source(&self) -> Source;
 
-    /// Returns what it reads, for the row of a failed reading.
+    /// Name of the source that it reads, for the row of a failed reading.
     fn what(&self) -> &'static str;
 
     /// Returns the time from one reading to the next, microseconds. Called after every reading: a

@@ -400,14 +400,29 @@ fn a_time_between_failures_is_judged_at_the_end_and_ends_no_run_early() {
 }
 
 #[test]
-fn the_sample_of_the_readme_is_what_the_simulator_gives() {
+fn the_samples_of_the_guide_are_what_the_simulator_gives() {
     let folder = Folder::new();
-    let run = folder.path("run").display().to_string();
-    let told = stdout(&longhaul(&["rehearse", "--scenario", "smoke", "-o", &run]));
+    let command = |line: &str| {
+        let arguments: Vec<&str> = line.split(' ').skip(1).collect();
+        stdout(&longhaul_in(folder.0.path(), &arguments))
+    };
+    let told = command("longhaul rehearse --scenario smoke -o runs/monday");
     // The same server under the same load in the README's own command, which takes a minute.
     let told = told.replace("rehearse --scenario smoke", "run --scenario smoke --simulate");
     let readme = include_str!("../README.md");
     assert!(readme.contains(&format!("```\n{told}```\n")), "README.md has another sample:\n{told}");
+    let report = include_str!("../docs/report.md");
+    assert!(report.contains(&format!("```\n{told}```\n")), "docs/report.md has another sample");
+    let measures = include_str!("../docs/measures.md");
+    let table = measures.split("```\n").nth(1).expect("a sample");
+    assert!(told.contains(table), "docs/measures.md has another sample:\n{table}");
+
+    let compare = include_str!("../docs/compare.md");
+    let slow = "longhaul rehearse --scenario smoke --ailment slow_down=20%@0s --server-seed 2 -o runs/tuesday";
+    assert!(compare.contains(&format!("    {slow}\n")));
+    command(slow);
+    let told = command("longhaul compare runs/monday runs/tuesday");
+    assert!(compare.contains(&format!("```\n{told}```\n")), "docs/compare.md has another:\n{told}");
 }
 
 /// A scenario of a moment.

@@ -1,6 +1,6 @@
 //! Follows the server's counts of one answer: usage in chunks and after them, and token ids. A
 //! count that cannot be one (zeros beside text, totals that do not grow with the text) is not used;
-//! what it would have told stays unknown.
+//! the value stays unknown.
 
 use crate::protocol::openai::{Chunk, Usage};
 

@@ -270,7 +270,7 @@ impl AnswerReader {
         self.request.first_byte_us.is_none() && !self.is_refused()
     }
 
-    /// Returns what the body is, where no event of it was read and it is something else.
+    /// Describes a body that is not an event stream, if no event of it was read.
     fn shape(&self) -> Option<String> {
         self.has_no_event().then(|| shape::of(self.evidence.beginning())).flatten()
     }

@@ -58,7 +58,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
     }
 }
 
-/// Whether a fact is a look at the engine that says nothing while requests are being served.
+/// Whether a failed probe may come from a busy server.
 pub(super) fn may_be_busy(fact: &Fact) -> bool {
     match fact {
         Fact::Reading(reading) => {

@@ -294,7 +294,7 @@ fn judge_statistic(
 }
 
 /// Returns the reason why the times between tokens of a selection are unknown: half of its answers
-/// or more came in one piece. Fewer are left out.
+/// or more arrived in one piece. Fewer are left out.
 fn came_at_once(quantity: Quantity, select: &Select, analysis: &Analysis) -> Option<String> {
     let Share { part, of } = analysis.at_once(select);
     (quantity.is_between_tokens() && part > 0 && part * 2 >= of)
@@ -332,7 +332,7 @@ fn no_value(
     }
 }
 
-/// Returns what a server must report for a quantity to have values.
+/// Names the data that a server must report for a quantity to have values.
 fn needs(quantity: Quantity) -> &'static str {
     match quantity {
         Quantity::Tpot | Quantity::TokensPerS | Quantity::Throughput => {

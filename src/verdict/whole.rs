@@ -19,7 +19,7 @@ const WORDS_CHARS_MAX: usize = 160;
 /// Bound on the reason why a run ended: the server's exit and the log line that explains it.
 const NOTE_CHARS_MAX: usize = 400;
 
-/// Least share of answers that arrived in one piece that is told.
+/// Least share of answers that arrived in one piece that is reported.
 const AT_ONCE_SHARE_MIN: f64 = 0.05;
 
 /// Least number of requests at the end that all ended badly, and the time that they took,
@@ -230,8 +230,8 @@ fn cache(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
     }
 }
 
-/// Reports cells whose answers arrived in one piece, where that is more than a reader that was late now and
-/// then.
+/// Reports cells whose answers arrived in one piece, where that is more than a reader that was late
+/// now and then.
 fn at_once(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
     let every = Select::default();
     let depths = analysis.planned_depths().into_iter();
@@ -313,7 +313,10 @@ mod tests {
                 assert_eq!(gate.value, None);
             }
             let told = &verdict.findings[0].words;
-            assert!(told.starts_with(&format!("d0: {held} of 6 answers arrived in one piece")), "{told}");
+            assert!(
+                told.starts_with(&format!("d0: {held} of 6 answers arrived in one piece")),
+                "{told}"
+            );
         }
         let ttft = judged(&partly_held(6, 6), &[at_most("ttft", 2.0)]);
         assert_eq!(

@@ -347,6 +347,25 @@ fn the_profile_gives_the_published_speed_of_several_streams() {
 }
 
 #[test]
+fn the_scenario_that_the_guide_shows_can_be_read() {
+    let guide = include_str!("../../docs/formats/scenario.md");
+    let text = guide.split("```").nth(1).and_then(|block| block.strip_prefix("yaml\n"));
+    let mut shown = source(FileKind::Scenario, "overnight");
+    shown.text = text.expect("an example").to_owned();
+    let shown = scenario::read(shown, &no_file).unwrap_or_else(|e| panic!("{e}"));
+    let overnight = read_scenario("overnight");
+    assert_eq!(shown.extent, overnight.extent);
+    let depths = |scenario: &Scenario| -> Vec<Vec<u64>> {
+        ladders(scenario).iter().map(|ladder| ladder.depths.clone()).collect()
+    };
+    assert_eq!(depths(&shown), depths(&overnight));
+    for gate in &shown.contract.gates {
+        let is_shipped = overnight.contract.gates.iter().any(|it| it.text == gate.text);
+        assert!(is_shipped, "{}", gate.text);
+    }
+}
+
+#[test]
 fn soaks_make_20_whole_laps_and_60_samples_in_every_deepest_cell() {
     let profile = spark();
     for (name, stated_hours) in

@@ -128,7 +128,7 @@ fn recipe(specs: &Specs, server: &ArrivedServer) -> Recipe {
     })
 }
 
-/// Returns what recipe and server state of the server's bounds, and its measured speed.
+/// Returns the server's bounds as recipe and server state them, and its measured speed.
 fn bounds(recipe: &Recipe, server: &ArrivedServer) -> Bounds<'static> {
     let declared = recipe.whole("max_model_len");
     let max_model_len = server.model.max_model_len.into_iter().chain(declared).min();

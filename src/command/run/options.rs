@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use crate::shown::named;
 
-    /// Returns what a run comes to, or the mistake in its options.
+    /// Renders a run, or the mistake in its options, as text for the snapshot.
     fn told(options: RunOptions) -> String {
         match options.read() {
             Ok((specs, server)) => {
@@ -193,7 +193,7 @@ mod tests {
 
     type Change = fn(&mut RunOptions);
 
-    /// Returns what each run comes to. Runs go to a folder of their own.
+    /// Renders each run as text for the snapshot. Runs go to a folder of their own.
     fn all(runs: &[(&str, Change)]) -> String {
         let folder = TempDir::new().unwrap();
         let told = runs.iter().map(|(name, change)| {

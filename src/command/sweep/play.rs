@@ -101,7 +101,7 @@ pub(super) fn look(sweep: &Sweep, turn: Turn) -> Result<Option<Run>, Mistake> {
     Ok(judged.and_then(|judged| found(turn, folder, &judged)))
 }
 
-/// Returns what distinguishes a run from the run of a turn, if anything.
+/// Returns the difference between a run and the run of a turn, if any.
 fn mismatch(sweep: &Sweep, turn: Turn, manifest: &Manifest) -> Option<&'static str> {
     let arm = &sweep.arms[turn.arm];
     let inputs = &sweep.options.run.drive.inputs;

@@ -20,7 +20,7 @@ pub(super) fn grid(over_time: &OverTime) -> Grid {
     Grid { headings, rows: rows.collect() }
 }
 
-/// Returns what was left out of it, a sentence each.
+/// Returns a sentence for each thing that was left out.
 pub(super) fn left_out(over_time: &OverTime) -> Vec<String> {
     let mut words = Vec::new();
     let more = over_time.series.iter().flat_map(lifetimes).count().saturating_sub(ROWS_MAX);

@@ -201,7 +201,7 @@ impl Faults {
         })
     }
 
-    /// Returns what follows if a start at this moment fails; `None` if it succeeds. Counts the
+    /// Returns the consequence of a failed start at this moment; `None` if it succeeds. Counts the
     /// failed start.
     pub(super) fn start_fails(&mut self, now: At) -> Option<AfterFailedStart> {
         self.lasting.iter_mut().filter(|lasting| lasting.is_on(now)).find_map(|lasting| {

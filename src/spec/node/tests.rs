@@ -4,7 +4,7 @@ use super::python::{Python, check, json};
 use super::*;
 use crate::shown::each;
 
-/// Returns what is told of a flaw, with its line.
+/// Renders a flaw with its line as text for the snapshot.
 fn told(flaw: &Flaw) -> String {
     let first = format!("line {}: {}", flaw.line, flaw.message);
     flaw.hints.iter().fold(first, |told, hint| told + "\n  try: " + hint)
