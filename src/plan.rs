@@ -19,7 +19,7 @@ pub(crate) use fitter::Fit;
 pub(crate) use rates::Rates;
 #[cfg(test)]
 pub(crate) use workload::PromptPart;
-pub(crate) use workload::{OpenLoop, PlannedWorkload, Round, Sample};
+pub(crate) use workload::{LengthSample, OpenLoop, PlannedWorkload, Round};
 
 use crate::digest::sha256;
 use crate::error::Mistake;
@@ -286,7 +286,7 @@ impl Plan {
     }
 
     /// Returns a slot for each length of a prompt and an output.
-    pub(crate) fn samples(&self) -> Vec<Sample> {
+    pub(crate) fn samples(&self) -> Vec<LengthSample> {
         self.workload.samples()
     }
 

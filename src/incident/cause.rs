@@ -5,8 +5,10 @@
 //! Incidents begin and end here; `mark` reads the sign in an entry, and `classify` finds the cause
 //! that several marks show.
 
+mod case;
 mod classify;
 mod mark;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -15,64 +17,21 @@ use std::collections::{BTreeMap, VecDeque};
 use super::liveness::{Sign, State, sign};
 use super::{Cause, Confidence, Incident, Liveness, LivenessChange, Recovery};
 use crate::escape::one_line;
-use crate::fact::{Action, Entry, Fact, Request, Segment, TargetFact, TargetWord};
+use crate::fact::{Action, Entry, Fact, Request, Segment};
 use crate::series::UP;
 use crate::unit::At;
-use classify::classify;
+use case::{BadSign, Case, EVIDENCE_MAX};
 use mark::{Counters, Mark, ShownMark};
 
 /// Largest distance between signs that belong together: a kernel line arrives late, and a server
 /// needs longer than this to restart.
 const NEAR_US: u64 = 60_000_000;
 
-/// Longest time for which a server with a dead engine still answers probes.
-const DEATH_WINDOW_US: u64 = 5_000_000;
-
-/// Bound on an incident's evidence; further entries show the same.
-const EVIDENCE_MAX: usize = 8;
-
 /// Bound on the characters of an incident's description.
 const WORDS_CHARS_MAX: usize = 160;
 
 /// Bound on the signs that are kept for an incident that may follow them.
 const UNATTACHED_MAX: usize = 32;
-
-/// Incident that is being gathered.
-#[derive(Clone, Debug)]
-struct Case {
-    incident: Incident,
-    marks: Vec<ShownMark>,
-    /// Whether health probes fail.
-    away: bool,
-    /// Whether the server hangs.
-    hung: bool,
-    /// Whether its process has ended and no new one has answered yet.
-    dead: bool,
-    /// Last sign that the server did not serve; earlier tokens are no recovery.
-    broke: At,
-}
-
-impl Case {
-    fn is_open(&self) -> bool {
-        self.away || self.hung || self.dead
-    }
-
-    /// Returns the incident with the kinds and the cause that its marks show so far.
-    fn explained(&self) -> Incident {
-        let mut incident = self.incident.clone();
-        let caused = classify::before_repair(&self.marks);
-        let (cause, confidence) = classify(&caused);
-        (incident.cause, incident.confidence) = (cause, confidence);
-        incident.kinds = classify::kinds(&caused, cause, incident.until.is_some());
-        let mut marks: Vec<&ShownMark> = self.marks.iter().collect();
-        marks.sort_by_key(|shown| (shown.mark, shown.seq));
-        if let Some(words) = marks.iter().find_map(|shown| shown.words.as_ref()) {
-            incident.words.clone_from(words);
-        }
-        incident.evidence = marks.iter().take(EVIDENCE_MAX).map(|shown| shown.seq).collect();
-        incident
-    }
-}
 
 /// Fold that explains incidents. They are few, since two separate ones need at least two readings
 /// or probes.
@@ -88,13 +47,6 @@ pub(crate) struct Causes {
     /// First token of a whole answer by depth, since a process was first read that may turn out to
     /// be a new one.
     renewed: BTreeMap<Option<u64>, At>,
-}
-
-/// Bad sign, with the request that gave it.
-#[derive(Clone, Debug)]
-struct BadSign {
-    shown: ShownMark,
-    request: Option<(At, u64)>,
 }
 
 impl Causes {
@@ -219,7 +171,7 @@ impl Causes {
         };
         let doubt = BadSign { shown, request };
         if let Some(case) = self.open(entry.segment) {
-            doubted(case, doubt);
+            case.doubt(doubt);
         } else if self.bad_signs.len() < 4 * EVIDENCE_MAX {
             self.bad_signs.push(doubt);
         }
@@ -241,9 +193,9 @@ impl Causes {
         case.away = true;
         case.closed_again();
         case.broke_at(since);
-        show(case, ShownMark::plain(Mark::Away, entry));
+        case.show(ShownMark::plain(Mark::Away, entry));
         for doubt in doubts {
-            doubted(case, doubt);
+            case.doubt(doubt);
         }
     }
 
@@ -251,7 +203,7 @@ impl Causes {
         let segment = entry.segment;
         let Some(case) = self.open(segment) else { return };
         (case.away, case.dead) = (false, false);
-        show(case, ShownMark::plain(Mark::Back, entry));
+        case.show(ShownMark::plain(Mark::Back, entry));
         if !case.hung {
             case.incident.until = Some(entry.at);
         }
@@ -273,81 +225,8 @@ impl Causes {
             case.incident.again = again;
         }
         if let Some(case) = self.cases.last_mut() {
-            show(case, ShownMark::told(Mark::Restarted, entry, words));
+            case.show(ShownMark::told(Mark::Restarted, entry, words));
         }
-    }
-
-    fn fold_target(&mut self, entry: &Entry, target: &TargetFact) {
-        match target.word {
-            TargetWord::Exited | TargetWord::Rebooted | TargetWord::Removed => {
-                let from = target.since.unwrap_or(entry.at);
-                let mark = match target.word {
-                    TargetWord::Rebooted => Mark::Rebooted,
-                    _ => Mark::Exited,
-                };
-                let shown = ShownMark::told(mark, entry, &target.evidence);
-                if let Some(case) = self.told_late(entry.segment, entry.at) {
-                    return show(case, shown);
-                }
-                let case = self.case(entry, from, &target.evidence, true);
-                case.incident.from = case.incident.from.min(from);
-                case.incident.until = None;
-                case.dead = true;
-                case.closed_again();
-                case.broke_at(entry.at);
-                show(case, shown);
-            }
-            TargetWord::Hung => {
-                let from = target.since.unwrap_or(entry.at);
-                let case = self.case(entry, from, &target.evidence, false);
-                case.incident.from = case.incident.from.min(from);
-                case.incident.until = None;
-                case.hung = true;
-                show(case, ShownMark::told(Mark::Hung, entry, &target.evidence));
-            }
-            TargetWord::Moving => {
-                if let Some(case) = self.open(entry.segment) {
-                    case.hung = false;
-                    if !case.is_open() {
-                        case.incident.until = Some(entry.at);
-                    }
-                }
-            }
-            TargetWord::Started | TargetWord::Launched => {
-                if let Some(case) = self.open(entry.segment) {
-                    case.incident.recovery.process.get_or_insert(entry.at);
-                    case.hung = false;
-                    show(case, ShownMark::plain(Mark::Started, entry));
-                } else if let Some(case) = self.told_late(entry.segment, entry.at) {
-                    case.incident.recovery.process.get_or_insert(entry.at);
-                }
-            }
-            TargetWord::Ready => self.fold_step(entry, target.step.as_deref()),
-            _ => {}
-        }
-    }
-
-    /// Returns the last outage, if a process exit at this instant happened during it. An observer
-    /// that was unreachable too reports the exit only when the server is back.
-    fn told_late(&mut self, segment: Segment, at: At) -> Option<&mut Case> {
-        self.cases.last_mut().filter(|case| {
-            let (from, until) = (case.incident.from, case.incident.until);
-            case.incident.segment == segment
-                && !case.is_open()
-                && case.was_away()
-                && at >= from
-                && until.is_some_and(|until| at < until)
-        })
-    }
-
-    fn fold_step(&mut self, entry: &Entry, step: Option<&str>) {
-        let Some(case) = self.cases.last_mut() else { return };
-        let recovery = &mut case.incident.recovery;
-        match step {
-            Some("port") => recovery.port.get_or_insert(entry.at),
-            Some("model") => recovery.model.get_or_insert(entry.at),
-            _ => return,
-        };
     }
 
     /// Folds an order of longhaul. An order to a healthy server causes an incident; an order during
@@ -357,18 +236,18 @@ impl Causes {
             return;
         }
         if let Some(case) = self.open(entry.segment) {
-            return show(case, ShownMark::plain(Mark::RepairOrdered, entry));
+            return case.show(ShownMark::plain(Mark::RepairOrdered, entry));
         }
         let case = self.begin(entry, entry.at, &action.note);
         case.dead = true;
-        show(case, ShownMark::told(Mark::OrderedByLonghaul, entry, &action.note));
+        case.show(ShownMark::told(Mark::OrderedByLonghaul, entry, &action.note));
     }
 
     fn fold_mark(&mut self, entry: &Entry, shown: ShownMark) {
         if !shown.mark.is_alone() {
             // Such a mark explains an incident and does not begin one.
             if let Some(case) = self.near(entry.segment, shown.at, shown.at) {
-                show(case, shown);
+                case.show(shown);
             } else {
                 if self.unattached.len() == UNATTACHED_MAX {
                     self.unattached.pop_front();
@@ -382,7 +261,7 @@ impl Causes {
         if !case.is_open() && case.incident.until.is_none_or(|until| until < entry.at) {
             case.incident.until = Some(entry.at);
         }
-        show(case, shown);
+        case.show(shown);
     }
 
     /// Folds a whole answer, which shows how far the server has recovered.
@@ -456,55 +335,4 @@ impl Causes {
             }
         }
     }
-}
-
-impl Case {
-    /// Records that the server did not serve at this instant: earlier tokens are no recovery.
-    fn broke_at(&mut self, at: At) {
-        self.broke = self.broke.max(at);
-        let after = |token: &At| *token > self.broke;
-        let incident = &mut self.incident;
-        incident.recovery.first_token = incident.recovery.first_token.filter(after);
-        incident.recovery.same_depth = incident.recovery.same_depth.filter(after);
-        incident.again.retain(|_, token| after(token));
-    }
-
-    /// Discards the recovery so far, because the server went away again.
-    fn closed_again(&mut self) {
-        (self.incident.recovery.port, self.incident.recovery.model) = (None, None);
-    }
-
-    /// Whether the server only answered probes for a moment, and nothing started it. A server with
-    /// a dead engine does so, and what follows is the rest of the same exit.
-    fn is_dying(&self, at: At) -> bool {
-        let begun = |mark: Mark| mark.is_death() || mark == Mark::Started;
-        self.incident.until.is_some_and(|until| at.since(until) <= DEATH_WINDOW_US)
-            && self.incident.recovery.first_token.is_none()
-            && !self.marks.iter().any(|shown| begun(shown.mark))
-    }
-
-    fn was_away(&self) -> bool {
-        self.marks.iter().any(|shown| shown.mark == Mark::Away)
-    }
-}
-
-fn show(case: &mut Case, shown: ShownMark) {
-    let same = case.marks.iter().filter(|known| known.mark == shown.mark).count();
-    if same < EVIDENCE_MAX {
-        case.marks.push(shown);
-    }
-}
-
-fn doubted(case: &mut Case, doubt: BadSign) {
-    if let Some((sent, depth)) = doubt.request {
-        // A request sent before the detection was in flight.
-        if case.incident.recovery.detected.is_none_or(|detected| sent <= detected) {
-            case.incident.in_flight += 1;
-            case.incident.depth = case.incident.depth.max(Some(depth));
-        }
-    }
-    if matches!(doubt.shown.mark, Mark::Broke | Mark::AnsweredDead) {
-        case.broke_at(doubt.shown.at);
-    }
-    show(case, doubt.shown);
 }

@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::corpus::{Corpus, FILLER, number_line};
-use super::{Input, Message, Plan, Sample, Slot};
+use super::{Input, LengthSample, Message, Plan, Slot};
 use crate::fact::{Cell, Fitted};
 use crate::rng::Rng;
 use crate::spec::scenario::Api;
@@ -129,7 +129,9 @@ impl<'a> Fitter<'a> {
     /// Returns a fitter for the texts of a plan.
     pub(crate) fn new(plan: &'a Plan, method: Method) -> Fitter<'a> {
         let mut samples: Vec<(Cell, Slot)> = Vec::new();
-        for Sample { slot, cell, .. } in plan.samples().iter().filter(|it| it.api == Api::Chat) {
+        for LengthSample { slot, cell, .. } in
+            plan.samples().iter().filter(|it| it.api == Api::Chat)
+        {
             let is_known = samples.iter().any(|(known, _)| known.is_as_long(cell));
             if !is_known && (method == Method::Tokenize || cell.input() <= SAMPLE_MAX) {
                 samples.push((*cell, *slot));

@@ -120,7 +120,7 @@ impl PlannedWorkload {
     }
 
     /// Returns a slot for each length of a prompt and an output.
-    pub(crate) fn samples(&self) -> Vec<Sample> {
+    pub(crate) fn samples(&self) -> Vec<LengthSample> {
         match self {
             PlannedWorkload::Ladders(ladders) => ladders.samples(),
         }
@@ -136,7 +136,7 @@ impl PlannedWorkload {
 
 /// Slot whose ask stands for all asks of the same lengths.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Sample {
+pub(crate) struct LengthSample {
     pub slot: Slot,
     pub cell: Cell,
     pub api: Api,

@@ -10,7 +10,7 @@ use super::side_by_side::side_by_side;
 use crate::escape::{ERROR_CHARS_MAX, one_line};
 use crate::fact::{Abilities, Cell, Fitted, Statement};
 use crate::plan::fitter::{FitQuestion, Fitter, Method};
-use crate::plan::{Fit, Plan, Sample};
+use crate::plan::{Fit, LengthSample, Plan};
 use crate::spec::scenario::Api;
 use crate::timeline::Timeline;
 use crate::world::Wire;
@@ -139,7 +139,7 @@ async fn checks<W: Wire>(by_usage: &TokenCounters<'_, W>, plan: &Plan, fit: &Fit
     samples.sort_by_key(|sample| sample.cell.input());
     let ends = [samples.first(), samples.last()];
     let mut checks: Vec<Check> = Vec::new();
-    for Sample { slot, cell, .. } in ends.into_iter().flatten() {
+    for LengthSample { slot, cell, .. } in ends.into_iter().flatten() {
         let (depth, prompt) = (cell.depth.min(CHECKED_MAX), cell.prompt.min(CHECKED_MAX));
         let cell = Cell { depth, prompt, ..*cell };
         let is_known = checks.iter().any(|check| check.cell.is_as_long(&cell));

@@ -52,7 +52,7 @@ impl Proxy {
         self.accepting = Some(spawn(move || accept(&listener, &is_open, &streams)));
     }
 
-    /// Takes it away: nobody listens, and what went through breaks off.
+    /// Takes it away: nothing listens, and what went through breaks off.
     pub(crate) fn close(&mut self) {
         self.is_open.store(false, Ordering::SeqCst);
         if let Some(accepting) = self.accepting.take() {

@@ -135,11 +135,11 @@ esac
     let gone = instants(&bench, "target exited");
     let ordered = instants(&bench, "action restart");
     assert_snapshot!(bench.evidence(&["target exited", "action", "closed"]), @"
-        target exited: nobody listens at 127.0.0.1:PORT any more
-        action restart: it ended: nobody listens at 127.0.0.1:PORT any more; restart 1 of at most 1
+        target exited: nothing listens at 127.0.0.1:PORT any more
+        action restart: it ended: nothing listens at 127.0.0.1:PORT any more; restart 1 of at most 1
         target exited: FOLDER/sparkrun stop
-        target exited: nobody listens at 127.0.0.1:PORT any more
-        closed gone: it ended: nobody listens at 127.0.0.1:PORT any more; the allowed restarts are used up (1)
+        target exited: nothing listens at 127.0.0.1:PORT any more
+        closed gone: it ended: nothing listens at 127.0.0.1:PORT any more; the allowed restarts are used up (1)
     ");
     assert!(ordered[0] - gone[0] >= 1_000_000, "{gone:?} {ordered:?}");
     let crash = |back| ("engine_crash".to_owned(), back);

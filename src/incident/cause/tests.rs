@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::fact::{
     Ended, Exited, Missed, MissedReason, Severity, SignatureMatch, Source, Stage, Statement,
+    TargetFact, TargetWord,
 };
 use crate::incident::IncidentKind;
 use crate::incident::fixture::Story;

@@ -14,7 +14,7 @@ mod tests;
 use super::page::MetricsPage;
 use crate::unit::At;
 use notes::MetricsNotes;
-use process::{Process, SAME_START_S};
+use process::{MetricsProcess, SAME_START_S};
 
 /// Looks after which a process that did not answer is not counted any more, for each other one.
 const LOOKS_MAX: u64 = 12;
@@ -36,7 +36,7 @@ const PACES_MAX: u64 = 2;
 /// Processes in the order in which they were first read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MetricsProcesses {
-    known: Vec<Process>,
+    known: Vec<MetricsProcess>,
     /// Number of the process that was read last.
     last: i64,
     looks: u64,
@@ -93,7 +93,7 @@ impl MetricsProcesses {
         self.counted().filter_map(|known| known.started.map(|(first, _)| first)).collect()
     }
 
-    fn counted(&self) -> impl Iterator<Item = &Process> {
+    fn counted(&self) -> impl Iterator<Item = &MetricsProcess> {
         self.known.iter().filter(|known| self.alternate || known.number == self.last)
     }
 
@@ -120,7 +120,7 @@ impl MetricsProcesses {
             self.notes.another(self.looks);
         }
         let before = self.last().map(|index| &self.known[index]);
-        self.keep(Process::new(number, (page, at, self.looks), before));
+        self.keep(MetricsProcess::new(number, (page, at, self.looks), before));
         self.last = number;
     }
 
@@ -180,7 +180,7 @@ impl MetricsProcesses {
         number
     }
 
-    fn keep(&mut self, process: Process) {
+    fn keep(&mut self, process: MetricsProcess) {
         if self.known.len() == PROCESSES_MAX {
             let last = self.last;
             let oldest = self.known.iter().position(|known| known.number != last);

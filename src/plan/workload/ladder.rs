@@ -1,7 +1,7 @@
 //! Lays out the ladder: every depth × every load, in plain laps or in the order
 //! and the two phases of llama-benchy.
 
-use super::{OpenLoop, PromptPart, Round, Sample};
+use super::{LengthSample, OpenLoop, PromptPart, Round};
 use crate::error::Mistake;
 use crate::fact::{Cell, Class, Load, Phase};
 use crate::plan::{Ask, Bounds, Fit, Input, Message, Plan, RoundPosition, Slot, arrivals};
@@ -110,8 +110,8 @@ impl Ladders {
 
     /// Returns a slot for each length of a prompt and an output: the first of its rounds in the
     /// second lap.
-    pub(crate) fn samples(&self) -> Vec<Sample> {
-        let mut samples: Vec<Sample> = Vec::new();
+    pub(crate) fn samples(&self) -> Vec<LengthSample> {
+        let mut samples: Vec<LengthSample> = Vec::new();
         for (index, Round { cell, api, part, .. }) in self.rounds.iter().enumerate() {
             let is_known = samples.iter().any(|it| {
                 it.api == *api && it.cell.is_as_long(cell) && it.cell.output == cell.output
@@ -119,7 +119,7 @@ impl Ladders {
             if !is_known && *part != PromptPart::Load {
                 let nth = self.slot(RoundPosition::new(1, index), 0);
                 let slot = Slot { phase: Phase::Reference, lane: 0, nth, repeat: 0 };
-                samples.push(Sample { slot, cell: *cell, api: *api });
+                samples.push(LengthSample { slot, cell: *cell, api: *api });
             }
         }
         samples

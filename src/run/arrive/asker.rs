@@ -31,20 +31,20 @@ pub(super) struct Asker<'a, W: Wire> {
     pub model: &'a str,
     pub patience: &'a RetryPolicy<'a>,
     /// Fields that requests have.
-    pub fields: Cell<Fields>,
+    pub fields: Cell<OptionalFields>,
 }
 
 /// Fields that every request has until the server refuses them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fields {
+pub(super) struct OptionalFields {
     pub temperature: bool,
     /// `max_tokens`; without it `max_completion_tokens` stands in its place.
     pub max_tokens: bool,
 }
 
-impl Default for Fields {
-    fn default() -> Fields {
-        Fields { temperature: true, max_tokens: true }
+impl Default for OptionalFields {
+    fn default() -> OptionalFields {
+        OptionalFields { temperature: true, max_tokens: true }
     }
 }
 
@@ -132,7 +132,7 @@ impl<W: Wire> Asker<'_, W> {
 
     fn body(&self, api: Api, fields: &Value) -> Value {
         let mut body = json!({"model": self.model, "stream": true, "max_tokens": TOKENS});
-        let Fields { temperature, max_tokens } = self.fields.get();
+        let OptionalFields { temperature, max_tokens } = self.fields.get();
         if temperature {
             body["temperature"] = json!(0);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::asker::{Asker, Fields, Refused, SeenAnswer};
+use super::asker::{Asker, OptionalFields, Refused, SeenAnswer};
 use super::presence::{Presence, presence, says_model};
 use super::{NoServer, WAIT_US, hopeless, listing};
 use crate::error::Mistake;
@@ -137,11 +137,11 @@ async fn with_fewer_fields<W: Wire>(
     api: Api,
     refused: &Refused,
 ) -> Option<FirstAnswer> {
-    let all = Fields::default();
-    let mut tried = vec![Fields { temperature: false, ..all }];
+    let all = OptionalFields::default();
+    let mut tried = vec![OptionalFields { temperature: false, ..all }];
     if api == Api::Chat {
-        tried.push(Fields { max_tokens: false, ..all });
-        tried.push(Fields { temperature: false, max_tokens: false });
+        tried.push(OptionalFields { max_tokens: false, ..all });
+        tried.push(OptionalFields { temperature: false, max_tokens: false });
     }
     // Refusals of the requests that still had the temperature, and `max_tokens`.
     let (mut temperature, mut max_tokens) = (refused.clone(), refused.clone());

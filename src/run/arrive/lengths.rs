@@ -9,7 +9,7 @@ use super::gather::gather_stream;
 use super::with_progress;
 use crate::escape::{ERROR_CHARS_MAX, one_line};
 use crate::fact::{Cell, Statement};
-use crate::plan::{Fit, Plan, RefusedLength, Sample};
+use crate::plan::{Fit, LengthSample, Plan, RefusedLength};
 use crate::protocol::openai;
 use crate::run::fit_prompts::{Counted, LENGTHS};
 use crate::unit::span;
@@ -102,7 +102,7 @@ async fn ask<W: Wire>(
     server: &Counted<'_, W>,
     plan: &Plan,
     fit: &Fit,
-    Sample { slot, cell, .. }: Sample,
+    LengthSample { slot, cell, .. }: LengthSample,
     first_token: Duration,
 ) -> Outcome {
     let ask = plan.resized(slot, filled(cell), fit);

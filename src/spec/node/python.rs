@@ -36,21 +36,15 @@ impl Python {
 
     /// Whether the value is truthy in Python.
     pub(crate) fn is_true(&self) -> bool {
-        match self {
-            Python::None => false,
-            Python::Bool(value) => *value,
-            Python::Int(value) => *value != 0,
-            Python::Float(value) => *value != 0.0,
-            Python::Text(text) => !text.is_empty(),
-            other => !matches!(other.str().as_str(), "[]" | "{}"),
-        }
+        !matches!(
+            self.repr().as_str(),
+            "None" | "False" | "0" | "0.0" | "-0.0" | "''" | "[]" | "{}"
+        )
     }
 
     pub(crate) fn text(&self) -> Option<&str> {
-        match self {
-            Python::Text(text) => Some(text),
-            _ => None,
-        }
+        let Python::Text(text) = self else { return None };
+        Some(text)
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&Python> {

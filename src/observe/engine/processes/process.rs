@@ -20,7 +20,7 @@ const MISSING_LOOKS: u64 = 3;
 
 /// Process, as last read.
 #[derive(Clone, Debug)]
-pub(super) struct Process {
+pub(super) struct MetricsProcess {
     /// Number in the order of start, as far as that is known.
     pub number: i64,
     /// Its start time, as first and as last read.
@@ -53,15 +53,15 @@ struct Compared<'a> {
     has_fallen: bool,
 }
 
-impl Process {
+impl MetricsProcess {
     /// Creates a process from the page that first showed it, and the process that was read before.
     pub(super) fn new(
         number: i64,
         (page, at, look): (MetricsPage, At, u64),
-        before: Option<&Process>,
-    ) -> Process {
+        before: Option<&MetricsProcess>,
+    ) -> MetricsProcess {
         let started = page.started.map(|started| (started, started));
-        let mut process = Process {
+        let mut process = MetricsProcess {
             number,
             started,
             at,

@@ -1,6 +1,7 @@
 //! Tests fields of requests that servers refuse.
 
-use super::*;
+use super::server::refusal;
+use super::{Abilities, able, met};
 
 #[tokio::test(start_paused = true)]
 async fn a_temperature_that_is_refused_is_left_away() {
