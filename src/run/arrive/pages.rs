@@ -61,7 +61,7 @@ pub(super) async fn read<W: Wire>(ask: &Asker<'_, W>) -> Pages {
         let once = async || gather(ask.wire, ask.timeline, call.clone(), QUESTION).await;
         ask.patience.ask(once).await
     };
-    let answers = side_by_side(names.len(), calls.map(|call| get(call))).await;
+    let answers = side_by_side(names.len(), calls.map(get)).await;
     let mut notes: Vec<Statement> = Vec::new();
     for (name, answer) in names.iter().zip(&answers) {
         let failed = note(name, answer).filter(|note| !notes.contains(note));
