@@ -8,6 +8,7 @@ use crate::unit::At;
 
 use super::coverage::CoverageFold;
 use super::series::Blocks;
+use super::unanswered::Unanswered;
 use super::{Analysis, Calendar, GapAtom, GroupStatistics, JournalGaps, Notes, RunDescription};
 
 /// Second pass of the analysis. It can be finished at any time, and can fold on afterwards.
@@ -123,34 +124,6 @@ impl Fold {
             unanswered: self.unanswered,
             over_time: self.series.as_ref().map(Blocks::finish).unwrap_or_default(),
         }
-    }
-}
-
-/// Requests since the last one that was answered, in the order in which they ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Unanswered {
-    segment: Segment,
-    /// Number of requests that ended badly.
-    pub failed: u64,
-    from: Option<At>,
-    until: At,
-}
-
-impl Unanswered {
-    fn fold(&mut self, segment: Segment, request: &Request) {
-        if request.ended.is_good() || segment != self.segment {
-            *self = Unanswered { segment, ..Unanswered::default() };
-        }
-        if request.ended.is_bad() {
-            self.failed += 1;
-            self.from.get_or_insert(request.sent);
-            self.until = request.done;
-        }
-    }
-
-    /// Returns the time from the first of them to the end of the last, microseconds.
-    pub(crate) fn lasted_us(&self) -> u64 {
-        self.from.map_or(0, |from| self.until.since(from))
     }
 }
 

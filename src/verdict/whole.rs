@@ -22,11 +22,6 @@ const NOTE_CHARS_MAX: usize = 400;
 /// Least share of answers that arrived in one piece that is reported.
 const AT_ONCE_SHARE_MIN: f64 = 0.05;
 
-/// Least number of requests at the end that all ended badly, and the time that they took,
-/// microseconds, with which a run cannot PASS: the server may have been dead.
-const UNANSWERED_MIN: u64 = 3;
-const UNANSWERED_US: u64 = 5_000_000;
-
 /// Whether a failure of longhaul itself ended the run.
 pub(crate) fn is_fatal(analysis: &Analysis) -> bool {
     let closed = analysis.calendar.closed().map(|(_, closed)| closed.because);
@@ -55,10 +50,12 @@ pub(crate) fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(VerdictW
         reasons.push((VerdictWord::Inconclusive, words));
     }
     let unanswered = &analysis.unanswered;
-    if unanswered.failed >= UNANSWERED_MIN && unanswered.lasted_us() >= UNANSWERED_US {
+    if unanswered.is_dead() {
         let lasted = span(unanswered.lasted_us() as f64 / 1e6);
-        let words =
-            format!("the last {} requests, over {lasted}, all ended badly", unanswered.failed);
+        let words = match unanswered.failed {
+            1 => format!("the last request, over {lasted}, ended badly"),
+            failed => format!("the last {failed} requests, over {lasted}, all ended badly"),
+        };
         reasons.push((VerdictWord::Inconclusive, words));
     }
     let never = matches!(ended, Some(ClosedBecause::NeverAnswered | ClosedBecause::NeverReady));
@@ -278,7 +275,7 @@ fn off_depth(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
 
 #[cfg(test)]
 mod tests {
-    use crate::fact::Fact;
+    use crate::fact::{Fact, Load};
     use crate::incident::fixture::Story;
     use crate::spec::Gate;
     use crate::verdict::tests::{at_most, judged};
@@ -346,6 +343,56 @@ mod tests {
         };
         assert_eq!((ended(2).word, ended(6).word), (VerdictWord::Pass, VerdictWord::Inconclusive));
         assert_eq!(ended(6).reasons[0], "the last 6 requests, over 11.0 s, all ended badly");
+    }
+
+    #[test]
+    fn a_run_in_which_all_streams_were_silent_at_the_end_does_not_pass() {
+        let ended = |streams: u32, silent: u32| {
+            let mut story = Story::soaking();
+            for nth in 0..200 {
+                let mut request = story.request(10.0 + f64::from(nth) * 2.0, 0);
+                request.cell.load = Load::Streams(streams);
+                story.push(11.0 + f64::from(nth) * 2.0, Fact::Request(Box::new(request)));
+            }
+            for lane in 0..silent {
+                let mut request = story.request(410.0 + 0.1 * f64::from(lane), 0);
+                request.cell.load = Load::Streams(streams);
+                (request.ttft_us, request.last_us) = (None, None);
+                request.ended = Ended::TimedOut;
+                request.done = Story::at(425.0 + f64::from(lane));
+                story.push(425.0 + f64::from(lane), Fact::Request(Box::new(request)));
+            }
+            story.closed(430.0, ClosedBecause::Done);
+            let verdict = judged(&story, &[at_most("errors", 0.01)]);
+            verdict.reasons.join("; ")
+        };
+        assert_eq!(ended(2, 1), "", "the other stream was answered");
+        assert_eq!(ended(2, 2), "the last 2 requests, over 16.0 s, all ended badly");
+        assert_eq!(ended(1, 1), "the last request, over 15.0 s, ended badly");
+    }
+
+    #[test]
+    fn a_depth_that_fails_all_the_time_and_is_the_last_says_nothing_of_the_end() {
+        let ended = |laps: u32, last_fails: bool| {
+            let mut story = Story::soaking();
+            for lap in 0..laps {
+                let second = 10.0 + f64::from(lap) * 40.0;
+                if lap + 1 < laps || !last_fails {
+                    story.good(second, 0);
+                } else {
+                    story.bad(second, 0, Ended::HttpError, "broken");
+                }
+                for nth in 1..10 {
+                    let second = second + f64::from(nth) * 2.0;
+                    story.bad(second, 65_536, Ended::HttpError, "broken");
+                }
+            }
+            story.closed(500.0, ClosedBecause::Done);
+            judged(&story, &[at_most("errors", 1.0)]).reasons.join("; ")
+        };
+        assert_eq!(ended(1, false), "", "it was never answered");
+        assert_eq!(ended(4, false), "");
+        assert_eq!(ended(4, true), "the last 19 requests, over 56.1 s, all ended badly");
     }
 
     #[test]

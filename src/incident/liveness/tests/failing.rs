@@ -1,7 +1,7 @@
 //! Tests servers whose requests fail although their health probe is answered.
 
 use super::{refused, told};
-use crate::fact::{Ended, Fact, Source};
+use crate::fact::{Ended, Fact, Load, Source};
 use crate::incident::fixture::Story;
 use crate::incident::{Causes, IncidentKind, LivenessChange, State};
 use crate::series::{SERVING, TOKEN_ANSWERED};
@@ -107,14 +107,19 @@ fn silence_and_too_many_requests_are_no_failure_of_the_server_and_no_answer_eith
 }
 
 #[test]
-fn refusals_of_a_single_cell_are_no_outage_and_those_of_two_are() {
+fn refusals_of_a_single_depth_are_no_outage_and_those_of_two_are() {
     let mut story = Story::new();
     story.up(0.0, true).good(1.0, 0).good(3.0, 4_096);
     for second in 5..30 {
         refused(&mut story, f64::from(second), 400);
         story.up(f64::from(second) + 0.1, true);
     }
-    assert!(outages(&story).is_empty());
+    let mut request = story.request(29.5, 0);
+    request.cell.load = Load::Streams(4);
+    (request.ended, request.http_status) = (Ended::HttpError, Some(400));
+    (request.ttft_us, request.last_us) = (None, None);
+    story.push(29.6, Fact::Request(Box::new(request)));
+    assert!(outages(&story).is_empty(), "another load asks for no other length");
     let mut request = story.request(30.0, 4_096);
     (request.ended, request.http_status) = (Ended::HttpError, Some(400));
     (request.ttft_us, request.last_us) = (None, None);
