@@ -215,8 +215,9 @@ impl CoverageFold {
             for (from, until) in any.iter().flat_map(|it| self.seen((*it, *segment))) {
                 looked.add(from, until);
             }
-            // In the last second nothing is sent any more, so no observation is required in it.
-            let end = end.0.saturating_sub(SECOND_US);
+            // At the end of a run nothing is sent any more, so no observation is required.
+            let before = || At(end.0.saturating_sub(SECOND_US));
+            let end = calendar.drain_began(*segment).unwrap_or_else(before).0;
             for (from, until) in outages.gaps(began.0 / TENTH_US, end / TENTH_US) {
                 all += until - from;
                 seen += looked.count(from, until);

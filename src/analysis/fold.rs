@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::fact::{Batch, Cell, Entry, Fact, GapKind, Gaps, Group, Phase, Request, Segment, Seq};
 use crate::stats::hdr;
-use crate::unit::At;
 
 use super::coverage::CoverageFold;
 use super::series::Blocks;
@@ -177,6 +176,7 @@ mod tests {
     use crate::measure::{Quantity, RequestShare};
     use crate::spec::Select;
     use crate::stats::hdr::encode;
+    use crate::unit::At;
 
     fn analysis(story: &Story) -> Analysis {
         analyse(&asked(&[0]), story.entries.iter())

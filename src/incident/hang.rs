@@ -16,8 +16,8 @@ use crate::series::{
 };
 use crate::unit::At;
 
-/// Least time without progress that counts as a hang.
-const LEAST_US: u64 = 60_000_000;
+/// Least time without progress that counts as a hang, microseconds.
+pub(crate) const LEAST_US: u64 = 60_000_000;
 /// Factor on the usual, or planned, time to the first token.
 const PATIENCE_FACTOR: u64 = 3;
 /// Answers at a depth before the longest wait among them counts as usual.
