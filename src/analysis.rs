@@ -43,7 +43,7 @@ pub(crate) struct Analysis {
     /// Planned cells, in the plan's order.
     pub planned: Vec<Cell>,
     /// Gaps that the journal's reader reported.
-    pub told: JournalGaps,
+    pub reported: JournalGaps,
     /// Request statistics by phase and group, in that order.
     pub atoms: Vec<GroupStatistics>,
     /// Times between tokens and chunks.

@@ -239,14 +239,14 @@ impl CoverageFold {
     /// reason.
     fn why(&self, any: &[Observer]) -> String {
         let Some(last) = any.last() else { return String::new() };
-        let (told, else_told) = match last {
+        let (reported, else_told) = match last {
             Observer::Requests => return String::new(),
             Observer::Probes | Observer::Metrics => (Observer::Probes, ""),
             Observer::Progress => (Observer::Probes, "not watched"),
             Observer::ServerLog | Observer::Kernel => (*last, "not read"),
             Observer::Container => (*last, ""),
         };
-        self.why.get(&told).cloned().unwrap_or_else(|| else_told.to_owned())
+        self.why.get(&reported).cloned().unwrap_or_else(|| else_told.to_owned())
     }
 }
 

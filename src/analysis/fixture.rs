@@ -26,7 +26,7 @@ pub(crate) fn asked(depths: &[u64]) -> RunDescription {
         cells: depths.iter().map(|depth| cell(*depth)).collect(),
         contract: Contract::default(),
         warnings: Vec::new(),
-        told: JournalGaps::default(),
+        reported: JournalGaps::default(),
     }
 }
 

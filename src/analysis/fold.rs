@@ -15,7 +15,7 @@ use super::{Analysis, Calendar, GapAtom, GroupStatistics, JournalGaps, Notes, Ru
 pub(crate) struct Fold {
     calendar: Calendar,
     planned: Vec<Cell>,
-    told: JournalGaps,
+    reported: JournalGaps,
     atoms: BTreeMap<(Phase, Group), GroupStatistics>,
     gaps: BTreeMap<(GapKind, Phase, Group), GapAtom>,
     watch: CoverageFold,
@@ -32,7 +32,7 @@ impl Fold {
         Fold {
             calendar,
             planned: asked.cells.clone(),
-            told: asked.told.clone(),
+            reported: asked.reported.clone(),
             atoms: BTreeMap::new(),
             gaps: BTreeMap::new(),
             watch: CoverageFold::default(),
@@ -115,7 +115,7 @@ impl Fold {
             coverage: self.watch.finish(&self.calendar),
             calendar: self.calendar,
             planned: self.planned,
-            told: self.told,
+            reported: self.reported,
             atoms: self.atoms.into_values().collect(),
             gaps: self.gaps.into_values().collect(),
             notes: self.notes,

@@ -29,7 +29,7 @@ pub(crate) fn compression(body: &[u8]) -> Option<&'static str> {
 /// Describes a body by its beginning; `None` for an event stream, and for an empty body.
 pub(crate) fn of(beginning: &[u8]) -> Option<String> {
     if let Some(format) = compression(beginning) {
-        return Some(format!("the body is {format}, which was not asked for"));
+        return Some(format!("the body is {format}, which was not requested"));
     }
     if is_binary(beginning) {
         return Some("the body is not text: another format, or compressed".to_owned());
@@ -156,8 +156,12 @@ mod tests {
             (format!("data: {CHUNK}\ndata: {CHUNK}\ndata: {{").into_bytes(), "events without"),
         ];
         for (body, expected) in cases {
-            let told = of(&body).unwrap_or_default();
-            assert!(told.starts_with(expected), "{} {told}", String::from_utf8_lossy(&body));
+            let reported = of(&body).unwrap_or_default();
+            assert!(
+                reported.starts_with(expected),
+                "{} {reported}",
+                String::from_utf8_lossy(&body)
+            );
         }
     }
 

@@ -390,7 +390,7 @@ impl Conductor {
                 self.stop = Some(Ending::new(ClosedBecause::InterruptedTwice, note));
                 self.hang_up();
             }
-            PAUSE => self.lanes.told(),
+            PAUSE => self.lanes.reported(),
             STOP_ON_FAIL => self.stop(ClosedBecause::StopOnFail, note),
             _ => {}
         }

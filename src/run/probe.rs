@@ -47,7 +47,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
                 _ => None,
             };
             let now = timeline.now();
-            for fact in told(&probed, path, was_unlisted, token) {
+            for fact in reported(&probed, path, was_unlisted, token) {
                 // Sending fails only when the loop has ended, and then the run is over.
                 let _ = facts.send(TaskMessage::Fact(now, fact)).await;
             }
@@ -149,7 +149,7 @@ async fn get<W: Wire>(
 }
 
 /// Returns the facts of a probe, in the order in which they are written.
-fn told(probed: &Probed, path: &str, was_unlisted: bool, token: Option<bool>) -> Vec<Fact> {
+fn reported(probed: &Probed, path: &str, was_unlisted: bool, token: Option<bool>) -> Vec<Fact> {
     let token = token.map(|came| TOKEN_ANSWERED.reading(f64::from(u8::from(came))));
     let readings = match probed {
         Probed::Up if was_unlisted => vec![MODEL_LISTED.reading(1.0), UP.reading(1.0)],

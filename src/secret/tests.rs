@@ -57,8 +57,8 @@ fn a_key_is_found_in_every_escape() {
     ];
     let secrets = key(KEY);
     for text in escaped {
-        let told = format!("{{\"error\":\"key {text} x\"}}");
-        let clean = secrets.remove_from(&told);
+        let reported = format!("{{\"error\":\"key {text} x\"}}");
+        let clean = secrets.remove_from(&reported);
         assert_eq!(clean, "{\"error\":\"key [secret] x\"}", "{text}");
     }
     for bytes in [

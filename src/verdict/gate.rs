@@ -238,7 +238,7 @@ fn judge_portion(result: &mut GateResult, portion: RequestShare, analysis: &Anal
 /// Withdraws a pass that missing rows could turn into a failure: each of them may have been a
 /// request that ended badly.
 fn lost(result: &mut GateResult, share: Share, bound: f64, analysis: &Analysis) {
-    let lost = analysis.fate_unknown + analysis.told.missing_seqs;
+    let lost = analysis.fate_unknown + analysis.reported.missing_seqs;
     if lost > 0 && (share.part + lost) as f64 / (share.of + lost) as f64 > bound {
         result.word = VerdictWord::Inconclusive;
         result.why = format!("{lost} ends are not known, and could break it");

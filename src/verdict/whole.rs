@@ -44,8 +44,8 @@ pub(crate) fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(VerdictW
         reasons.push((VerdictWord::Inconclusive, format!("{what}: {why}")));
     }
     let ended = analysis.calendar.closed().map(|(_, closed)| closed.because);
-    let told = matches!(ended, Some(ClosedBecause::Away | ClosedBecause::Gone));
-    if analysis.calendar.still_away().is_some() && !told {
+    let reported = matches!(ended, Some(ClosedBecause::Away | ClosedBecause::Gone));
+    if analysis.calendar.still_away().is_some() && !reported {
         let words = "the server was away when the run ended".to_owned();
         reasons.push((VerdictWord::Inconclusive, words));
     }
@@ -129,12 +129,12 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         let n = analysis.fate_unknown;
         tell(format!("{n} sent, and their end was not recorded"), Vec::new());
     }
-    if analysis.told.missing_seqs > 0 {
-        let n = analysis.told.missing_seqs;
+    if analysis.reported.missing_seqs > 0 {
+        let n = analysis.reported.missing_seqs;
         let words = if n == 1 { "row of the journal is" } else { "rows of the journal are" };
         tell(format!("{n} {words} missing"), Vec::new());
     }
-    for torn in &analysis.told.torn {
+    for torn in &analysis.reported.torn {
         tell(one_line(torn, WORDS_CHARS_MAX), Vec::new());
     }
     for step in &analysis.notes.steps {
@@ -309,10 +309,10 @@ mod tests {
                 assert_eq!((gate.word, &gate.why), (VerdictWord::Inconclusive, &why));
                 assert_eq!(gate.value, None);
             }
-            let told = &verdict.findings[0].words;
+            let reported = &verdict.findings[0].words;
             assert!(
-                told.starts_with(&format!("d0: {held} of 6 answers arrived in one piece")),
-                "{told}"
+                reported.starts_with(&format!("d0: {held} of 6 answers arrived in one piece")),
+                "{reported}"
             );
         }
         let ttft = judged(&partly_held(6, 6), &[at_most("ttft", 2.0)]);
@@ -444,8 +444,8 @@ mod tests {
         assert_eq!(words(&mixed), near, "one had its length");
         let verdict = judged(&counted(&[130; 20]), &gates[..1]);
         assert_eq!(verdict.gates[0].why, "n/a: all 20 prompts had another length than planned");
-        let told: Vec<&str> = verdict.findings.iter().map(|it| it.words.as_str()).collect();
-        insta::assert_snapshot!(told.join("\n"), @"d0: 20 of 20 prompts off their length: 130 tokens by the server's count, 2,048 planned; no gate at this depth is judged");
+        let reported: Vec<&str> = verdict.findings.iter().map(|it| it.words.as_str()).collect();
+        insta::assert_snapshot!(reported.join("\n"), @"d0: 20 of 20 prompts off their length: 130 tokens by the server's count, 2,048 planned; no gate at this depth is judged");
     }
 
     #[test]
@@ -468,8 +468,8 @@ mod tests {
         let mut request = story.request(30.0, 0);
         request.prompt_tokens = Some(130);
         story.push(31.0, Fact::Request(Box::new(request)));
-        let told = &judged(&story, &[]).findings[0].words;
+        let reported = &judged(&story, &[]).findings[0].words;
         let words = "d0: 1 of 4 prompts off their length: 130 tokens by the server's count, ";
-        assert!(told.starts_with(words) && told.ends_with("2,048 planned"), "{told}");
+        assert!(reported.starts_with(words) && reported.ends_with("2,048 planned"), "{reported}");
     }
 }

@@ -202,10 +202,10 @@ async fn count_tokens<W: Wire>(
     is_stated: bool,
 ) -> (Measured, Vec<RefusedLength>) {
     let (wire, timeline) = (&environment.wire, &environment.timeline);
-    let told = Cell::new(timeline.now());
+    let reported = Cell::new(timeline.now());
     let progress = |done: usize, all: usize| {
-        if timeline.now().since(told.get()) >= COUNTING_US {
-            told.set(timeline.now());
+        if timeline.now().since(reported.get()) >= COUNTING_US {
+            reported.set(timeline.now());
             print_stderr(&format!("measuring the token counts of prompts: {done} of {all}"));
         }
     };

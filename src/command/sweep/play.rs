@@ -118,7 +118,7 @@ fn mismatch(sweep: &Sweep, turn: Turn, manifest: &Manifest) -> Option<&'static s
 }
 
 fn found(turn: Turn, folder: PathBuf, judged: &JudgedRun) -> Option<Run> {
-    let is_whole = judged.asked.told.missing_seqs == 0 && judged.asked.told.torn.is_empty();
+    let is_whole = judged.asked.reported.missing_seqs == 0 && judged.asked.reported.torn.is_empty();
     let (_, closed) = judged.analysis.calendar.closed().filter(|_| is_whole)?;
     let outcome = match closed.because {
         ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice | ClosedBecause::Fault => {

@@ -107,8 +107,8 @@ pub(super) mod tests {
 
     #[test]
     fn what_found_no_place_is_told() {
-        let told = OverTime { left_out: 7, ..over_time() };
-        assert!(left_out(&told).last().unwrap().starts_with("7 readings in no block"));
+        let reported = OverTime { left_out: 7, ..over_time() };
+        assert!(left_out(&reported).last().unwrap().starts_with("7 readings in no block"));
         assert!(grid(&OverTime::default()).rows.is_empty());
     }
 }

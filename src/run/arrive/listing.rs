@@ -17,8 +17,8 @@ const NAMES_MAX: usize = 5;
 /// In words: why there is none.
 pub(super) fn models(page: &Gathered) -> Result<Vec<Model>, String> {
     let Ok(page) = serde_json::from_slice::<Value>(&page.body) else {
-        let words = match shape::packed(&page.body) {
-            Some(packed) => format!("/v1/models is {packed}, which was not asked for"),
+        let words = match shape::compression(&page.body) {
+            Some(form) => format!("/v1/models is {form}, which was not requested"),
             None => "/v1/models is not JSON".to_owned(),
         };
         return Err(words);
@@ -182,7 +182,7 @@ mod tests {
             assert_eq!(read(page).unwrap_err(), "/v1/models lists no model", "{page}");
         }
         assert_eq!(read("<html></html>").unwrap_err(), "/v1/models is not JSON");
-        let packed = "/v1/models is zlib, which was not asked for";
+        let packed = "/v1/models is zlib, which was not requested";
         assert_eq!(read("x\u{1}…").unwrap_err(), packed);
     }
 

@@ -22,7 +22,7 @@ pub(super) struct Lanes {
     /// Description of the present pauses.
     paused: Option<String>,
     /// Whether the pauses were reported.
-    told: bool,
+    reported: bool,
 }
 
 /// Sequential sender.
@@ -98,7 +98,7 @@ impl Lanes {
             all: vec![Lane::default(); count as usize],
             saved_progress: BTreeMap::new(),
             paused: None,
-            told: false,
+            reported: false,
         }
     }
 
@@ -156,18 +156,18 @@ impl Lanes {
 
     /// Returns the description of pauses that are to be reported and are not yet.
     pub(super) fn untold(&self) -> Option<&str> {
-        self.paused.as_deref().filter(|_| !self.told)
+        self.paused.as_deref().filter(|_| !self.reported)
     }
 
     /// Records that the pauses were reported.
-    pub(super) fn told(&mut self) {
-        self.told = true;
+    pub(super) fn reported(&mut self) {
+        self.reported = true;
     }
 
     /// Ends all pauses: their instants are those of an earlier segment.
     pub(super) fn end_pauses(&mut self) {
         self.all.iter_mut().for_each(|lane| lane.pause = Pause::default());
-        (self.paused, self.told) = (None, false);
+        (self.paused, self.reported) = (None, false);
     }
 
     /// Records that a request of a closed loop ended.
@@ -177,7 +177,7 @@ impl Lanes {
             self.paused.get_or_insert_with(|| pause::words(request));
         }
         if !self.all.iter().any(|lane| lane.pause.goes_on()) {
-            (self.paused, self.told) = (None, false);
+            (self.paused, self.reported) = (None, false);
         }
     }
 
