@@ -18,6 +18,7 @@ mod parallel;
 pub(crate) mod query;
 pub(crate) mod run_description;
 pub(crate) mod series;
+mod unanswered;
 
 pub(crate) use atom::GroupStatistics;
 pub(crate) use calendar::{Calendar, CalendarFold};
@@ -27,6 +28,7 @@ pub(crate) use notes::Notes;
 pub(crate) use query::{Share, statistic};
 pub(crate) use run_description::{JournalGaps, RunDescription};
 pub(crate) use series::OverTime;
+pub(crate) use unanswered::Unanswered;
 
 use std::collections::BTreeMap;
 
@@ -41,7 +43,7 @@ pub(crate) struct Analysis {
     /// Planned cells, in the plan's order.
     pub planned: Vec<Cell>,
     /// Gaps that the journal's reader reported.
-    pub told: JournalGaps,
+    pub reported: JournalGaps,
     /// Request statistics by phase and group, in that order.
     pub atoms: Vec<GroupStatistics>,
     /// Times between tokens and chunks.
@@ -53,7 +55,7 @@ pub(crate) struct Analysis {
     /// Count of requests that were sent and have no recorded end.
     pub fate_unknown: u64,
     /// Requests since the last one that was answered.
-    pub unanswered: fold::Unanswered,
+    pub unanswered: Unanswered,
     /// Readings over time; empty where the fold does not keep them.
     pub over_time: OverTime,
 }

@@ -1,4 +1,4 @@
-//! The command line: the only room that knows clap. It turns arguments into
+//! The command line: the only module that knows clap. It turns arguments into
 //! what the commands want, and mistakes in them into help.
 
 mod compare;
@@ -286,7 +286,9 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     command::hide(&secrets(&arguments));
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(told) => return command::print_clap_message(&told.to_string(), told.use_stderr()),
+        Err(reported) => {
+            return command::print_clap_message(&reported.to_string(), reported.use_stderr());
+        }
     };
     command::init_tracing(cli.verbose);
     match cli.verb {

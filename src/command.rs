@@ -1,4 +1,4 @@
-//! Implements the verbs, one file each. Only here the rooms that produce a run meet those that
+//! Implements the verbs, one file each. Only here the modules that produce a run meet those that
 //! report it.
 
 pub(crate) mod compare;
@@ -51,7 +51,7 @@ pub(crate) enum ReportFormat {
     Json,
 }
 
-/// Writes a result to stdout. A closed pipe is no failure; any other error is reported.
+/// Writes a result to stdout. A closed pipe is not a failure; any other error is reported.
 pub(crate) fn print_stdout(text: &str) -> bool {
     print(&clean(text))
 }

@@ -127,8 +127,8 @@ mod tests {
             (Engine::LlamaCpp, llama_cpp::PREFIX),
         ] {
             for series in [RUNNING_REQUESTS, WAITING_REQUESTS, PROMPT_TOKENS, GENERATION_TOKENS] {
-                let told = engine.metrics().iter().find(|(of, _)| *of == series);
-                let (_, names) = told.unwrap_or_else(|| panic!("{engine:?} {}", series.name));
+                let reported = engine.metrics().iter().find(|(of, _)| *of == series);
+                let (_, names) = reported.unwrap_or_else(|| panic!("{engine:?} {}", series.name));
                 assert!(names.iter().all(|name| name.starts_with(prefix)), "{names:?}");
             }
         }

@@ -1,4 +1,4 @@
-//! Implements the wire of a run: HTTP/1.1 over TCP or TLS. The only room that knows reqwest, and so
+//! Implements the wire of a run: HTTP/1.1 over TCP or TLS. The only module that knows reqwest, and so
 //! the one that fetches recipes too (`remote`).
 //!
 //! The wire follows redirects only within the server (`redirect`), decompresses nothing and has no
@@ -11,9 +11,9 @@
 //! such a server closes it; the task that owns an idle connection notices when it closes, and takes
 //! it out of the pool; hyper sends a request again on a fresh connection if the old one turned out
 //! closed before a byte of the request was written; and a request whose used connection closed
-//! within [`CLOSE_RACE_MAX_US`] of its sending, before the head of an answer, is sent once more on a fresh
-//! connection, as browsers do, and says so. One case remains: a server that dies exactly then, which
-//! the second attempt reports.
+//! within [`CLOSE_RACE_MAX_US`] of its sending, before the head of an answer, is sent once more on a
+//! fresh connection, as browsers do, and says so. One case remains: a server that dies exactly then,
+//! which the second attempt reports.
 //!
 //! hyper does not say whether a connection closed in the middle of a head: such a one counts as
 //! closed before the answer.

@@ -70,7 +70,7 @@ enum WriteMode {
         /// Number of jobs that were queued.
         given: u64,
         /// Progress that the thread reports.
-        told: Arc<writer::WriterProgress>,
+        reported: Arc<writer::WriterProgress>,
         /// Result that the thread sends last.
         finished: Option<oneshot::Receiver<Result<(), String>>>,
         thread: Option<JoinHandle<()>>,
@@ -91,8 +91,8 @@ impl Journal {
         let (lock, writer) = folder::create(dir, manifest, secrets, true)?;
         let (jobs, queue) = sync_channel(QUEUE_JOBS_MAX);
         let (finish, finished) = oneshot::channel();
-        let told = Arc::new(writer::WriterProgress::default());
-        let tells = Arc::clone(&told);
+        let reported = Arc::new(writer::WriterProgress::default());
+        let tells = Arc::clone(&reported);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
@@ -103,7 +103,7 @@ impl Journal {
         let mode = WriteMode::Thread {
             jobs: Some(jobs),
             given: 0,
-            told,
+            reported,
             finished: Some(finished),
             thread: Some(thread),
         };
@@ -114,7 +114,7 @@ impl Journal {
     /// and only the end waits for the disk: a rehearsal that is lost can be repeated.
     ///
     /// # Errors
-    /// As for [`Journal::create`].
+    /// Same as [`Journal::create`].
     pub(crate) fn inline(
         dir: &Path,
         manifest: &Manifest,
@@ -136,7 +136,8 @@ impl Journal {
         }
         let outcome = match &mut self.mode {
             WriteMode::Inline(writer) => writer.perform(job),
-            WriteMode::Thread { jobs, given, told, .. } => match (told.failure.get(), jobs) {
+            WriteMode::Thread { jobs, given, reported, .. } => match (reported.failure.get(), jobs)
+            {
                 (Some(words), _) => Err(words.clone()),
                 (None, None) => Err("the journal is closed".to_owned()),
                 (None, Some(jobs)) => {
@@ -187,8 +188,8 @@ impl Sink for Journal {
     fn waiting(&self) -> u64 {
         match &self.mode {
             WriteMode::Inline(_) => 0,
-            WriteMode::Thread { given, told, .. } => {
-                given.saturating_sub(told.done.load(Ordering::Relaxed))
+            WriteMode::Thread { given, reported, .. } => {
+                given.saturating_sub(reported.done.load(Ordering::Relaxed))
             }
         }
     }
@@ -196,11 +197,11 @@ impl Sink for Journal {
     async fn close(&mut self) -> Result<(), String> {
         let outcome = match &mut self.mode {
             WriteMode::Inline(writer) => writer.close(),
-            WriteMode::Thread { jobs, finished, told, thread, .. } => {
+            WriteMode::Thread { jobs, finished, reported, thread, .. } => {
                 // The thread writes what still waits, sends its result and ends.
                 drop(jobs.take());
                 let Some(finished) = finished.take() else {
-                    return told.failure.get().map_or(Ok(()), |words| Err(words.clone()));
+                    return reported.failure.get().map_or(Ok(()), |words| Err(words.clone()));
                 };
                 if let Ok(finished) = tokio::time::timeout(CLOSE_MAX, finished).await {
                     finished.map_err(|_| "the journal's writer is gone".to_owned())?
@@ -245,7 +246,7 @@ mod tests {
         let mode = WriteMode::Thread {
             jobs: Some(jobs),
             given: 0,
-            told: Arc::default(),
+            reported: Arc::default(),
             finished: None,
             thread: None,
         };
@@ -274,7 +275,7 @@ mod tests {
         let mode = WriteMode::Thread {
             jobs: Some(jobs),
             given: 0,
-            told: Arc::default(),
+            reported: Arc::default(),
             finished: Some(finished),
             thread: Some(thread),
         };

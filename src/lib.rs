@@ -1,9 +1,9 @@
 //! longhaul: a soak-test harness for local LLM servers. It answers one question: can you leave it
 //! running?
 //!
-//! The rooms follow the course of a run: asked (`spec`) → planned (`plan`) → happened (`run`) →
-//! written (`journal`) → understood (`analysis`) → judged (`verdict`) → told (`report`). The rooms
-//! up to `journal` produce facts, the rooms after it read them; the two sides share only
+//! The modules follow the course of a run: asked (`spec`) → planned (`plan`) → happened (`run`) →
+//! written (`journal`) → understood (`analysis`) → judged (`verdict`) → reported (`report`). The modules
+//! up to `journal` produce facts, the modules after it read them; the two sides share only
 //! [`fact::Entry`]. `docs/decisions/` gives the reasons.
 
 mod analysis;
@@ -75,7 +75,7 @@ pub mod fuzz {
 #[cfg(test)]
 extern crate self as longhaul;
 
-/// Tests across several rooms, which need more than the binary exposes.
+/// Tests across several modules, which need more than the binary exposes.
 #[cfg(test)]
 #[path = "../tests/inside"]
 mod inside {

@@ -163,7 +163,7 @@ impl Quantity {
         }
     }
 
-    /// Whether it depends on the times between tokens: it means nothing where they came at once.
+    /// Whether it depends on the times between tokens: it means nothing where they arrived in one piece.
     pub(crate) fn is_between_tokens(self) -> bool {
         matches!(
             self,

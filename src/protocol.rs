@@ -1,7 +1,7 @@
 //! Implements the client's side of the protocol: writes requests, and parses an answer's bytes.
 //!
 //! Pure. Knows no clock and no network, and judges nothing: `answer` does. The simulator writes its
-//! own bytes and shares no code with this room, so that an error here cannot hide in both.
+//! own bytes and shares no code with this module, so that an error here cannot hide in both.
 
 pub(crate) mod error;
 pub(crate) mod models;

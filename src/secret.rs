@@ -28,7 +28,7 @@ const MASK: &str = "[secret]";
 /// Replacement in a file that is parsed again: a plain scalar of YAML, where brackets are a list.
 const FILE_MASK: &str = "(secret)";
 
-/// Length below which a value is no secret: removing it would mangle ordinary text.
+/// Length below which a value is not a secret: removing it would mangle ordinary text.
 const CHARS_MIN: usize = 4;
 
 /// Length of the smallest piece of a key that is removed, in characters.

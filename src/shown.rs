@@ -4,12 +4,12 @@
 
 use std::fmt::Debug;
 
-/// Returns a block for each case: the case, and indented below it what is told of it.
+/// Returns a block for each case: the case, and its text indented below it.
 pub(crate) fn each<C: Debug>(
     cases: impl IntoIterator<Item = C>,
-    told: impl Fn(&C) -> String,
+    reported: impl Fn(&C) -> String,
 ) -> String {
-    let block = |case: C| format!("{case:?}\n{}", indented(&told(&case)));
+    let block = |case: C| format!("{case:?}\n{}", indented(&reported(&case)));
     cases.into_iter().map(block).collect::<Vec<_>>().join("\n")
 }
 

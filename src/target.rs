@@ -3,7 +3,7 @@
 //! is a task that owns the process or container, and two channels: orders go in, news come out, and
 //! neither side waits for the other.
 //!
-//! The room never decides what an exit means or whether to start again: it reports what happened,
+//! The module never decides what an exit means or whether to start again: it reports what happened,
 //! and carries out orders only on what it started.
 
 mod attached;

@@ -201,7 +201,7 @@ mod tests {
         let story = healthy(99);
         let lost = |missing_seqs| {
             let mut asked = asked(&[0]);
-            asked.told.missing_seqs = missing_seqs;
+            asked.reported.missing_seqs = missing_seqs;
             let analysis = analyse(&asked, story.entries.iter());
             let gates = vec![at_most("errors", 0.015)];
             judge(&Contract { gates }, &analysis).word
@@ -219,14 +219,14 @@ mod tests {
             }
         }
         let verdict = judged(&story, &[at_most("errors", 0.0)]);
-        let told: Vec<&str> =
+        let reported: Vec<&str> =
             verdict.findings.iter().map(|finding| finding.words.as_str()).collect();
-        assert_snapshot!(told.join("\n"), @"d0: 5 of 5 cold, but served from cache");
+        assert_snapshot!(reported.join("\n"), @"d0: 5 of 5 cold, but served from cache");
     }
 
     #[test]
     fn a_format_that_breaks_past_an_answers_end_is_laid_to_the_field_that_drives_it_there() {
-        let told = |abilities: &str, words: &str| {
+        let reported = |abilities: &str, words: &str| {
             let mut story = Story::soaking();
             story.push(9.5, Fact::Seen(Statement::plain("abilities", abilities.to_owned())));
             story.goods(10.0, 5, 0).bad(30.0, 0, Ended::ErrorFrame, words);
@@ -235,9 +235,9 @@ mod tests {
             findings.collect::<Vec<_>>().join("\n")
         };
         let words = "Unexpected token 200002 while expecting start token 200006";
-        assert_snapshot!(told("chat ignore_eos usage", words), @"1 broke with `Unexpected token 200002 while expecting start token 200006`: longhaul's `ignore_eos` forces answers past their natural end, which breaks some formats; `exact_output: false` leaves it away");
-        assert_eq!(told("chat usage", words), "", "it was not sent");
-        assert_eq!(told("chat ignore_eos usage", "CUDA error"), "", "that is another matter");
+        assert_snapshot!(reported("chat ignore_eos usage", words), @"1 broke with `Unexpected token 200002 while expecting start token 200006`: longhaul's `ignore_eos` forces answers past their natural end, which breaks some formats; `exact_output: false` leaves it away");
+        assert_eq!(reported("chat usage", words), "", "it was not sent");
+        assert_eq!(reported("chat ignore_eos usage", "CUDA error"), "", "that is another matter");
     }
 
     #[test]

@@ -161,7 +161,7 @@ pub(crate) trait Sensor {
     /// Returns the source of its readings.
     fn source(&self) -> Source;
 
-    /// Returns what it reads, for the row of a failed reading.
+    /// Name of the source that it reads, for the row of a failed reading.
     fn what(&self) -> &'static str;
 
     /// Returns the time from one reading to the next, microseconds. Called after every reading: a
@@ -171,7 +171,7 @@ pub(crate) trait Sensor {
     /// Takes a reading.
     ///
     /// # Errors
-    /// In words: why nothing could be read.
+    /// The reason why nothing could be read.
     fn look(&mut self) -> LocalFuture<'_, Result<Observation, String>>;
 }
 
@@ -189,19 +189,19 @@ pub(crate) trait Sink {
     /// dropped frames are recorded.
     ///
     /// # Errors
-    /// As for [`Sink::append`].
+    /// Same as [`Sink::append`].
     fn evidence(&mut self, seq: Seq, frames: &[u8]) -> Result<(), String>;
 
     /// Keeps bytes of the server's log; the amount is bounded.
     ///
     /// # Errors
-    /// As for [`Sink::append`].
+    /// Same as [`Sink::append`].
     fn log(&mut self, bytes: &[u8]) -> Result<(), String>;
 
     /// Requests a sync of everything so far to disk; does not wait for it.
     ///
     /// # Errors
-    /// As for [`Sink::append`].
+    /// Same as [`Sink::append`].
     fn sync(&mut self) -> Result<(), String>;
 
     /// Returns the number of entries, frames and log pieces that are queued and not yet written.

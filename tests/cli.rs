@@ -28,7 +28,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("text")
 }
 
-/// What is told of a mistake: exit code 2, and nothing on stdout.
+/// What is reported of a mistake: exit code 2, and nothing on stdout.
 fn mistake(arguments: &[&str]) -> String {
     mistake_in(Path::new("."), arguments)
 }
@@ -115,8 +115,8 @@ fn a_named_pipe_is_no_recipe_and_no_scenario_and_what_a_shell_pipes_in_is() {
     let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
     assert!(made.success());
     let pipe = pipe.to_str().expect("text");
-    let told = [mistake(&["recipe", "show", pipe]), mistake(&["plan", "--scenario", pipe])];
-    assert_snapshot!("pipe", folder.named(&told.join("\n")));
+    let reported = [mistake(&["recipe", "show", pipe]), mistake(&["plan", "--scenario", pipe])];
+    assert_snapshot!("pipe", folder.named(&reported.join("\n")));
     let script = r#"exec "$0" recipe render <(printf 'model: m\ncommand: serve m\n')"#;
     let piped = Command::new("bash")
         .args(["-c", script, env!("CARGO_BIN_EXE_longhaul")])
@@ -212,9 +212,12 @@ fn the_table_of_a_check_has_an_end_and_its_json_has_all() {
     let folder = Folder::new();
     let mods: Vec<String> = (0..500).map(|number| format!("mods/m{number}")).collect();
     let path = folder.write("r.yaml", &format!("{FLOATING}mods: [{}]\n", mods.join(", ")));
-    let told = stdout(&longhaul(&["recipe", "check", &path]));
-    assert!(told.lines().count() < 300, "{told}");
-    assert!(told.lines().any(|line| line.trim_end().ends_with("more: --format json")), "{told}");
+    let reported = stdout(&longhaul(&["recipe", "check", &path]));
+    assert!(reported.lines().count() < 300, "{reported}");
+    assert!(
+        reported.lines().any(|line| line.trim_end().ends_with("more: --format json")),
+        "{reported}"
+    );
     let json = stdout(&longhaul(&["recipe", "check", &path, "--format", "json"]));
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert!(json["findings"].as_array().is_some_and(|findings| findings.len() >= 500));
@@ -243,19 +246,19 @@ fn a_container_engine_is_asked_and_its_silence_explained() {
     assert_eq!(pin.status.code(), Some(0), "{}", stderr(&pin));
     let expected = FLOATING.replace("'org/img:latest'", &format!("'org/img@{digest}'"));
     assert_eq!(stdout(&pin), expected);
-    let mut told = vec![stderr(&pin)];
+    let mut reported = vec![stderr(&pin)];
     let hosts = "containers: [{host: h, image: org/x}]\n";
     let many = folder.write("many.yaml", &format!("{FLOATING}{hosts}"));
     let pin = longhaul(&["recipe", "pin", &many, "--engine", &knows]);
     assert_eq!(stdout(&pin), format!("{expected}{hosts}"));
-    told.push(stderr(&pin));
+    reported.push(stderr(&pin));
     let output = folder.path("pinned.yaml").display().to_string();
     let pin = longhaul(&["recipe", "pin", &path, "--engine", &knows, "-o", &output]);
     assert_eq!((pin.status.code(), stdout(&pin).as_str()), (Some(0), ""), "{}", stderr(&pin));
     assert_eq!(std::fs::read_to_string(&output).expect("written"), expected);
     assert_eq!(std::fs::read_to_string(&path).expect("there"), FLOATING, "the input stays");
     let nowhere = ["recipe", "pin", &path, "--engine", &knows, "-o", "/nonexistent/pinned.yaml"];
-    told.push(mistake(&nowhere));
+    reported.push(mistake(&nowhere));
     // What is pinned stays byte for byte what it is.
     let again = longhaul(&["recipe", "pin", &output]);
     assert_eq!((again.status.code(), stdout(&again)), (Some(0), expected));
@@ -265,12 +268,12 @@ fn a_container_engine_is_asked_and_its_silence_explained() {
         ("down", "echo 'Cannot connect to the Docker daemon' >&2; exit 1"),
         ("built", "echo '[]'"),
     ] {
-        told.push(mistake(&["recipe", "pin", &path, "--engine", &engine(name, script)]));
+        reported.push(mistake(&["recipe", "pin", &path, "--engine", &engine(name, script)]));
     }
-    told.push(mistake(&["recipe", "pin", &path, "--engine", "no-such-engine"]));
+    reported.push(mistake(&["recipe", "pin", &path, "--engine", "no-such-engine"]));
     let option = folder.write("o.yaml", "model: m\ncontainer: --help\n");
-    told.push(mistake(&["recipe", "pin", &option, "--engine", &knows]));
-    assert_snapshot!("pin", folder.named(&told.join("\n")));
+    reported.push(mistake(&["recipe", "pin", &option, "--engine", &knows]));
+    assert_snapshot!("pin", folder.named(&reported.join("\n")));
 }
 
 #[test]
@@ -320,8 +323,8 @@ fn a_value_that_an_option_does_not_take_is_a_mistake() {
 fn a_run_folder_that_is_not_empty_is_refused_before_anything_is_sent() {
     let folder = Folder::new();
     folder.write("precious.txt", "mine");
-    let told = mistake(&["run", "--simulate", "-o", folder.0.path().to_str().expect("UTF-8")]);
-    assert_snapshot!(folder.named(&told), @"
+    let reported = mistake(&["run", "--simulate", "-o", folder.0.path().to_str().expect("UTF-8")]);
+    assert_snapshot!(folder.named(&reported), @"
         error: the run folder is there already and is not empty
            at: FOLDER
           try: choose a new folder with -o: a run never writes over another
@@ -400,14 +403,35 @@ fn a_time_between_failures_is_judged_at_the_end_and_ends_no_run_early() {
 }
 
 #[test]
-fn the_sample_of_the_readme_is_what_the_simulator_gives() {
+fn the_samples_of_the_guide_are_what_the_simulator_gives() {
     let folder = Folder::new();
-    let run = folder.path("run").display().to_string();
-    let told = stdout(&longhaul(&["rehearse", "--scenario", "smoke", "-o", &run]));
+    let command = |line: &str| {
+        let arguments: Vec<&str> = line.split(' ').skip(1).collect();
+        stdout(&longhaul_in(folder.0.path(), &arguments))
+    };
+    let reported = command("longhaul rehearse --scenario smoke -o runs/monday");
     // The same server under the same load in the README's own command, which takes a minute.
-    let told = told.replace("rehearse --scenario smoke", "run --scenario smoke --simulate");
+    let reported = reported.replace("rehearse --scenario smoke", "run --scenario smoke --simulate");
     let readme = include_str!("../README.md");
-    assert!(readme.contains(&format!("```\n{told}```\n")), "README.md has another sample:\n{told}");
+    assert!(
+        readme.contains(&format!("```\n{reported}```\n")),
+        "README.md has another sample:\n{reported}"
+    );
+    let report = include_str!("../docs/report.md");
+    assert!(report.contains(&format!("```\n{reported}```\n")), "docs/report.md has another sample");
+    let measures = include_str!("../docs/measures.md");
+    let table = measures.split("```\n").nth(1).expect("a sample");
+    assert!(reported.contains(table), "docs/measures.md has another sample:\n{table}");
+
+    let compare = include_str!("../docs/compare.md");
+    let slow = "longhaul rehearse --scenario smoke --ailment slow_down=20%@0s --server-seed 2 -o runs/tuesday";
+    assert!(compare.contains(&format!("    {slow}\n")));
+    command(slow);
+    let reported = command("longhaul compare runs/monday runs/tuesday");
+    assert!(
+        compare.contains(&format!("```\n{reported}```\n")),
+        "docs/compare.md has another:\n{reported}"
+    );
 }
 
 /// A scenario of a moment.
@@ -432,8 +456,8 @@ fn a_sweep_tells_what_did_not_start_and_goes_on_where_it_was_cut_off() {
     arguments.extend(["--starts", "2"]);
     let first = swept(&arguments);
     assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
-    let told = stdout(&first);
-    assert_snapshot!("sweep", told);
+    let reported = stdout(&first);
+    assert_snapshot!("sweep", reported);
     assert_snapshot!("sweep.progress", stderr(&first));
     let run = |name: &str| sweep.join("runs").join(name);
     let (one, other) = (manifest(&run("base/000")), manifest(&run("base/007")));
@@ -449,28 +473,28 @@ fn a_sweep_tells_what_did_not_start_and_goes_on_where_it_was_cut_off() {
     std::fs::write(&events, &text[..text.len() - 40]).expect("cut off");
     std::fs::remove_dir_all(run("kv_cache_dtype=auto/002")).expect("removed");
     let again = swept(&arguments);
-    assert_eq!(stdout(&again), told, "the same in the end");
+    assert_eq!(stdout(&again), reported, "the same in the end");
     assert_snapshot!("sweep.goes_on", stderr(&again));
     assert!(sweep.join("broken-off/base-000-1/run.json").is_file());
     let last = arguments.len() - 1;
     arguments[last] = "3";
-    let mut told = vec![mistake_in(folder.0.path(), &arguments)];
+    let mut reported = vec![mistake_in(folder.0.path(), &arguments)];
     arguments[last] = "2";
 
     let lock = std::fs::File::open(sweep.join(".lock")).expect("a lock");
     lock.lock().expect("held");
-    told.push(mistake_in(folder.0.path(), &arguments));
+    reported.push(mistake_in(folder.0.path(), &arguments));
     drop(lock);
     std::fs::rename(run("base/000"), run("base/aside")).expect("moved");
     std::fs::rename(run("base/007"), run("base/000")).expect("moved");
-    told.push(mistake_in(folder.0.path(), &arguments));
+    reported.push(mistake_in(folder.0.path(), &arguments));
     std::fs::rename(run("base/000"), run("base/007")).expect("moved");
     std::fs::rename(run("base/aside"), run("base/000")).expect("moved");
     let edited = sweep.join("arms/base.yaml");
     let text = std::fs::read_to_string(&edited).expect("the base");
     std::fs::write(&edited, text + "# by hand\n").expect("written");
-    told.push(mistake_in(folder.0.path(), &arguments));
-    assert_snapshot!("sweep.refused", told.join("\n"));
+    reported.push(mistake_in(folder.0.path(), &arguments));
+    assert_snapshot!("sweep.refused", reported.join("\n"));
 }
 
 #[test]
@@ -521,12 +545,12 @@ fn a_sweep_takes_arms_of_any_name_and_refuses_what_is_no_list() {
         "- {name: '', changes: {max_num_seqs: 8}}",
         "- {name: base, changes: {max_num_seqs: 8}}",
     ];
-    let told = shown::each(lists, |arms| {
+    let reported = shown::each(lists, |arms| {
         let refused = sweep(arms);
         assert_eq!(refused.status.code(), Some(2), "{arms}: {}", stderr(&refused));
         folder.named(&stderr(&refused))
     });
-    assert_snapshot!("sweep.arms", told);
+    assert_snapshot!("sweep.arms", reported);
     let names = [r"\e[31mred\n../../x", "..", r"\U0001F600", &"long ".repeat(40)];
     let arm = |(index, name): (usize, &&str)| {
         format!("- {{name: \"{name}\", changes: {{max_num_seqs: {}}}}}\n", 5 + index)
@@ -537,8 +561,8 @@ fn a_sweep_takes_arms_of_any_name_and_refuses_what_is_no_list() {
     for text in [stdout(&swept), stderr(&swept)] {
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text}");
     }
-    let told = stdout(&swept);
-    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+    let reported = stdout(&swept);
+    assert!(reported.lines().all(|line| line.chars().count() <= 80), "{reported}");
     let files = std::fs::read_dir(folder.path("sweep/runs")).expect("runs");
     let names: Vec<String> =
         files.map(|it| it.expect("a folder").file_name().to_string_lossy().into_owned()).collect();
@@ -565,8 +589,11 @@ fn a_sweep_that_is_interrupted_says_so_and_the_same_command_goes_on() {
     assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill runs").success());
     let rest: Vec<String> = lines.map(|line| line.expect("text")).collect();
     assert_eq!(child.wait().expect("an end").code(), Some(130), "{rest:?}");
-    let told = rest.last().expect("a last line");
-    assert!(told.starts_with("interrupted; the same command goes on: longhaul sweep"), "{rest:?}");
+    let reported = rest.last().expect("a last line");
+    assert!(
+        reported.starts_with("interrupted; the same command goes on: longhaul sweep"),
+        "{rest:?}"
+    );
     let again = longhaul_in(folder.0.path(), &arguments);
     assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
     assert_snapshot!("sweep.interrupted", stdout(&again));

@@ -58,10 +58,10 @@ impl Befallen {
         let of = |(cause, confidence, back): &(String, String, Option<f64>)| {
             format!("{cause} ({confidence}), back in {}", seconds(*back))
         };
-        let told: Vec<String> = incidents.iter().map(of).collect();
-        let (told, n, away) = (told.join("; "), incidents.len(), seconds(away_s));
+        let reported: Vec<String> = incidents.iter().map(of).collect();
+        let (reported, n, away) = (reported.join("; "), incidents.len(), seconds(away_s));
         let lost = verdict["fate_unknown"].as_u64().expect("a count") + rows_missing(bench);
-        eprintln!("| {what} | docker | {told} | {n} | away {away} | {lost} lost |");
+        eprintln!("| {what} | docker | {reported} | {n} | away {away} | {lost} lost |");
         assert_eq!(lost, 0, "{what}");
         Befallen { events: bench.events(), exits: bench.exits(), incidents }
     }
@@ -88,21 +88,21 @@ fn rows_missing(bench: &Bench) -> u64 {
 }
 
 /// Begins a container as somebody else would, watches it, does something to it, and waits for
-/// what must be told.
+/// what must be reported.
 fn befalls(
     scratch: &ScratchImage,
     what: &str,
     options: &[&str],
     before: &[&str],
     fault: &dyn Fn(&str),
-    told: &[&str],
+    reported: &[&str],
 ) -> Befallen {
     let bench = Bench::new("befalls");
     let name = scratch.somebody_elses(&bench, options, before);
     let mut longhaul = watching(&bench, &name);
     let truth = Truth::watch(&bench);
     fault(&name);
-    for words in told {
+    for words in reported {
         bench.wait_for_event(words);
     }
     bench::kill(longhaul.id(), "-INT");
@@ -113,7 +113,7 @@ fn befalls(
     Befallen::of(&bench, what, away_s)
 }
 
-/// A kill of which the engine is not told.
+/// A kill of which the engine is not reported.
 fn kill_from_host(name: &str) {
     let mut pid = 0_u32;
     wait_for("its process", || {
@@ -136,11 +136,11 @@ fn an_image_is_pulled_only_when_it_was_said_and_started_by_digest_and_removed() 
     let bench = Bench::new("pull");
     docker(&["rmi", "-f", &scratch.pinned, &scratch.tagged]);
     let recipe = scratch.recipe(&bench, &scratch.pinned, "", "");
-    let told = bench.run(&["--start", "docker", "--model", "org/m"], recipe.clone());
-    assert_eq!(told.code, Some(2), "{told}");
-    assert!(told.text.contains("try: --pull"), "{told}");
-    let told = bench.run(&["--start", "docker", "--pull", "--model", "org/m"], recipe);
-    assert_eq!(told.code, Some(0), "{told}");
+    let reported = bench.run(&["--start", "docker", "--model", "org/m"], recipe.clone());
+    assert_eq!(reported.code, Some(2), "{reported}");
+    assert!(reported.text.contains("try: --pull"), "{reported}");
+    let reported = bench.run(&["--start", "docker", "--pull", "--model", "org/m"], recipe);
+    assert_eq!(reported.code, Some(0), "{reported}");
     let left = docker(&["ps", "-aq", "--filter", "label=longhaul.run"]);
     assert!(left.trim().is_empty(), "{left}");
     let seen = bench.details("seen container");
@@ -159,10 +159,10 @@ fn a_tag_that_moved_since_the_recipe_was_pinned_is_told() {
     let recipe = scratch.recipe(&bench, &scratch.pinned, "", "");
     let address = bench.address();
     let flags = ["--endpoint", &address, "--container", &name, "--model", "org/m"];
-    let told = bench.begin(&flags, recipe).end();
+    let reported = bench.begin(&flags, recipe).end();
     docker(&["rm", "-f", &name]);
     let seen = bench.details("seen container");
-    assert!(seen.first().is_some_and(|seen| seen["differs"] == true), "{told}\n{seen:?}");
+    assert!(seen.first().is_some_and(|seen| seen["differs"] == true), "{reported}\n{seen:?}");
 }
 
 #[test]
@@ -176,20 +176,20 @@ fn who_ended_it_is_told_apart() {
     assert_eq!(fell.causes(), ["engine_crash"]);
 
     let kill = |name: &str| drop(docker(&["kill", name]));
-    let told = ["target,signalled", "code 137", away];
-    let fell = befalls(scratch, "docker kill", &[], &[], &kill, &told);
+    let reported = ["target,signalled", "code 137", away];
+    let fell = befalls(scratch, "docker kill", &[], &[], &kill, &reported);
     fell.has_exit("signal", 9);
     assert_eq!(fell.causes(), ["operator"]);
 
     let stop = |name: &str| drop(docker(&["stop", "-t", "1", name]));
-    let told = ["target,signalled", "target,exited", away];
-    let fell = befalls(scratch, "docker stop", &[], &[], &stop, &told);
+    let reported = ["target,signalled", "target,exited", away];
+    let fell = befalls(scratch, "docker stop", &[], &[], &stop, &reported);
     fell.has_exit("signal", 15);
     assert_eq!(fell.causes(), ["operator"]);
 
     let restart = |name: &str| drop(docker(&["restart", "-t", "1", name]));
-    let told = ["target,exited", "target,started", "seen,identity"];
-    let fell = befalls(scratch, "docker restart", &[], &[], &restart, &told);
+    let reported = ["target,exited", "target,started", "seen,identity"];
+    let fell = befalls(scratch, "docker restart", &[], &[], &restart, &reported);
     assert_eq!(count(&fell.events, "target,started"), 1, "{}", fell.events);
     assert_eq!(count(&fell.events, "target,restarted,\"started"), 0, "{}", fell.events);
     assert_eq!(fell.causes(), ["operator"]);
@@ -205,8 +205,8 @@ fn a_frozen_server_is_seen_where_the_engine_knows_it() {
         befalls(scratch, "docker pause", &[], &[], &pause, &["target,paused", "target,away"]);
     assert_eq!(fell.causes(), ["operator"]);
     let stop = |name: &str| drop(docker(&["kill", "-s", "STOP", name]));
-    let told = ["target,signalled", "target,away"];
-    let fell = befalls(scratch, "docker kill -s STOP", &[], &[], &stop, &told);
+    let reported = ["target,signalled", "target,away"];
+    let fell = befalls(scratch, "docker kill -s STOP", &[], &[], &stop, &reported);
     fell.has_exit("signal", 19);
     assert_eq!(fell.causes(), ["operator"]);
 }
@@ -221,8 +221,8 @@ fn the_kernels_end_of_a_leak_is_told_as_one() {
         docker(&["cp", &empty.display().to_string(), &format!("{name}:/leak-now")]);
     };
     let limit = ["-m", "256m", "--memory-swap", "256m", "--entrypoint", "/leak"];
-    let told = ["target,out_of_memory", "code 137", "target,away"];
-    let fell = befalls(scratch, "leak to the memory limit", &limit, &["leak"], &leak, &told);
+    let reported = ["target,out_of_memory", "code 137", "target,away"];
+    let fell = befalls(scratch, "leak to the memory limit", &limit, &["leak"], &leak, &reported);
     fell.has_exit("oom_killed", true);
     assert_eq!(fell.causes(), ["cgroup_oom"]);
 }
@@ -243,8 +243,8 @@ fn crashes_behind_a_restart_policy_are_counted() {
         }
     };
     let policy = ["--restart", "unless-stopped"];
-    let told = ["target,started", "seen,identity"];
-    let fell = befalls(scratch, "3 crashes behind a policy", &policy, &[], &kill, &told);
+    let reported = ["target,started", "seen,identity"];
+    let fell = befalls(scratch, "3 crashes behind a policy", &policy, &[], &kill, &reported);
     let events = &fell.events;
     let lives = count(events, "target,started") + count(events, "target,restarted,\"started");
     assert_eq!(lives, 3, "each life once: {events}");
@@ -263,12 +263,12 @@ fn no_line_is_lost_when_the_logs_file_is_rotated() {
     let recipe = scratch.recipe(&bench, &scratch.tagged_again(), rotation, "lines");
     bench.scenario("12s", "5s");
     let flags = ["--start", "docker", "--model", "org/m"];
-    let told = bench.begin(&flags, recipe).end();
+    let reported = bench.begin(&flags, recipe).end();
     let log = bench.file("run/server.log");
     let lost: Vec<u32> =
         (0..4_000).filter(|n| count(&log, &format!("line {n:05} ")) != 1).collect();
     eprintln!("rotation: {} of 4000 lines not exactly once", lost.len());
-    assert!(lost.is_empty(), "{lost:?}\n{told}");
+    assert!(lost.is_empty(), "{lost:?}\n{reported}");
 }
 
 #[test]
@@ -282,9 +282,9 @@ fn a_container_of_longhauls_own_that_is_killed_is_told_and_removed() {
     bench.wait_for_load();
     let id = docker(&["ps", "-q", "--filter", "label=longhaul.run"]);
     docker(&["kill", id.trim()]);
-    let told = longhaul.end();
-    assert_eq!(told.code, Some(1), "{told}");
-    assert!(bench.exits().iter().any(|exit| exit["code"] == 137), "{told}");
+    let reported = longhaul.end();
+    assert_eq!(reported.code, Some(1), "{reported}");
+    assert!(bench.exits().iter().any(|exit| exit["code"] == 137), "{reported}");
     let left = docker(&["ps", "-aq", "--filter", "label=longhaul.run"]);
     assert!(left.trim().is_empty(), "{left}");
 }
@@ -310,11 +310,11 @@ fn a_container_of_longhauls_own_that_is_killed_is_started_again_by_digest() {
     });
     let image = docker(&["inspect", "-f", "{{.Config.Image}}", &second]);
     assert_eq!(image.trim(), scratch.pinned, "by digest");
-    let told = longhaul.end();
-    assert_eq!(told.code, Some(1), "a crash breaks the contract: {told}");
+    let reported = longhaul.end();
+    assert_eq!(reported.code, Some(1), "a crash breaks the contract: {reported}");
     let what = "kill -9 from the host, of a container of our own";
     let fell = Befallen::of(&bench, what, truth.away_s());
-    assert_eq!(fell.causes(), ["engine_crash"], "{told}");
+    assert_eq!(fell.causes(), ["engine_crash"], "{reported}");
     assert!(fell.incidents[0].2.is_some(), "it came back: {:?}", fell.incidents);
     assert_eq!(count(&fell.events, "target,launched"), 2, "{}", fell.events);
     let left = docker(&["ps", "-aq", "--filter", "label=longhaul.run"]);
@@ -339,19 +339,19 @@ fn everything_that_the_engine_refuses_is_explained_and_nothing_is_left() {
         let recipe = scratch.recipe_on(&bench, &image, &options, "", !options.starts_with("-p"));
         let endpoint = bench.address();
         let flags = ["--start", "docker", "--model", "org/m", "--endpoint", &endpoint];
-        let told = bench.run(&flags, recipe);
-        assert_eq!(told.code, Some(2), "{options}: {told}");
-        assert!(told.text.contains(words), "{options}: {told}");
+        let reported = bench.run(&flags, recipe);
+        assert_eq!(reported.code, Some(2), "{options}: {reported}");
+        assert!(reported.text.contains(words), "{options}: {reported}");
         let left = docker(&["ps", "-aq", "--filter", "label=longhaul.run"]);
         assert!(left.trim().is_empty(), "{options}: {left}");
     }
     let bench = Bench::new("away");
     let recipe = scratch.recipe(&bench, &image, "", "");
-    let told = bench.run_with(
+    let reported = bench.run_with(
         &["--start", "docker", "--model", "org/m"],
         recipe,
         &[("DOCKER_HOST", "unix:///nonexistent.sock")],
     );
-    assert_eq!(told.code, Some(2), "{told}");
-    assert!(told.text.contains("the engine does not run"), "{told}");
+    assert_eq!(reported.code, Some(2), "{reported}");
+    assert!(reported.text.contains("the engine does not run"), "{reported}");
 }

@@ -65,15 +65,15 @@ fn differences(then: &Value, now: &Value, path: &str, found: &mut Vec<String>) {
 fn reports_of_earlier_run_folders_keep_every_key_and_value() {
     for (name, exit) in FOLDERS {
         let run = copy(name);
-        let told = Command::new(env!("CARGO_BIN_EXE_longhaul"))
+        let reported = Command::new(env!("CARGO_BIN_EXE_longhaul"))
             .args(["report", "--format", "json"])
             .arg(&run)
             .output()
             .unwrap();
-        assert_eq!(told.status.code(), Some(exit), "{name}");
+        assert_eq!(reported.status.code(), Some(exit), "{name}");
         let then = fs::read_to_string(run.join("report.json")).unwrap();
         let then: Value = serde_json::from_str(&then).unwrap();
-        let now: Value = serde_json::from_slice(&told.stdout).unwrap();
+        let now: Value = serde_json::from_slice(&reported.stdout).unwrap();
         let mut found = Vec::new();
         differences(&then, &now, "", &mut found);
         assert!(found.is_empty(), "{name}:\n{}", found.join("\n"));

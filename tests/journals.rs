@@ -33,16 +33,16 @@ fn is_fit_for_a_forum(text: &str) -> bool {
     text.lines().count() <= 24 + 2 && text.lines().all(|line| line.chars().count() <= 80)
 }
 
-/// Holds what is told of a folder to the texts beside it.
-fn told(name: &str, wrong: &mut Vec<String>) {
+/// Holds what is reported of a folder to the texts beside it.
+fn reported(name: &str, wrong: &mut Vec<String>) {
     for (end, flags) in FORMS {
         let mut longhaul = Command::new(env!("CARGO_BIN_EXE_longhaul"));
-        // From where the folders stand: no path of this machine is in what is told.
+        // From where the folders stand: no path of this machine is in what is reported.
         longhaul.current_dir(journals()).env("NO_COLOR", "1");
-        let told = longhaul.args(["report", name]).args(flags).output().unwrap();
-        let mut text = String::from_utf8(told.stdout).unwrap();
+        let reported = longhaul.args(["report", name]).args(flags).output().unwrap();
+        let mut text = String::from_utf8(reported.stdout).unwrap();
         if end != "json" {
-            let _ = write!(text, "\nexit code {}\n", told.status.code().unwrap());
+            let _ = write!(text, "\nexit code {}\n", reported.status.code().unwrap());
         }
         if end == "txt" && !is_fit_for_a_forum(&text) {
             wrong.push(format!("{name}: more than 24 lines of 80 columns\n{text}"));
@@ -57,7 +57,7 @@ fn journals_are_told_as_the_texts_beside_them_have_it() {
     assert_eq!(names.len(), 13, "{names:?}");
     let mut wrong = Vec::new();
     for name in names {
-        told(&name, &mut wrong);
+        reported(&name, &mut wrong);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

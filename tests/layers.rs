@@ -1,5 +1,5 @@
-//! Tests the dependencies between rooms on the source's own tokens: a room uses only rooms of lower
-//! floors, and only the external crates that are permitted for it.
+//! Tests the dependencies between top-level modules on the source's own tokens: a module uses only
+//! modules of lower layers, and only the external crates that are permitted for it.
 
 #![allow(clippy::expect_used, clippy::panic)]
 
@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The floors, from the roof to the ground. A room may use rooms of lower floors only.
-const FLOORS: [&[&str]; 22] = [
+/// The layers, from top to bottom. A module may use modules of lower layers only.
+const LAYERS: [&[&str]; 22] = [
     &["main"],
     &["cli"],
     &["command"],
@@ -50,8 +50,9 @@ const FLOORS: [&[&str]; 22] = [
     ],
 ];
 
-/// Arrows that point down and are forbidden all the same: the halves never meet, the run
-/// sees neither life nor the simulator, and the two sides of the wire share no code.
+/// Dependencies that point down and are forbidden all the same: what makes facts and what reads
+/// them never meet, the run sees neither the real server nor the simulator, and the two sides of
+/// the wire share no code.
 const FORBIDDEN: [(&str, &[&str]); 9] = [
     ("run", &["sim", "http", "target", "observe"]),
     (
@@ -67,7 +68,7 @@ const FORBIDDEN: [(&str, &[&str]); 9] = [
     ("incident", &["answer", "protocol", "plan"]),
 ];
 
-/// Crates and parts of the standard library that only some rooms may name.
+/// Crates and parts of the standard library that only some modules may name.
 const OUTSIDE: [(&str, &[&str]); 16] = [
     ("aho_corasick", &["engine", "secret"]),
     ("clap", &["cli"]),
@@ -112,14 +113,14 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn room_of(path: &Path, root: &Path) -> String {
+fn module_of(path: &Path, root: &Path) -> String {
     let inside = path.strip_prefix(root).expect("below src");
     let first = inside.components().next().expect("a component").as_os_str();
     Path::new(first).file_stem().expect("a stem").to_string_lossy().into_owned()
 }
 
-fn floor(room: &str) -> Option<usize> {
-    FLOORS.iter().position(|rooms| rooms.contains(&room))
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|modules| modules.contains(&module))
 }
 
 /// The code without comments and without what is only there for tests.
@@ -204,44 +205,44 @@ fn all() -> Vec<(String, PathBuf, String)> {
         .filter(|path| !path.ends_with("tests.rs"))
         .map(|path| {
             let text = fs::read_to_string(&path).expect("source is text");
-            (room_of(&path, &root), path, code(&text))
+            (module_of(&path, &root), path, code(&text))
         })
         .collect()
 }
 
 #[test]
-fn every_arrow_points_down() {
+fn every_dependency_points_down() {
     let mut wrong = Vec::new();
-    for (room, path, code) in all() {
-        if room == "lib" {
+    for (module, path, code) in all() {
+        if module == "lib" {
             continue;
         }
-        let own = floor(&room).unwrap_or_else(|| panic!("{room} stands on no floor"));
+        let own = layer(&module).unwrap_or_else(|| panic!("{module} is in no layer"));
         for used in named(&code, "crate::") {
-            let Some(other) = floor(&used) else { continue };
+            let Some(other) = layer(&used) else { continue };
             let forbidden =
-                FORBIDDEN.iter().any(|(from, to)| *from == room && to.contains(&used.as_str()));
-            if used != room
-                && (other <= own && FLOORS[own] != FLOORS[FLOORS.len() - 1] || forbidden)
+                FORBIDDEN.iter().any(|(from, to)| *from == module && to.contains(&used.as_str()));
+            if used != module
+                && (other <= own && LAYERS[own] != LAYERS[LAYERS.len() - 1] || forbidden)
             {
-                wrong.push(format!("{}: {room} uses {used}", path.display()));
+                wrong.push(format!("{}: {module} uses {used}", path.display()));
             }
         }
     }
-    assert!(wrong.is_empty(), "arrows that point up or across:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "dependencies that point up or across:\n{}", wrong.join("\n"));
 }
 
 #[test]
-fn every_path_names_a_room_that_exists() {
+fn every_path_names_a_module_that_exists() {
     for (_, path, code) in all() {
         for used in named(&code, "crate::") {
-            assert!(floor(&used).is_some(), "{}: crate::{used} is no room", path.display());
+            assert!(layer(&used).is_some(), "{}: crate::{used} is not a module", path.display());
         }
     }
 }
 
 #[test]
-fn nobody_climbs_two_floors_at_once_or_uses_a_glob() {
+fn no_path_goes_two_modules_up_and_none_uses_a_glob() {
     for (_, path, code) in all() {
         assert!(!code.contains("super::super"), "{}", path.display());
         assert!(!code.contains("::*;"), "{}", path.display());
@@ -251,11 +252,11 @@ fn nobody_climbs_two_floors_at_once_or_uses_a_glob() {
 }
 
 #[test]
-fn no_room_hands_on_what_is_another_rooms() {
-    for (room, path, code) in all() {
+fn no_module_re_exports_from_another() {
+    for (module, path, code) in all() {
         let hands_on = |line: &&str| line.starts_with("pub") && line.contains(" use ");
         for line in code.lines().map(str::trim_start).filter(hands_on) {
-            let foreign = named(line, "crate::").into_iter().any(|used| used != room);
+            let foreign = named(line, "crate::").into_iter().any(|used| used != module);
             assert!(!foreign, "{}: {line}", path.display());
         }
     }
@@ -310,17 +311,17 @@ fn uses(code: &str, outside: &str) -> bool {
 fn outside_crates_are_used_only_where_they_belong() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut wrong = Vec::new();
-    for (room, path, code) in all() {
-        for (outside, rooms) in OUTSIDE {
+    for (module, path, code) in all() {
+        for (outside, modules) in OUTSIDE {
             let used = uses(&code, outside);
-            let in_sim_world = room == "sim"
+            let in_sim_world = module == "sim"
                 && (path.ends_with("sim/world.rs") || path.starts_with(root.join("sim/world")));
-            if used && !rooms.contains(&room.as_str()) && !in_sim_world {
-                wrong.push(format!("{}: {room} uses {outside}", path.display()));
+            if used && !modules.contains(&module.as_str()) && !in_sim_world {
+                wrong.push(format!("{}: {module} uses {outside}", path.display()));
             }
         }
     }
-    assert!(wrong.is_empty(), "crates in rooms that are not theirs:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "crates in modules that may not use them:\n{}", wrong.join("\n"));
 }
 
 #[test]

@@ -25,7 +25,7 @@ struct Truth {
 
 /// The incident is one, explained, measured and over; nothing is lost.
 fn comes_back(bench: &Bench, tale: &Tale, truth: &Truth, fault: &str) {
-    assert_eq!(tale.told.code, Some(1), "a crash breaks the contract: {}", tale.told);
+    assert_eq!(tale.reported.code, Some(1), "a crash breaks the contract: {}", tale.reported);
     let incident = tale.incident();
     assert_eq!(incident["cause"], "engine_crash", "{incident:#}");
     assert_eq!(incident["expected"], false, "{incident:#}");
@@ -113,18 +113,18 @@ fn what_a_killed_api_server_leaves_behind_is_named_and_ended_before_the_next_sta
     assert!(end < next, "ended before the next one starts");
 }
 
-/// A start that fails, and what must be told of it.
+/// A start that fails, and what must be reported of it.
 fn cannot_start(name: &str, length: u64, kv_gib: u64, signature: &str, words: &str) {
     let Some(launcher) = launcher() else { return };
     let bench = Bench::new(name);
     server::scenario(&bench);
     let recipe = server::recipe(&bench, &launcher, length, kv_gib);
     let began = now_us();
-    let told = bench.begin(&["--start", "process"], recipe).end_at_last();
-    eprintln!("{name} | exit {:?} after {:.0} s", told.code, (now_us() - began) as f64 / 1e6);
-    let tale = Tale::of(&bench, told);
-    assert_eq!(tale.told.code, Some(1), "{}", tale.told);
-    assert_eq!(tale.verdict["closed"], "never_ready", "{}", tale.told);
+    let reported = bench.begin(&["--start", "process"], recipe).end_at_last();
+    eprintln!("{name} | exit {:?} after {:.0} s", reported.code, (now_us() - began) as f64 / 1e6);
+    let tale = Tale::of(&bench, reported);
+    assert_eq!(tale.reported.code, Some(1), "{}", tale.reported);
+    assert_eq!(tale.verdict["closed"], "never_ready", "{}", tale.reported);
     let said = bench.details(&format!("said {signature}"));
     assert!(said.iter().any(|said| said["severity"] == "fatal"), "{signature}: {said:?}");
     let reasons = tale.verdict["reasons"].to_string();

@@ -84,7 +84,7 @@ fn clean_everywhere(folder: &Folder, output: &Output, key: &str) {
     let run = folder.0.path().join("run");
     clean_files(&run, key);
     let run = run.to_str().expect("UTF-8");
-    let mut told = vec![vec!["plan", "--from", run]];
+    let mut reported = vec![vec!["plan", "--from", run]];
     for flags in [
         &["--wide"][..],
         &["--format", "json"],
@@ -92,12 +92,12 @@ fn clean_everywhere(folder: &Folder, output: &Output, key: &str) {
         &["--format", "benchy"],
         &[],
     ] {
-        told.push([&["report", run], flags].concat());
+        reported.push([&["report", run], flags].concat());
     }
     for format in ["terminal", "markdown", "json", "junit", "github"] {
-        told.push(vec!["compare", run, run, "--format", format]);
+        reported.push(vec!["compare", run, run, "--format", format]);
     }
-    for arguments in told {
+    for arguments in reported {
         let output = Command::new(LONGHAUL).args(&arguments).output().expect("the binary runs");
         clean(&arguments.join(" "), &[output.stdout, output.stderr].concat(), key);
     }
@@ -149,13 +149,14 @@ fn a_refusal_before_the_load_is_told_without_the_key() {
         let folder = Folder::new();
         let address = serve(KEY, door);
         let output = folder.run(&address, &BY_NAME, KEY);
-        let told = String::from_utf8_lossy(&output.stderr);
+        let reported = String::from_utf8_lossy(&output.stderr);
         let path = folder.0.path().display().to_string();
-        let told = numberless(&named(&told, &[(&address, "ADDRESS"), (&path, "FOLDER")]));
-        let before_the_load = told.lines().filter(|line| !line.starts_with("lanes wait"));
-        let told: BTreeSet<&str> = before_the_load.filter(|it| it.contains("[secret]")).collect();
-        let told: Vec<&str> = told.into_iter().collect();
-        refusals.push(format!("{door:?}\n{}\n", told.join("\n")));
+        let reported = numberless(&named(&reported, &[(&address, "ADDRESS"), (&path, "FOLDER")]));
+        let before_the_load = reported.lines().filter(|line| !line.starts_with("lanes wait"));
+        let reported: BTreeSet<&str> =
+            before_the_load.filter(|it| it.contains("[secret]")).collect();
+        let reported: Vec<&str> = reported.into_iter().collect();
+        refusals.push(format!("{door:?}\n{}\n", reported.join("\n")));
         clean_everywhere(&folder, &output, KEY);
     }
     assert_snapshot!("refusals", refusals.join("\n"));
@@ -218,7 +219,7 @@ fn a_recipes_token_is_shown_by_no_verb_and_kept_where_another_program_reads_it()
     fs::write(&one, recipe(KEY)).expect("a recipe");
     fs::write(&two, recipe(&other)).expect("a recipe");
     let (one, two) = (one.display().to_string(), two.display().to_string());
-    let told = |arguments: &[&str]| {
+    let reported = |arguments: &[&str]| {
         Command::new(LONGHAUL).args(arguments).output().expect("the binary runs")
     };
     let shown: [&[&str]; 7] = [
@@ -231,13 +232,13 @@ fn a_recipes_token_is_shown_by_no_verb_and_kept_where_another_program_reads_it()
         &["recipe", "show", &one, "--set", "a.b.c={"],
     ];
     for arguments in shown {
-        let told = told(arguments);
+        let reported = reported(arguments);
         for key in [KEY, &other] {
-            clean(&format!("{arguments:?}"), &told.stdout, key);
-            clean(&format!("{arguments:?}"), &told.stderr, key);
+            clean(&format!("{arguments:?}"), &reported.stdout, key);
+            clean(&format!("{arguments:?}"), &reported.stderr, key);
         }
     }
-    let show = told(&["recipe", "show", &one]);
+    let show = reported(&["recipe", "show", &one]);
     let path = folder.0.path().display().to_string();
     assert_snapshot!(named(&String::from_utf8_lossy(&show.stdout), &[(&path, "FOLDER")]), @"
         FOLDER/one.yaml
@@ -256,10 +257,10 @@ fn a_recipes_token_is_shown_by_no_verb_and_kept_where_another_program_reads_it()
         environment
           HF_TOKEN  [secret]
     ");
-    let render = told(&["recipe", "render", &one]);
+    let render = reported(&["recipe", "render", &one]);
     let command = format!("vllm serve org/m --api-key {KEY}\n");
     assert_eq!(String::from_utf8_lossy(&render.stdout), command);
-    let pin = told(&["recipe", "pin", &one]);
+    let pin = reported(&["recipe", "pin", &one]);
     assert_eq!(String::from_utf8_lossy(&pin.stdout), recipe(KEY));
     clean("pin", &pin.stderr, KEY);
 }
@@ -273,7 +274,7 @@ fn a_rehearsal_writes_and_tells_no_token_of_its_recipe() {
     assert_ne!(recipe, shipped, "the recipe has variables");
     let (path, run) = (folder.0.path().join("r.yaml"), folder.0.path().join("run"));
     fs::write(&path, recipe).expect("a recipe");
-    let told = Command::new(LONGHAUL)
+    let reported = Command::new(LONGHAUL)
         .args([
             "rehearse",
             "--scenario",
@@ -287,8 +288,8 @@ fn a_rehearsal_writes_and_tells_no_token_of_its_recipe() {
         .arg(&run)
         .output()
         .expect("the binary runs");
-    assert_eq!(told.status.code(), Some(0), "{}", String::from_utf8_lossy(&told.stderr));
-    clean("stdout", &told.stdout, KEY);
-    clean("stderr", &told.stderr, KEY);
+    assert_eq!(reported.status.code(), Some(0), "{}", String::from_utf8_lossy(&reported.stderr));
+    clean("stdout", &reported.stdout, KEY);
+    clean("stderr", &reported.stderr, KEY);
     clean_files(&run, KEY);
 }

@@ -20,8 +20,8 @@ use insta::assert_snapshot;
 #[test]
 fn a_recipe_is_started_driven_and_ended() {
     let bench = Bench::new("process");
-    let told = bench.run(&["--start", "process"], bench.recipe(""));
-    assert_eq!(told.code, Some(0), "{told}");
+    let reported = bench.run(&["--start", "process"], bench.recipe(""));
+    assert_eq!(reported.code, Some(0), "{reported}");
     assert!(!bench.answers(), "the server is gone");
     let manifest = bench.json("run.json");
     assert_snapshot!(bench.named(manifest["again"].as_str().expect("a command")), @"longhaul run --recipe FOLDER/recipe.yaml --scenario FOLDER/scenario.yaml --start process --endpoint http://127.0.0.1:PORT --seed 1");
@@ -39,8 +39,8 @@ fn a_recipe_is_started_driven_and_ended() {
 fn a_server_that_does_not_come_up_is_a_verdict_with_its_own_words() {
     let bench = Bench::new("never");
     let command = "echo 'ValueError: No available memory for the cache blocks.' >&2; exit 1";
-    let told = bench.run(&["--start", "process"], bench.recipe_of(command));
-    assert_eq!(told.code, Some(1), "{told}");
+    let reported = bench.run(&["--start", "process"], bench.recipe_of(command));
+    assert_eq!(reported.code, Some(1), "{reported}");
     let reasons = bench.json("verdict.json")["reasons"].to_string();
     assert_snapshot!(numberless(&reasons), @r#"["the server never became ready: kv_cache_no_memory: ValueError: No available memory for the cache blocks.; exit code # after # s"]"#);
     let log = bench.file("run/server.log");
@@ -63,8 +63,8 @@ fn a_killed_server_is_seen_with_its_signal_and_what_it_left_behind_is_ended() {
     let server = bench.launched_pid();
     bench::kill(server, "-KILL");
     wait_for("the orphans' end", || left.iter().all(|pid| !is_alive(*pid)));
-    let told = longhaul.end();
-    assert_eq!(told.code, Some(1), "{told}");
+    let reported = longhaul.end();
+    assert_eq!(reported.code, Some(1), "{reported}");
     assert_eq!(bench.exits(), [serde_json::json!({"code": null, "signal": 9, "oom_killed": null})]);
     let evidence = bench.evidence(&["target exited", "seen orphans"]);
     assert_snapshot!(numberless(&evidence), @r#"
@@ -80,8 +80,8 @@ fn whoever_asks_longhaul_to_stop_while_it_waits_gets_his_machine_back() {
     wait_for("the server", || bench::find("sleep 1003").is_some());
     let server = bench::process("sleep 1003");
     bench::kill(longhaul.id(), "-TERM");
-    let told = longhaul.end();
-    assert_eq!(told.code, Some(130), "{told}");
+    let reported = longhaul.end();
+    assert_eq!(reported.code, Some(130), "{reported}");
     assert!(!is_alive(server), "it is ended");
 }
 
@@ -95,8 +95,8 @@ fn a_server_that_ignores_the_signal_is_killed_and_the_bound_is_kept() {
     wait_for("the server", || bench::find(&own).is_some());
     let server = bench::process(&own);
     bench::kill(longhaul.id(), "-TERM");
-    let told = longhaul.end();
-    assert_eq!(told.code, Some(130), "{told}");
+    let reported = longhaul.end();
+    assert_eq!(reported.code, Some(130), "{reported}");
     assert!(!is_alive(server), "it is ended");
 }
 
@@ -104,9 +104,9 @@ fn a_server_that_ignores_the_signal_is_killed_and_the_bound_is_kept() {
 fn who_listens_there_already_is_not_driven_in_the_recipes_name() {
     let bench = Bench::new("taken");
     let _listener = bench.listen();
-    let told = bench.run(&["--start", "process"], bench.recipe(""));
-    assert_eq!(told.code, Some(2), "{told}");
-    assert_snapshot!(bench.named(&told.text), @"
+    let reported = bench.run(&["--start", "process"], bench.recipe(""));
+    assert_eq!(reported.code, Some(2), "{reported}");
+    assert_snapshot!(bench.named(&reported.text), @"
         error: something listens on http://127.0.0.1:PORT already
           try: end it, or drive it: --endpoint without --start
           try: another port in the recipe
@@ -125,13 +125,13 @@ fn flags_that_do_not_go_together_are_mistakes() {
         "--endpoint http://127.0.0.1:1 --pid 4194305",
         "--start docker --engine /no/such",
     ];
-    let told = bench::shown::each(flags, |flags| {
+    let reported = bench::shown::each(flags, |flags| {
         let flags: Vec<&str> = flags.split(' ').collect();
-        let told = bench.run(&flags, bench.recipe(""));
-        assert_eq!(told.code, Some(2), "{flags:?}: {told}");
-        bench.named(&told.text)
+        let reported = bench.run(&flags, bench.recipe(""));
+        assert_eq!(reported.code, Some(2), "{flags:?}: {reported}");
+        bench.named(&reported.text)
     });
-    assert_snapshot!("flags", told);
+    assert_snapshot!("flags", reported);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_watched_process_is_seen_to_go_and_never_touched() {
     bench.wait_for_load();
     server.kill().expect("killed");
     server.wait().expect("waited for");
-    let told = longhaul.end();
-    assert_eq!(told.code, Some(1), "{told}");
+    let reported = longhaul.end();
+    assert_eq!(reported.code, Some(1), "{reported}");
     assert_snapshot!(numberless(&bench.evidence(&["target exited", "action"])), @"target exited: longhaul (pid #) is gone");
 }

@@ -22,7 +22,7 @@ pub(crate) struct GroupStatistics {
     pub ended: Tally<Ended>,
     /// Count of these that met an outage; their times are in no distribution, however they ended.
     pub in_outage: u64,
-    /// Whole answers outside of outages whose tokens came at once.
+    /// Whole answers outside of outages whose tokens arrived in one piece.
     pub at_once: u64,
     /// Times and rates of whole answers outside of outages, in base units.
     pub dists: BTreeMap<Quantity, Dist>,

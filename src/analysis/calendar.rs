@@ -142,6 +142,12 @@ impl Calendar {
         self.phases.iter().find(|span| span.segment == segment).map(|span| span.from)
     }
 
+    /// Returns when the last phase of a segment began, in which nothing is sent any more.
+    pub(crate) fn drain_began(&self, segment: Segment) -> Option<At> {
+        let span = self.phases.iter().rfind(|span| span.segment == segment)?;
+        (span.phase == Phase::Drain).then_some(span.from)
+    }
+
     /// Whether a load began in any segment.
     pub(crate) fn load_began_at_all(&self) -> bool {
         !self.phases.is_empty()

@@ -40,7 +40,7 @@ pub(crate) struct SourceCoverage {
     pub name: &'static str,
     /// Share of the run, 0 to 1.
     pub share: f64,
-    /// Reason why the source was not reading, where that is known.
+    /// Reason why the source was not reading, if known.
     pub why: String,
 }
 
@@ -95,7 +95,8 @@ impl Coverage {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CoverageFold {
     looked: BTreeMap<(Observer, Segment), Tenths>,
-    /// Times in which a log was said not to be read, whatever a reading near them covers.
+    /// Tenths of a second for which a `missed` row says that the log was not read. They override
+    /// readings nearby.
     blind: BTreeMap<(Observer, Segment), Tenths>,
     /// Last reading that said that the server's log had been read since the reading before it.
     log_read: BTreeMap<Segment, At>,
@@ -224,8 +225,9 @@ impl CoverageFold {
             for (from, until) in any.iter().flat_map(|it| self.seen((*it, *segment))) {
                 looked.add(from, until);
             }
-            // In the last second nothing is sent any more, so no observation is required in it.
-            let end = end.0.saturating_sub(SECOND_US);
+            // At the end of a run nothing is sent any more, so no observation is required.
+            let before = || At(end.0.saturating_sub(SECOND_US));
+            let end = calendar.drain_began(*segment).unwrap_or_else(before).0;
             for (from, until) in outages.gaps(began.0 / TENTH_US, end / TENTH_US) {
                 all += until - from;
                 seen += looked.count(from, until);
@@ -247,14 +249,14 @@ impl CoverageFold {
     /// reason.
     fn why(&self, any: &[Observer]) -> String {
         let Some(last) = any.last() else { return String::new() };
-        let (told, else_told) = match last {
+        let (reported, else_told) = match last {
             Observer::Requests => return String::new(),
             Observer::Probes | Observer::Metrics => (Observer::Probes, ""),
             Observer::Progress => (Observer::Probes, "not watched"),
             Observer::ServerLog | Observer::Kernel => (*last, "not read"),
             Observer::Container => (*last, ""),
         };
-        self.why.get(&told).cloned().unwrap_or_else(|| else_told.to_owned())
+        self.why.get(&reported).cloned().unwrap_or_else(|| else_told.to_owned())
     }
 }
 

@@ -26,14 +26,14 @@ pub(crate) fn asked(depths: &[u64]) -> RunDescription {
         cells: depths.iter().map(|depth| cell(*depth)).collect(),
         contract: Contract::default(),
         warnings: Vec::new(),
-        told: JournalGaps::default(),
+        reported: JournalGaps::default(),
     }
 }
 
 /// Returns a gate on a measure by its name.
 ///
 /// # Panics
-/// On a name that is no measure.
+/// On a name that is not a measure.
 pub(crate) fn gate(name: &str, limit: Limit) -> Gate {
     Gate {
         measure: Measure::parse(name).expect("a known name"),

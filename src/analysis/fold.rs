@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::fact::{Batch, Cell, Entry, Fact, GapKind, Gaps, Group, Phase, Request, Segment, Seq};
 use crate::stats::hdr;
-use crate::unit::At;
 
 use super::coverage::CoverageFold;
 use super::series::Blocks;
+use super::unanswered::Unanswered;
 use super::{Analysis, Calendar, GapAtom, GroupStatistics, JournalGaps, Notes, RunDescription};
 
 /// Second pass of the analysis. It can be finished at any time, and can fold on afterwards.
@@ -15,7 +15,7 @@ use super::{Analysis, Calendar, GapAtom, GroupStatistics, JournalGaps, Notes, Ru
 pub(crate) struct Fold {
     calendar: Calendar,
     planned: Vec<Cell>,
-    told: JournalGaps,
+    reported: JournalGaps,
     atoms: BTreeMap<(Phase, Group), GroupStatistics>,
     gaps: BTreeMap<(GapKind, Phase, Group), GapAtom>,
     watch: CoverageFold,
@@ -32,7 +32,7 @@ impl Fold {
         Fold {
             calendar,
             planned: asked.cells.clone(),
-            told: asked.told.clone(),
+            reported: asked.reported.clone(),
             atoms: BTreeMap::new(),
             gaps: BTreeMap::new(),
             watch: CoverageFold::default(),
@@ -115,7 +115,7 @@ impl Fold {
             coverage: self.watch.finish(&self.calendar),
             calendar: self.calendar,
             planned: self.planned,
-            told: self.told,
+            reported: self.reported,
             atoms: self.atoms.into_values().collect(),
             gaps: self.gaps.into_values().collect(),
             notes: self.notes,
@@ -123,34 +123,6 @@ impl Fold {
             unanswered: self.unanswered,
             over_time: self.series.as_ref().map(Blocks::finish).unwrap_or_default(),
         }
-    }
-}
-
-/// Requests since the last one that was answered, in the order in which they ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Unanswered {
-    segment: Segment,
-    /// Number of requests that ended badly.
-    pub failed: u64,
-    from: Option<At>,
-    until: At,
-}
-
-impl Unanswered {
-    fn fold(&mut self, segment: Segment, request: &Request) {
-        if request.ended.is_good() || segment != self.segment {
-            *self = Unanswered { segment, ..Unanswered::default() };
-        }
-        if request.ended.is_bad() {
-            self.failed += 1;
-            self.from.get_or_insert(request.sent);
-            self.until = request.done;
-        }
-    }
-
-    /// Returns the time from the first of them to the end of the last, microseconds.
-    pub(crate) fn lasted_us(&self) -> u64 {
-        self.from.map_or(0, |from| self.until.since(from))
     }
 }
 
@@ -204,6 +176,7 @@ mod tests {
     use crate::measure::{Quantity, RequestShare};
     use crate::spec::Select;
     use crate::stats::hdr::encode;
+    use crate::unit::At;
 
     fn analysis(story: &Story) -> Analysis {
         analyse(&asked(&[0]), story.entries.iter())

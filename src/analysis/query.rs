@@ -87,7 +87,7 @@ impl Analysis {
         parts.for_each(|part| dist.merge(&part.dist));
     }
 
-    /// Returns the share of the whole answers of a selection whose tokens came at once.
+    /// Returns the share of the whole answers of a selection whose tokens arrived in one piece.
     pub(crate) fn at_once(&self, select: &Select) -> Share {
         let atoms = self.atoms_of(select).filter(|atom| atom.group.asks());
         atoms.fold(Share::default(), |share, atom| Share {

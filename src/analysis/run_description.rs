@@ -39,7 +39,7 @@ pub(crate) struct RunDescription {
     /// Warnings of recipe, scenario and plan.
     pub warnings: Vec<String>,
     /// Gaps that the journal's reader reported.
-    pub told: JournalGaps,
+    pub reported: JournalGaps,
 }
 
 /// Gaps that the journal's reader reported.

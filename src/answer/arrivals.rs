@@ -16,7 +16,7 @@ use crate::unit::At;
 /// still followed.
 const ARRIVALS_MAX: usize = 1 << 18;
 
-/// Text that came at one time: a chunk, or several that came at once.
+/// Text that came at one time: a chunk, or several that arrived in one piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
     /// Time of the first read.

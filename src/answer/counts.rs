@@ -1,6 +1,6 @@
 //! Follows the server's counts of one answer: usage in chunks and after them, and token ids. A
 //! count that cannot be one (zeros beside text, totals that do not grow with the text) is not used;
-//! what it would have told stays unknown.
+//! the value stays unknown.
 
 use crate::protocol::openai::{Chunk, Usage};
 
@@ -112,7 +112,7 @@ impl TokenCounts {
         usage.output = usage
             .output
             .filter(|_| self.is_whole || are_running)
-            // A token has a chunk of its own at the most: far fewer tokens than chunks are none.
+            // A chunk has at least one token: a count far below the number of chunks is ignored.
             .filter(|output| output * 2 >= text.chunks)
             // Ids in every chunk are a count by the server, too.
             .or((self.ids > 0).then_some(self.ids))

@@ -18,7 +18,7 @@ pub(super) struct AnswerState<'a> {
     pub error_frame: Option<String>,
     /// Reason why the bytes are malformed.
     pub malformed: Option<String>,
-    /// Form of a body that is no event stream, such as gzip or an HTML page.
+    /// Form of a body that is not an event stream, such as gzip or an HTML page.
     pub shape: Option<String>,
     /// Words that came beside the answer and that nothing marked as an error.
     pub aside: Option<String>,
@@ -253,15 +253,15 @@ mod tests {
 
     #[test]
     fn what_came_in_place_of_an_answer_is_told() {
-        let told = |seen: &AnswerState, over: &TransportEnd| judge(seen, over).2;
+        let reported = |seen: &AnswerState, over: &TransportEnd| judge(seen, over).2;
         let aside = Some("out of memory".to_owned());
         let open = AnswerState { finish: None, aside, ..seen() };
-        assert!(told(&open, &TransportEnd::End).ends_with("; what came: out of memory"));
+        assert!(reported(&open, &TransportEnd::End).ends_with("; what came: out of memory"));
         let shape = Some("JSON lines and no events".to_owned());
         let other = AnswerState { finish: None, chunks: 0, progressed: false, shape, ..seen() };
         assert_eq!(word(&other, &TransportEnd::End), (Ended::Malformed, Stage::BeforeFirst));
-        assert_eq!(told(&other, &TransportEnd::End), "JSON lines and no events");
-        let late = told(&other, &TransportEnd::Late);
+        assert_eq!(reported(&other, &TransportEnd::End), "JSON lines and no events");
+        let late = reported(&other, &TransportEnd::Late);
         assert!(late.ends_with("what came: JSON lines and no events"), "{late}");
     }
 }

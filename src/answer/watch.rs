@@ -122,7 +122,8 @@ impl AnswerReader {
     }
 
     /// Returns the best known count of output tokens so far; a chunk counts as one where no count
-    /// is known. A token has a byte of text at least, so a larger count is none.
+    /// is known. A token has at least one byte of text, so a count above the number of bytes is
+    /// ignored.
     pub(crate) fn tokens(&self) -> u64 {
         self.counts.attributed().min(self.text.bytes()).max(self.arrivals.chunks())
     }
@@ -269,7 +270,7 @@ impl AnswerReader {
         self.request.first_byte_us.is_none() && !self.is_refused()
     }
 
-    /// Returns what the body is, where no event of it was read and it is something else.
+    /// Describes a body that is not an event stream, if no event of it was read.
     fn shape(&self) -> Option<String> {
         self.has_no_event().then(|| shape::of(self.evidence.beginning())).flatten()
     }

@@ -12,7 +12,7 @@ use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::http::reference::FetchPermissions;
 use crate::journal::{self, Manifest, runs};
-use crate::report::compare as told;
+use crate::report::compare as reported;
 use crate::spec::SpecFile;
 use crate::spec::recipe::{ReadOptions, ReadRecipe, read_as};
 use crate::stats::shift::SIDE_MAX;
@@ -109,7 +109,7 @@ fn published(
 /// Compares a run with a published table.
 ///
 /// # Errors
-/// The table cannot be read, or the folder is no run.
+/// The table cannot be read, or the folder is not a run.
 pub(crate) fn against(
     path: &Path,
     run: &Path,
@@ -132,7 +132,7 @@ fn submitted(folder: &Path) -> Option<ReadRecipe> {
 /// Compares two sides of run folders.
 ///
 /// # Errors
-/// A folder is no run, or the runs cannot be compared.
+/// A folder is not a run, or the runs cannot be compared.
 pub(crate) fn sides(
     base: &[PathBuf],
     candidate: &[PathBuf],
@@ -144,13 +144,13 @@ pub(crate) fn sides(
 fn text(comparison: &Comparison, format: CompareFormat) -> Result<String, Mistake> {
     let broken = |why: String| Mistake::new(format!("the comparison cannot be written: {why}"));
     match format {
-        CompareFormat::Terminal { wide } => Ok(told::terminal::render(comparison, wide)),
-        CompareFormat::Markdown => Ok(told::markdown::render(comparison)),
+        CompareFormat::Terminal { wide } => Ok(reported::terminal::render(comparison, wide)),
+        CompareFormat::Markdown => Ok(reported::markdown::render(comparison)),
         CompareFormat::Json => {
-            told::json::render(comparison).map_err(|why| broken(why.to_string()))
+            reported::json::render(comparison).map_err(|why| broken(why.to_string()))
         }
-        CompareFormat::Junit => told::junit::render(comparison).map_err(broken),
-        CompareFormat::Github => Ok(told::annotations::render(comparison)),
+        CompareFormat::Junit => reported::junit::render(comparison).map_err(broken),
+        CompareFormat::Github => Ok(reported::annotations::render(comparison)),
     }
 }
 
@@ -299,15 +299,15 @@ mod tests {
     }
 
     /// Returns the decision, or the mistake.
-    fn told(options: &CompareOptions, folder: &TempDir) -> String {
-        let told = match compared(options) {
+    fn reported(options: &CompareOptions, folder: &TempDir) -> String {
+        let reported = match compared(options) {
             Ok(comparison) => format!("{:?}", comparison.decision.word),
             Err(wrong) => wrong.to_string(),
         };
         let names = [(journals(), "JOURNALS"), (folder.path().to_path_buf(), "FOLDER")];
-        names
-            .iter()
-            .fold(told, |told, (path, name)| named(&told, &[(&path.display().to_string(), name)]))
+        names.iter().fold(reported, |reported, (path, name)| {
+            named(&reported, &[(&path.display().to_string(), name)])
+        })
     }
 
     const TABLE: &str = "| model | test | t/s |\n|--|--|--|\n| m | pp512 | 5.0 ± 0.1 |\n";
@@ -320,15 +320,15 @@ mod tests {
         let (one, other) = (journals().join("healthy"), journals().join("hump"));
         let mut with_floor = options(&[&table], &[&one]);
         with_floor.how.floor = Some(Floor::default());
-        let told = [
-            told(&options(&[&table], &[&one]), &folder),
-            told(&options(&[&table, &table], &[&one]), &folder),
-            told(&options(&[&one, &table], &[&one]), &folder),
-            told(&options(&[&table], &[&one, &other]), &folder),
-            told(&options(&[&table], &[folder.path()]), &folder),
-            told(&with_floor, &folder),
+        let reported = [
+            reported(&options(&[&table], &[&one]), &folder),
+            reported(&options(&[&table, &table], &[&one]), &folder),
+            reported(&options(&[&one, &table], &[&one]), &folder),
+            reported(&options(&[&table], &[&one, &other]), &folder),
+            reported(&options(&[&table], &[folder.path()]), &folder),
+            reported(&with_floor, &folder),
         ];
-        assert_snapshot!("published", told.join("\n\n"));
+        assert_snapshot!("published", reported.join("\n\n"));
     }
 
     #[test]
@@ -340,16 +340,16 @@ mod tests {
             ..options(&[&healthy], &[&healthy])
         };
         std::fs::write(folder.path().join("floor.json"), "{}").unwrap();
-        let told = [
-            told(&options(&[&healthy], &[&healthy]), &folder),
-            told(&options(&[&healthy], &[&gone]), &folder),
-            told(&options(&[&gone], &[&healthy]), &folder),
-            told(&options(&[&healthy], &[folder.path()]), &folder),
-            told(&floor(&gone), &folder),
-            told(&floor(folder.path()), &folder),
-            told(&floor(&folder.path().join("floor.json")), &folder),
+        let reported = [
+            reported(&options(&[&healthy], &[&healthy]), &folder),
+            reported(&options(&[&healthy], &[&gone]), &folder),
+            reported(&options(&[&gone], &[&healthy]), &folder),
+            reported(&options(&[&healthy], &[folder.path()]), &folder),
+            reported(&floor(&gone), &folder),
+            reported(&floor(folder.path()), &folder),
+            reported(&floor(&folder.path().join("floor.json")), &folder),
         ];
-        assert_snapshot!("sides", told.join("\n\n"));
+        assert_snapshot!("sides", reported.join("\n\n"));
     }
 
     fn manifest() -> Manifest {
@@ -392,10 +392,10 @@ mod tests {
         manifest.longhaul = "0.1.0".to_owned();
         manifest.nodes = vec![node("load", Some("6.14")), node("server", None)];
         manifest.ailments = vec!["crash".to_owned(), "hang".to_owned()];
-        let told = surroundings(&manifest);
-        let told: Vec<String> =
-            told.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-        assert_snapshot!(told.join("\n"), @"
+        let reported = surroundings(&manifest);
+        let reported: Vec<String> =
+            reported.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        assert_snapshot!(reported.join("\n"), @"
             ailments: crash, hang
             host: spark
             host of the server: spark

@@ -51,7 +51,7 @@ impl Inputs {
         self.found(default, false)
     }
 
-    /// Reads the recipe for a launcher that reads it by itself: a recipe that longhaul cannot parse
+    /// Reads the recipe for a launcher that reads the file directly: a recipe that longhaul cannot parse
     /// is passed on unread.
     pub(crate) fn handed_on(&self) -> Result<Option<ReadRecipe>, Mistake> {
         self.found(None, true)
@@ -255,7 +255,7 @@ fn is_within(path: &Path, folder: &Path) -> bool {
 /// Reads the text of a regular file; a read from a pipe or a device would never end.
 ///
 /// # Errors
-/// The path is no regular file, or cannot be read.
+/// The path is not a regular file, or cannot be read.
 pub(crate) fn plain_text(path: &Path) -> std::io::Result<String> {
     read_plain(path)
 }
@@ -328,13 +328,13 @@ mod tests {
 
     /// Returns a mistake, or what was there in its place, with the folder's name in place of its
     /// path.
-    fn told<T>(
+    fn reported<T>(
         folder: &TempDir,
         result: Result<T, impl ToString>,
         shown: impl Fn(T) -> String,
     ) -> String {
-        let told = result.map_or_else(|wrong| wrong.to_string(), shown);
-        named(&told, &[(&folder.path().display().to_string(), "FOLDER")])
+        let reported = result.map_or_else(|wrong| wrong.to_string(), shown);
+        named(&reported, &[(&folder.path().display().to_string(), "FOLDER")])
     }
 
     #[test]
@@ -347,7 +347,7 @@ mod tests {
         ]);
         let found = |name: &str| {
             let path = folder.path().join(name).display().to_string();
-            told(&folder, recipe_source(&path, &FetchPermissions::default()), |found| {
+            reported(&folder, recipe_source(&path, &FetchPermissions::default()), |found| {
                 format!("{} at {}", found.source.name, found.source.origin)
             })
         };
@@ -374,9 +374,10 @@ mod tests {
         link("link.yaml");
         fs::create_dir(inside.join("map.yaml")).unwrap();
         let submission = recipe_source(&inside.display().to_string(), &FetchPermissions::default());
-        assert_snapshot!(told(&folder, submission, |found| found.source.origin), @"error: `FOLDER/in/recipe.yaml` leads out of the submission's folder");
+        assert_snapshot!(reported(&folder, submission, |found| found.source.origin), @"error: `FOLDER/in/recipe.yaml` leads out of the submission's folder");
         let includes = Folder(Some(inside.clone()));
-        let loaded = |name: &str| told(&folder, includes.load(name), |text| format!("{text:?}"));
+        let loaded =
+            |name: &str| reported(&folder, includes.load(name), |text| format!("{text:?}"));
         let names = ["beside.yaml", "gone.yaml", "map.yaml", "link.yaml", "../outside.yaml"];
         assert_snapshot!(
             "includes",
@@ -437,13 +438,13 @@ mod tests {
         let endless = fs::File::create(folder.path().join("endless.yaml")).unwrap();
         endless.set_len(FILE_BYTES_MAX + 1).unwrap();
         let names = ["latin.yaml", "endless.yaml", "gone.yaml"];
-        let read = |name: &str| told(&folder, text_of(&folder.path().join(name)), |text| text);
+        let read = |name: &str| reported(&folder, text_of(&folder.path().join(name)), |text| text);
         assert_snapshot!(names.map(|name| format!("{name}: {}", read(name))).join("\n"), @"
             latin.yaml: it is not UTF-8 text
             endless.yaml: it is larger than 5 MiB
             gone.yaml: No such file or directory (os error 2)
         ");
-        assert_snapshot!(told(&folder, plain_text(folder.path()), |text| text), @"it is not a regular file");
+        assert_snapshot!(reported(&folder, plain_text(folder.path()), |text| text), @"it is not a regular file");
     }
 
     #[test]
@@ -452,13 +453,14 @@ mod tests {
         let recipe = folder.path().join("odd.yaml").display().to_string();
         let inputs = Inputs { recipe: Some(recipe), ..Inputs::default() };
         let refused = inputs.reading(None).map(|_| ());
-        assert_snapshot!(told(&folder, refused, |()| "read".to_owned()), @r#"
+        assert_snapshot!(reported(&folder, refused, |()| "read".to_owned()), @r#"
             error: `1_000` without quotes may be another number to a YAML parser, and is not read
                at: FOLDER/odd.yaml:2
-              try: "1_000", to have it as the text that it looks like
+              try: "1_000", as a string
         "#);
         let handed = inputs.handed_on().unwrap().unwrap().recipe;
-        let warnings = told(&folder, Err::<(), _>(handed.warnings.join("\n")), |()| String::new());
+        let warnings =
+            reported(&folder, Err::<(), _>(handed.warnings.join("\n")), |()| String::new());
         assert_snapshot!(warnings, @"FOLDER/odd.yaml:2: `1_000` without quotes may be another number to a YAML parser, and is not read; the recipe is handed on unread: nothing that it declares is known or compared");
     }
 
@@ -471,7 +473,7 @@ mod tests {
         let origin = folder.path().join("s.yaml").display().to_string();
         let source = SpecFile { name: "s".into(), origin, text };
         let read = || read_scenario(&source, &Overrides::default());
-        assert_snapshot!(told(&folder, read(), |_| "read".to_owned()), @"
+        assert_snapshot!(reported(&folder, read(), |_| "read".to_owned()), @"
             error: FOLDER/own.txt: No such file or directory (os error 2)
                at: FOLDER/s.yaml workloads.ladder.text
               try: a path beside the scenario, or an absolute one

@@ -76,19 +76,19 @@ fn prefill_per_s(rates: &Rates) -> Option<f64> {
 /// Returns the rates of an earlier run: the median time of a request in each of its cells.
 fn measured(run: &Path) -> Result<Rates, Mistake> {
     let judged = report::judge(run)?;
-    let mut rounds = BTreeMap::new();
+    let mut request_seconds = BTreeMap::new();
     for cell in &judged.asked.cells {
         let select = Select { depth: Some(cell.depth), load: Some(cell.load), ..Select::default() };
         let dist = judged.analysis.dist(Quantity::E2e, &select);
         if let Some(seconds) = dist.percentile(0.5) {
-            rounds.insert(cell.to_string(), seconds);
+            request_seconds.insert(cell.to_string(), seconds);
         }
     }
-    if rounds.is_empty() {
+    if request_seconds.is_empty() {
         return Err(Mistake::new(format!("no cell of {} was measured", run.display()))
             .hint("a run that got past its warm-up"));
     }
-    Ok(Rates::Measured { origin: run.display().to_string(), rounds })
+    Ok(Rates::Measured { origin: run.display().to_string(), request_seconds })
 }
 
 /// Text of the plan.
@@ -224,7 +224,7 @@ mod tests {
     use super::*;
     use crate::shown::named;
 
-    fn told(scenario: &str, change: impl Fn(&mut PlanOptions)) -> String {
+    fn reported(scenario: &str, change: impl Fn(&mut PlanOptions)) -> String {
         let inputs = Inputs { scenario: Some(scenario.to_owned()), ..Inputs::default() };
         let mut options = PlanOptions { inputs, from: None, flat: None };
         change(&mut options);
@@ -233,17 +233,17 @@ mod tests {
 
     #[test]
     fn a_plan_says_how_long_it_takes_what_it_sends_and_what_it_can_decide() {
-        assert_snapshot!("overnight", told("overnight", |_| ()));
-        assert_snapshot!("arena", told("spark_arena_v2", |_| ()));
-        assert_snapshot!("flat", told("quick", |it| it.flat = Some((1800.0, 22.0))));
+        assert_snapshot!("overnight", reported("overnight", |_| ()));
+        assert_snapshot!("arena", reported("spark_arena_v2", |_| ()));
+        assert_snapshot!("flat", reported("quick", |it| it.flat = Some((1800.0, 22.0))));
     }
 
     #[test]
     fn the_rates_of_an_earlier_run_are_taken_and_where_it_measured_none_that_is_said() {
         let journals = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals");
         let from = |name: &str| {
-            let told = told("short", |it| it.from = Some(journals.join(name)));
-            named(&told, &[(&journals.display().to_string(), "JOURNALS")])
+            let reported = reported("short", |it| it.from = Some(journals.join(name)));
+            named(&reported, &[(&journals.display().to_string(), "JOURNALS")])
         };
         assert_snapshot!("measured", from("healthy"));
         assert_snapshot!(from("no-such-run"), @"

@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_is_set_is_a_key_and_a_value_and_a_condition_is_a_known_one() {
-        let told = [
+        let reported = [
             refused(&["max_num_seqs=8"], &["nodes=1"]),
             refused(&["max_num_seqs"], &[]),
             refused(&["=8"], &[]),
@@ -120,6 +120,6 @@ mod tests {
             refused(&[], &["nodes"]),
             refused(&[], &["moon=full"]),
         ];
-        assert_snapshot!("options", told.join("\n\n"));
+        assert_snapshot!("options", reported.join("\n\n"));
     }
 }

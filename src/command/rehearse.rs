@@ -60,7 +60,7 @@ pub(crate) fn driven(options: DriveOptions) -> Result<Driven, NoRun> {
 /// Rehearses with the watcher as its only output: for tests of what a rehearsal shows.
 ///
 /// # Errors
-/// As for [`driven`].
+/// Same as [`driven`].
 #[cfg(test)]
 pub(crate) fn play(
     options: DriveOptions,
@@ -87,7 +87,7 @@ fn specs(mut options: DriveOptions) -> Result<Specs, Mistake> {
     Specs::new(options, recipe, scenario, profile, true)
 }
 
-/// Runs under a paused clock, which advances by itself to the next timer.
+/// Runs under a paused clock, which advances directly to the next timer.
 fn in_virtual_time<T>(play: impl Future<Output = Result<T, NoRun>>) -> Result<T, NoRun> {
     let runtime = Builder::new_current_thread()
         .enable_all()

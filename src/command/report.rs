@@ -75,14 +75,14 @@ pub(crate) fn export(run: &Path, form: Export) -> Exit {
     finish(&text, Exit::Pass)
 }
 
-/// Checks that a table has rows: without rows it is no benchmark.
+/// Checks that a table has rows: without rows it is not a benchmark.
 fn exportable(table: Table, run: &Path) -> Result<Table, Mistake> {
     if !table.rows.is_empty() {
         return Ok(table);
     }
     let what = "there is nothing to export: no closed round of a ladder was answered whole";
     let what = match table.left_out_told("run") {
-        Some(told) => format!("{what}; {told}"),
+        Some(reported) => format!("{what}; {reported}"),
         None => what.to_owned(),
     };
     let place = run.display().to_string();
@@ -143,7 +143,7 @@ fn understood(
     for entry in &mut reader {
         first.fold(&entry);
     }
-    asked.told = told(&reader.told());
+    asked.reported = reported(&reader.reported());
     let mut fold = fold(&asked, first.finish());
     for entry in reader.again()? {
         fold.fold(&entry);
@@ -183,7 +183,7 @@ fn told_by(
         cells: cells(manifest),
         contract,
         warnings: manifest.warnings.clone(),
-        told: JournalGaps::default(),
+        reported: JournalGaps::default(),
     }
 }
 
@@ -192,20 +192,20 @@ fn cells(manifest: &Manifest) -> Vec<Cell> {
     serde_json::from_value(manifest.plan["cells"].clone()).unwrap_or_default()
 }
 
-fn told(told: &journal::ReadSummary) -> JournalGaps {
-    let mut torn: Vec<String> = told
+fn reported(reported: &journal::ReadSummary) -> JournalGaps {
+    let mut torn: Vec<String> = reported
         .torn
         .iter()
         .map(|(file, bytes)| {
             format!("{file}: the last {bytes} bytes are not a whole row and were left out")
         })
         .collect();
-    if told.damaged_rows > 0 {
-        torn.push(format!("damaged rows in the middle, left out: {}", told.damaged_rows));
+    if reported.damaged_rows > 0 {
+        torn.push(format!("damaged rows in the middle, left out: {}", reported.damaged_rows));
     }
     // The rest of the file is missing, and nobody knows how much that is.
-    torn.extend(told.unreadable.iter().map(|why| format!("{why}: not read any further")));
-    JournalGaps { missing_seqs: told.missing_seqs, torn }
+    torn.extend(reported.unreadable.iter().map(|why| format!("{why}: not read any further")));
+    JournalGaps { missing_seqs: reported.missing_seqs, torn }
 }
 
 /// Renders the page in a format.
@@ -262,14 +262,14 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().display().to_string();
         let named = |wrong: Mistake| crate::shown::named(&wrong.to_string(), &[(&path, "FOLDER")]);
-        let told = named(judge(folder.path()).map(drop).unwrap_err());
-        assert_snapshot!(told, @"
+        let reported = named(judge(folder.path()).map(drop).unwrap_err());
+        assert_snapshot!(reported, @"
             error: this is not a run folder: No such file or directory (os error 2)
                at: FOLDER/run.json
               try: give the folder that `longhaul run` named at its end, as runs/tonight
         ");
-        assert_eq!(named(judge_over_time(folder.path()).map(drop).unwrap_err()), told);
-        assert_eq!(named(table(folder.path()).map(drop).unwrap_err()), told);
+        assert_eq!(named(judge_over_time(folder.path()).map(drop).unwrap_err()), reported);
+        assert_eq!(named(table(folder.path()).map(drop).unwrap_err()), reported);
         std::fs::write(folder.path().join("run.json"), "{").unwrap();
         assert_snapshot!(named(judge(folder.path()).map(drop).unwrap_err()), @"
             error: the manifest of the run cannot be read: EOF while parsing an object at line 1 column 1
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_from_a_journal_is_told_file_by_file() {
-        let gaps = told(&journal::ReadSummary {
+        let gaps = reported(&journal::ReadSummary {
             torn: vec![("events.csv", 17)],
             damaged_rows: 3,
             missing_seqs: 4,

@@ -108,8 +108,8 @@ mod tests {
         };
         assert_eq!(read("hang=10m@2h"), Ok(()));
         let texts = ["wall_clock_step=-5m@1h", "slow_disk", "crsh"];
-        let told = crate::shown::each(texts, |text| read(text).unwrap_err().to_string());
-        insta::assert_snapshot!(told, @r#"
+        let reported = crate::shown::each(texts, |text| read(text).unwrap_err().to_string());
+        insta::assert_snapshot!(reported, @r#"
             "wall_clock_step=-5m@1h"
                 error: this is a fault of longhaul's own machine, not of the server
                    at: --ailment wall_clock_step=-5m@1h

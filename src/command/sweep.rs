@@ -94,10 +94,10 @@ pub(crate) fn sweep(options: SweepOptions) -> Exit {
     };
     match carried_out(&mut sweep) {
         Ok(None) => {
-            let told = summary::told(&sweep);
-            let compared = told.arms.iter().any(|arm| matches!(arm.compared, Some(Ok(_))));
+            let reported = summary::reported(&sweep);
+            let compared = reported.arms.iter().any(|arm| matches!(arm.compared, Some(Ok(_))));
             let exit = if compared { Exit::Pass } else { Exit::Inconclusive };
-            finish(&report::render(&told), exit)
+            finish(&report::render(&reported), exit)
         }
         Ok(Some(exit)) => exit,
         Err(wrong) => mistake(&wrong),
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn a_sweep_says_how_its_servers_start_how_often_and_what_is_varied() {
         let docker = Some(crate::target::options::StartMethod::Docker);
-        let told = [
+        let reported = [
             ("as it is", checked(|_| ())),
             ("nobody starts", checked(|it| it.rehearse = false)),
             ("rehearsed and simulated", checked(|it| it.run.simulate = true)),
@@ -276,7 +276,7 @@ mod tests {
         ];
         assert_snapshot!(
             "checked",
-            told.map(|(name, told)| format!("{name}\n{told}")).join("\n\n")
+            reported.map(|(name, reported)| format!("{name}\n{reported}")).join("\n\n")
         );
     }
 

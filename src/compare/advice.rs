@@ -94,7 +94,7 @@ impl Candidate<'_> {
 
     /// Describes a better candidate: its confidence alone and among all candidates (Bonferroni),
     /// its better rows, its undecided rows, and its other regressions.
-    fn told(&self, candidates: usize) -> String {
+    fn reported(&self, candidates: usize) -> String {
         let rows = &self.comparison.rows;
         let alone = self.better().filter_map(confidence).fold(1.0, f64::min);
         let all = (1.0 - candidates as f64 * (1.0 - alone)).max(0.0) * 100.0;
@@ -163,7 +163,7 @@ pub(crate) fn advice(held: &[Candidate<'_>], dead: &[String], base_failed: usize
     let mut text = match better.as_slice() {
         [] if held.is_empty() => "nothing: no arm could be compared with the base.".to_owned(),
         [] => "the base: nothing was shown to be better.".to_owned(),
-        [first, rest @ ..] => first.told(held.len()) + &other_improvements(rest),
+        [first, rest @ ..] => first.reported(held.len()) + &other_improvements(rest),
     };
     for it in &frail {
         let _ = write!(
@@ -282,8 +282,8 @@ mod tests {
         better.rows.truncate(2);
         better.rows[1].word = CompareWord::Inconclusive;
         let alike = against_base(&arm(1.0));
-        let told = advice(&[held("a", &better), held("b", &alike)], &["c".to_owned()], 0);
-        assert_snapshot!(told, @"a: better than the base in ttft d0/c1 -50.0 %, at 95.9 % confidence, 91.8 % among 2 arms; open is tpot d0/c1 (between -51.4 % and -48.5 %). The same within the margin: b. Do not use c: it did not start.");
+        let reported = advice(&[held("a", &better), held("b", &alike)], &["c".to_owned()], 0);
+        assert_snapshot!(reported, @"a: better than the base in ttft d0/c1 -50.0 %, at 95.9 % confidence, 91.8 % among 2 arms; open is tpot d0/c1 (between -51.4 % and -48.5 %). The same within the margin: b. Do not use c: it did not start.");
     }
 
     #[test]

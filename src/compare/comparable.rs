@@ -177,7 +177,7 @@ fn no_run_twice(base: &[Start], candidate: &[Start]) -> Result<(), Mistake> {
 /// Returns notes on related starts: one running server on both sides gives no independent starts,
 /// and runs without a known server start may belong to one.
 fn of_starts(base: &[Start], candidate: &[Start]) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let is_shared = |one: &&Start| {
         let same = |other: &Start| {
             one.server_start_id.is_some() && one.server_start_id == other.server_start_id
@@ -185,20 +185,20 @@ fn of_starts(base: &[Start], candidate: &[Start]) -> Vec<String> {
         !one.simulated && candidate.iter().any(same)
     };
     if base.iter().any(|one| is_shared(&one)) {
-        told.push("one and the same server start on both sides".to_owned());
+        reported.push("one and the same server start on both sides".to_owned());
     }
     for (side, word) in [(base, "base"), (candidate, "candidate")] {
         let whys = side.iter().filter_map(|start| Some((&start.name, start.broken_off.as_ref()?)));
-        told.extend(whys.map(|(name, why)| format!("NOT WHOLE, {word} {name}: {why}")));
+        reported.extend(whys.map(|(name, why)| format!("NOT WHOLE, {word} {name}: {why}")));
         let unknown =
             side.iter().filter(|start| is_ready(start) && start.server_start_id.is_none()).count();
         if side.len() > 1 && unknown > 1 {
-            told.push(format!(
+            reported.push(format!(
                 "whether {unknown} runs of the {word} are of {unknown} server starts is not known"
             ));
         }
     }
-    told
+    reported
 }
 
 /// Refuses runs of the same server start on one side, since they are not independent.

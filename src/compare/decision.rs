@@ -84,7 +84,7 @@ pub(crate) fn decide(evidence: &DecisionInput<'_>, terms: &CompareTerms) -> Deci
         because.extend(ReasonKind::Other.all([words]));
     }
     let broken: Vec<&Policy> = with(policies, PolicyWord::Broken).collect();
-    let words = broken.iter().map(|policy| format!("{}: {}", told(policy), policy.why));
+    let words = broken.iter().map(|policy| format!("{}: {}", reported(policy), policy.why));
     because.extend(ReasonKind::Policy.all(words));
     let primary: Vec<&ComparedRow> = rows.iter().filter(|row| row.primary).collect();
     let all = |word: CompareWord| primary.iter().filter(move |row| row.word == word);
@@ -181,7 +181,7 @@ fn of_primaries(primary: &[&ComparedRow]) -> CompareWord {
     }
 }
 
-fn told(policy: &Policy) -> String {
+fn reported(policy: &Policy) -> String {
     let number = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
     format!("{} {} → {}", policy.name, number(policy.base), number(policy.candidate))
 }

@@ -16,7 +16,7 @@ pub(crate) fn group(depth: u64, load: Load, output: u64) -> Group {
 /// Returns the key of a measure at a depth, for one stream.
 ///
 /// # Panics
-/// On a name that is no measure.
+/// On a name that is not a measure.
 pub(crate) fn key(depth: u64, measure: &str) -> MeasureKey {
     under(Load::Streams(1), depth, measure)
 }
@@ -24,7 +24,7 @@ pub(crate) fn key(depth: u64, measure: &str) -> MeasureKey {
 /// Returns the key of a measure at a depth, under a load.
 ///
 /// # Panics
-/// On a name that is no measure.
+/// On a name that is not a measure.
 pub(crate) fn under(load: Load, depth: u64, measure: &str) -> MeasureKey {
     let measure = Measure::parse(measure).expect("a known name");
     MeasureKey { group: group(depth, load, 64), measure }

@@ -186,7 +186,7 @@ fn cell(key: &MeasureKey, mut values: Vec<f64>) -> Option<CellSpread> {
 /// Reads a floor's file.
 ///
 /// # Errors
-/// A text that is no floor, or one of a newer longhaul.
+/// A text that is not a floor, or one of a newer longhaul.
 pub(crate) fn read(text: &str, place: &str) -> Result<Floor, Mistake> {
     let floor: Floor = serde_json::from_str(text).map_err(|why| {
         Mistake::new(format!("this is not a noise floor: {why}"))

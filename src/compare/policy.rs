@@ -210,11 +210,11 @@ fn contract(base: &[&Start], candidate: &[&Start]) -> Vec<Policy> {
         let gates = side.iter().flat_map(|start| &start.gates);
         gates.filter(|(known, ..)| known == text).map(|(_, word, _)| *word).collect()
     };
-    let mut told: Vec<Policy> = Vec::new();
+    let mut reported: Vec<Policy> = Vec::new();
     for (text, ..) in base.iter().flat_map(|start| &start.gates) {
         let before = words(base, text);
         let held = before.contains(&VerdictWord::Pass) && !before.contains(&VerdictWord::Fail);
-        if !held || is_of_event(text) || told.iter().any(|policy| policy.name == *text) {
+        if !held || is_of_event(text) || reported.iter().any(|policy| policy.name == *text) {
             continue;
         }
         let now = words(candidate, text);
@@ -238,7 +238,7 @@ fn contract(base: &[&Start], candidate: &[&Start]) -> Vec<Policy> {
         let gates = candidate.iter().flat_map(|start| &start.gates);
         let why = gates.filter(|(known, of, _)| known == text && *of == worst).map(|it| &it.2);
         let why = why.map(String::as_str).find(|why| !why.is_empty()).unwrap_or("not judged");
-        told.push(Policy {
+        reported.push(Policy {
             name: text.clone(),
             base: Some(0),
             candidate: (word == PolicyWord::Broken).then_some(failed),
@@ -246,7 +246,7 @@ fn contract(base: &[&Start], candidate: &[&Start]) -> Vec<Policy> {
             why: format!("{held}: {why}"),
         });
     }
-    told
+    reported
 }
 
 /// Whether a gate is on an event that has a policy of its own.

@@ -64,7 +64,7 @@ pub(crate) struct Start {
     pub name: String,
     /// Fingerprint of the run itself: a copy has the same.
     pub run: String,
-    /// Server's own start, where it is known: two runs against one running server have the same.
+    /// Identity of the server's start, if known. Equal for two runs against one running server.
     pub server_start_id: Option<String>,
     /// Whether the server was simulated.
     pub simulated: bool,
@@ -180,9 +180,9 @@ fn born(server_seed: Option<u64>, run: &str, notes: &Notes) -> Option<String> {
 
 /// Returns why a run, or its record, is not all that its plan asked for.
 fn broken_off(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
-    let told = &analysis.told;
-    let rows = match told.missing_seqs {
-        0 => told.torn.first().map(|_| "its files were torn".to_owned()),
+    let reported = &analysis.reported;
+    let rows = match reported.missing_seqs {
+        0 => reported.torn.first().map(|_| "its files were torn".to_owned()),
         1 => Some("a row of it is missing".to_owned()),
         n => Some(format!("{n} rows of it are missing")),
     };
@@ -226,7 +226,7 @@ fn event(count: Count, analysis: &Analysis, verdict: &Verdict) -> EventCount {
         None => vec!["not watched".to_owned()],
     };
     // A missing row may have recorded an event.
-    if analysis.told.missing_seqs > 0 {
+    if analysis.reported.missing_seqs > 0 {
         unseen.push("rows are missing".to_owned());
     }
     let asked = verdict.gates.iter().any(|gate| {

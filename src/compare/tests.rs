@@ -269,9 +269,9 @@ fn against_a_published_table_a_run_that_is_not_whole_and_rounds_left_out_are_tol
     let base = PublishedBase { name: "july.md".to_owned(), table, recipe: None };
     let mut candidate = fixture::start("replay", &[]);
     candidate.broken_off = Some("stopped by hand after 2 h of 6 h".to_owned());
-    let told = against(&base, &candidate, &run, &CompareTerms::default()).differs.starts;
+    let reported = against(&base, &candidate, &run, &CompareTerms::default()).differs.starts;
     assert_eq!(
-        told,
+        reported,
         [
             "NOT WHOLE, candidate replay: stopped by hand after 2 h of 6 h",
             "rounds of the candidate with a failed request, in no row: 3",

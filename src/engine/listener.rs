@@ -36,7 +36,7 @@ struct Window {
     written: u64,
     repeats: u64,
     /// Time at which repeats were last reported.
-    told: At,
+    reported: At,
 }
 
 impl Listener {
@@ -98,7 +98,7 @@ impl Listener {
     /// Whether another line of a signature is written. Lines held back are reported with a later
     /// count.
     fn is_written(&mut self, at: At, name: &'static str) -> bool {
-        let first = Window { began: at, written: 0, repeats: 0, told: at };
+        let first = Window { began: at, written: 0, repeats: 0, reported: at };
         let window = self.windows.entry(name).or_insert(first);
         if at.since(window.began) >= WINDOW_US {
             (window.began, window.written) = (at, 0);
@@ -121,19 +121,19 @@ impl Listener {
     pub(crate) fn count(&mut self, at: At) -> Vec<Fact> {
         self.counted = Some(at);
         let lines = std::mem::take(&mut self.lines);
-        let mut told = vec![self.reading("", LOG_LINES, lines)];
+        let mut reported = vec![self.reading("", LOG_LINES, lines)];
         let dropped = std::mem::take(&mut self.dropped_bytes);
         if dropped > 0 {
-            told.push(self.reading("", LOG_DROPPED, dropped));
+            reported.push(self.reading("", LOG_DROPPED, dropped));
         }
-        let due = |window: &Window| window.repeats > 0 && at.since(window.told) >= WINDOW_US;
+        let due = |window: &Window| window.repeats > 0 && at.since(window.reported) >= WINDOW_US;
         for (name, window) in self.windows.iter().filter(|(_, window)| due(window)) {
-            told.push(self.reading(name, LOG_REPEATS, window.repeats));
+            reported.push(self.reading(name, LOG_REPEATS, window.repeats));
         }
         for window in self.windows.values_mut().filter(|window| due(window)) {
-            (window.told, window.repeats) = (at, 0);
+            (window.reported, window.repeats) = (at, 0);
         }
-        told
+        reported
     }
 
     fn reading(&self, instance: &str, name: &str, value: u64) -> Fact {
@@ -186,10 +186,13 @@ mod tests {
                 said += usize::from(listener.line(at, "NCCL WARN x").is_some());
             }
             if second % 10 == 0 {
-                let told = readings(listener.count(at));
-                assert!(told.len() <= 2, "{told:?}");
-                repeats +=
-                    told.iter().filter(|(of, ..)| of == "nccl_warn").map(|it| it.2).sum::<f64>();
+                let reported = readings(listener.count(at));
+                assert!(reported.len() <= 2, "{reported:?}");
+                repeats += reported
+                    .iter()
+                    .filter(|(of, ..)| of == "nccl_warn")
+                    .map(|it| it.2)
+                    .sum::<f64>();
             }
         }
         repeats += readings(listener.count(At(900 * SECOND)))
@@ -209,8 +212,8 @@ mod tests {
         assert!(!listener.has_dropped());
         listener.cut_line(At(0), &line("{\"event\": \"x"));
         assert!(listener.has_dropped());
-        let told = readings(listener.count(At(1)));
-        assert_eq!(told[1], (String::new(), LOG_DROPPED.to_owned(), 20_000.0));
+        let reported = readings(listener.count(At(1)));
+        assert_eq!(reported[1], (String::new(), LOG_DROPPED.to_owned(), 20_000.0));
         assert_eq!(listener.count(At(2)).len(), 1);
     }
 
@@ -220,8 +223,8 @@ mod tests {
         let line = |text: &str| LogLine { text: text.to_owned(), dropped_bytes: 5 };
         assert!(!listener.has_signature(&line("CUDA err")));
         assert!(listener.has_signature(&line("CUDA error: out of memory")));
-        let told = readings(listener.count(At(7)));
+        let reported = readings(listener.count(At(7)));
         let counted = |name: &str, value| (String::new(), name.to_owned(), value);
-        assert_eq!(told, [counted(LOG_LINES, 0.0), counted(LOG_DROPPED, 10.0)]);
+        assert_eq!(reported, [counted(LOG_LINES, 0.0), counted(LOG_DROPPED, 10.0)]);
     }
 }

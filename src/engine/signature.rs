@@ -6,7 +6,7 @@
 //! container engine and the kernel are here. Every row of causes comes before every row of
 //! consequences, because a consequence quotes its cause.
 //!
-//! Pure: other rooms read the logs, and decide what follows from a line.
+//! Pure: other modules read the logs, and decide what follows from a line.
 
 mod container;
 mod find;

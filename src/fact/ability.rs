@@ -21,7 +21,7 @@ pub(crate) struct Abilities {
     pub cached_tokens: bool,
     /// `/tokenize` counts a text, vLLM's form (`prompt` in, `count` out).
     pub tokenize: bool,
-    /// A usage record in an answer that is no stream.
+    /// A usage record in an answer that is not a stream.
     pub usage_whole: bool,
     /// `/tokenize` counts messages with their template.
     pub tokenize_messages: bool,

@@ -102,10 +102,10 @@ impl Missed {
 
     /// Returns the reason; for a row of an earlier version it is guessed from its words.
     pub(crate) fn reason(&self) -> MissedReason {
-        let told = self.why.to_lowercase();
-        self.reason.unwrap_or(if told.contains("refused") {
+        let reported = self.why.to_lowercase();
+        self.reason.unwrap_or(if reported.contains("refused") {
             MissedReason::Refused
-        } else if told.contains("no answer") {
+        } else if reported.contains("no answer") {
             MissedReason::NoAnswer
         } else {
             MissedReason::Unreadable

@@ -171,9 +171,9 @@ pub(crate) struct Request {
     pub lane: u32,
     /// The lane's n-th ask in this phase, from 0.
     pub slot: u64,
-    /// The conversation, where there is one.
+    /// Number of the conversation, if any.
     pub session: Option<u64>,
-    /// Its turn, from 0.
+    /// Turn of the conversation, from 0.
     pub turn: Option<u32>,
     pub cell: Cell,
     /// Pass over all cells, from 0.
@@ -196,17 +196,17 @@ pub(crate) struct Request {
     pub last_us: Option<u64>,
     /// Prompt tokens by the server's count.
     pub prompt_tokens: Option<u64>,
-    /// Of these, served from cache.
+    /// Cached prompt tokens, of [`Request::prompt_tokens`].
     pub cached_tokens: Option<u64>,
     /// Output tokens by the server's count, reasoning and tool calls among them.
     pub output_tokens: Option<u64>,
-    /// Of these, reasoning.
+    /// Reasoning tokens, of [`Request::output_tokens`].
     pub reasoning_tokens: Option<u64>,
     /// Tokens that came with the first chunk that carried any, and at once with it.
     pub first_tokens: Option<u64>,
     /// Data frames with tokens.
     pub chunks: u64,
-    /// Largest gap between two of them; `None` where all came at once.
+    /// Largest gap between two of them; `None` where all arrived in one piece.
     pub max_gap_us: Option<u64>,
     /// Largest number of tokens in any one second.
     pub peak_tokens: Option<u64>,
@@ -302,7 +302,7 @@ impl Request {
 
     /// Returns the time per output token, seconds: (last − first) / (tokens − tokens of the first
     /// chunk). `None` where the tokens of the first chunk are unknown, nothing came after it, or
-    /// all came at once.
+    /// all arrived in one piece.
     pub(crate) fn tpot(&self) -> Option<f64> {
         if self.came_at_once() {
             return None;

@@ -176,7 +176,7 @@ pub(crate) fn is_whole(line: &[u8]) -> bool {
 /// Reads an entry from the fields of a row whose checksum has been verified.
 ///
 /// # Errors
-/// In words: the column that is wrong or missing.
+/// The column that is wrong or missing.
 pub(crate) fn decode(file: File, record: &ByteRecord) -> Result<Entry, String> {
     let mut row = FieldReader::new(file.columns(), file.first_columns(), record)?;
     let seq = row.value()?;

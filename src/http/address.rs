@@ -30,7 +30,7 @@ impl Address {
     /// Parses an address, with or without a scheme (the default is http), a path, a final slash.
     ///
     /// # Errors
-    /// The text is no server's address.
+    /// The text is not a server's address.
     pub(crate) fn parse(text: &str) -> Result<Address, Mistake> {
         let text = text.trim();
         let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };

@@ -225,7 +225,7 @@ impl Causes {
             case.incident.again = again;
         }
         if let Some(case) = self.cases.last_mut() {
-            case.show(ShownMark::told(Mark::Restarted, entry, words));
+            case.show(ShownMark::reported(Mark::Restarted, entry, words));
         }
     }
 
@@ -240,7 +240,7 @@ impl Causes {
         }
         let case = self.begin(entry, entry.at, &action.note);
         case.dead = true;
-        case.show(ShownMark::told(Mark::OrderedByLonghaul, entry, &action.note));
+        case.show(ShownMark::reported(Mark::OrderedByLonghaul, entry, &action.note));
     }
 
     fn fold_mark(&mut self, entry: &Entry, shown: ShownMark) {

@@ -16,8 +16,8 @@ use crate::series::{
 };
 use crate::unit::At;
 
-/// Least time without progress that counts as a hang.
-const LEAST_US: u64 = 60_000_000;
+/// Least time without progress that counts as a hang, microseconds.
+pub(crate) const LEAST_US: u64 = 60_000_000;
 /// Factor on the usual, or planned, time to the first token.
 const PATIENCE_FACTOR: u64 = 3;
 /// Answers at a depth before the longest wait among them counts as usual.
@@ -193,7 +193,7 @@ mod tests {
 
     const GENERATED: &str = "generation_tokens_total";
 
-    fn told(story: &Story) -> Hangs {
+    fn reported(story: &Story) -> Hangs {
         let mut hangs = Hangs::default();
         for entry in &story.entries {
             hangs.fold(entry);
@@ -223,7 +223,7 @@ mod tests {
         for second in [20.0, 30.0, 40.0] {
             story.up(second, true).reading(second, Source::Engine, GENERATED, 100.0);
         }
-        let hangs = told(&story);
+        let hangs = reported(&story);
         assert_eq!((hangs.moved(), hangs.watched()), (At(10_000_000), true));
     }
 
@@ -232,11 +232,11 @@ mod tests {
         let mut story = waiting();
         story.reading(20.0, Source::Engine, "engine_steps_total", 100.0);
         story.reading(40.0, Source::Engine, "engine_steps_total", 117.0);
-        assert_eq!(told(&story).moved(), At(40_000_000));
+        assert_eq!(reported(&story).moved(), At(40_000_000));
         let mut story = waiting();
         story.reading(20.0, Source::Engine, "kv_usage_share", 0.1);
         story.reading(40.0, Source::Engine, "kv_usage_share", 0.2);
-        assert_eq!(told(&story).moved(), At(40_000_000));
+        assert_eq!(reported(&story).moved(), At(40_000_000));
     }
 
     #[test]
@@ -247,35 +247,35 @@ mod tests {
             story.reading(second + 1.0, Source::Engine, "kv_usage_share", 0.1);
             story.reading(second, Source::Engine, METRICS_PROCESS.name, process);
         }
-        assert_eq!(told(&story).moved(), At(10_000_000));
+        assert_eq!(reported(&story).moved(), At(10_000_000));
     }
 
     #[test]
     fn with_nothing_in_flight_nothing_hangs() {
         let mut story = Story::soaking();
         story.reading(20.0, Source::Own, IN_FLIGHT.name, 0.0);
-        assert_eq!(told(&story).moved(), At(20_000_000));
+        assert_eq!(reported(&story).moved(), At(20_000_000));
     }
 
     #[test]
     fn without_the_engines_numbers_nothing_is_decided() {
-        assert!(!told(Story::soaking().up(20.0, true)).watched());
+        assert!(!reported(Story::soaking().up(20.0, true)).watched());
     }
 
     #[test]
     fn whoever_gives_up_on_silence_saw_nothing_move() {
         let mut story = waiting();
         story.bad(50.0, 0, Ended::TimedOut, "no first token");
-        assert_eq!(told(&story).moved(), At(10_000_000));
+        assert_eq!(reported(&story).moved(), At(10_000_000));
         story.good(51.0, 0);
-        assert_eq!(told(&story).moved(), At(51_908_000));
+        assert_eq!(reported(&story).moved(), At(51_908_000));
     }
 
     #[test]
     fn patience_is_thrice_the_longest_wait_seen_thrice_the_plan_or_the_requests_own_limit() {
         let mut story = Story::soaking();
         let own_us = 1_800_000_000;
-        let few = told(&story);
+        let few = reported(&story);
         assert_eq!(few.patience_us(100_000, Some(106_000_000), own_us), 318_000_000);
         assert_eq!(few.patience_us(100_000, None, own_us), own_us);
         assert_eq!(few.patience_us(0, Some(1_000_000), own_us), LEAST_US);
@@ -284,7 +284,7 @@ mod tests {
             request.ttft_us = Some(110_000_000);
             story.push(150.0 + f64::from(index), Fact::Request(Box::new(request)));
         }
-        let usual = told(&story);
+        let usual = reported(&story);
         assert_eq!(usual.patience_us(100_000, Some(1_000_000), own_us), 330_000_000);
         assert_eq!(usual.patience_us(4_096, Some(50_000_000), own_us), 150_000_000);
     }
@@ -293,14 +293,14 @@ mod tests {
     fn what_hung_moves_when_a_counter_does() {
         let mut story = waiting();
         story.push(80.0, Fact::Target(TargetFact::new(TargetWord::Hung, "").since(At(10_000_000))));
-        let hangs = told(&story);
+        let hangs = reported(&story);
         assert!(hangs.hung() && !moves(&hangs));
         story.reading(85.0, Source::Own, IN_FLIGHT.name, 0.0).phase(86.0, Phase::Drain);
         story.bad(86.5, 0, Ended::Truncated, "unexpected EOF");
-        assert!(!moves(&told(&story)), "giving up on it does not thaw it");
+        assert!(!moves(&reported(&story)), "giving up on it does not thaw it");
         story.reading(90.0, Source::Engine, GENERATED, 101.0);
-        assert!(moves(&told(&story)));
+        assert!(moves(&reported(&story)));
         story.push(90.0, Fact::Target(TargetFact::new(TargetWord::Moving, "")));
-        assert!(!told(&story).hung());
+        assert!(!reported(&story).hung());
     }
 }

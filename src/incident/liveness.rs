@@ -97,6 +97,8 @@ struct SegmentLiveness {
     state: State,
     /// Newest good sign.
     good: Option<At>,
+    /// Newest token of a request.
+    token: Option<At>,
     /// Newest bad sign.
     bad: Option<At>,
     /// First bad sign after the newest good one.
@@ -148,6 +150,11 @@ impl Liveness {
         self.0.last().processes.renewed()
     }
 
+    /// Returns the time of the newest token of a request.
+    pub(crate) fn token(&self) -> Option<At> {
+        self.0.last().token
+    }
+
     /// Folds an entry and returns the change it makes.
     pub(crate) fn fold(&mut self, entry: &Entry) -> Option<LivenessChange> {
         self.0.of(entry.segment).fold(entry)
@@ -196,6 +203,7 @@ impl SegmentLiveness {
             // The server was up when it sent its last token, however the request ended.
             let at = At(request.sent.0.saturating_add(offset_us)).min(request.done);
             self.good = self.good.max(Some(at));
+            self.token = self.token.max(Some(at));
         }
         let serving = self.served == Some((request.done, true));
         if let Some(found) = self.failures.fold(request, self.good, serving) {

@@ -48,7 +48,7 @@ pub(crate) struct Reader {
 /// Opens a run folder.
 ///
 /// # Errors
-/// The folder is no run folder, cannot be read, or comes from a newer longhaul.
+/// The folder is not a run folder, cannot be read, or comes from a newer longhaul.
 pub(crate) fn open(dir: &Path) -> Result<Reader, Mistake> {
     let manifest = read_manifest(dir)?;
     let lengths = lengths(dir);
@@ -58,7 +58,7 @@ pub(crate) fn open(dir: &Path) -> Result<Reader, Mistake> {
 /// Reads only the manifest of a run folder.
 ///
 /// # Errors
-/// As for [`open`].
+/// Same as [`open`].
 pub(crate) fn read_manifest(dir: &Path) -> Result<Manifest, Mistake> {
     let path = dir.join(MANIFEST);
     let place = path.display().to_string();
@@ -122,18 +122,19 @@ impl Reader {
     }
 
     /// Returns the summary of what is missing, as far as has been read.
-    pub(crate) fn told(&self) -> ReadSummary {
-        let mut told = ReadSummary { missing_seqs: self.missing_seqs, ..ReadSummary::default() };
+    pub(crate) fn reported(&self) -> ReadSummary {
+        let mut reported =
+            ReadSummary { missing_seqs: self.missing_seqs, ..ReadSummary::default() };
         for rows in &self.rows {
             let tally = rows.csv.get_ref().tally();
             if tally.torn_bytes > 0 {
-                told.torn.push((rows.file.name(), tally.torn_bytes));
+                reported.torn.push((rows.file.name(), tally.torn_bytes));
             }
-            told.damaged_rows += tally.damaged_rows + rows.unknown;
-            told.first_damage = told.first_damage.or_else(|| rows.first_unknown.clone());
-            told.unreadable = told.unreadable.or_else(|| rows.unreadable.clone());
+            reported.damaged_rows += tally.damaged_rows + rows.unknown;
+            reported.first_damage = reported.first_damage.or_else(|| rows.first_unknown.clone());
+            reported.unreadable = reported.unreadable.or_else(|| rows.unreadable.clone());
         }
-        told
+        reported
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::Mistake;
 /// Lists run folders. A folder that holds some stands for all of them, in the order of their names.
 ///
 /// # Errors
-/// A path is no run and holds none, or there are more runs than `most`.
+/// A path is not a run and holds none, or there are more runs than `most`.
 pub(crate) fn folders(paths: &[PathBuf], most: usize) -> Result<Vec<PathBuf>, Mistake> {
     let mut folders: Vec<PathBuf> = Vec::new();
     for path in paths {
@@ -28,7 +28,7 @@ pub(crate) fn folders(paths: &[PathBuf], most: usize) -> Result<Vec<PathBuf>, Mi
     Ok(folders)
 }
 
-/// Explains that a path is no run and holds none.
+/// Explains that a path is not a run and holds none.
 fn none(path: &Path) -> Mistake {
     let shown = path.display();
     let hint = "the folder that `longhaul run` named at its end, as runs/tonight";

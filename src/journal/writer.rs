@@ -227,11 +227,11 @@ impl Writer {
 pub(super) fn serve(
     mut writer: Writer,
     queue: &Receiver<WriteJob>,
-    told: &WriterProgress,
+    reported: &WriterProgress,
 ) -> Result<(), String> {
-    let outcome = work(&mut writer, queue, &told.done);
+    let outcome = work(&mut writer, queue, &reported.done);
     if let Err(words) = &outcome {
-        told.failure.get_or_init(|| words.clone());
+        reported.failure.get_or_init(|| words.clone());
     }
     outcome
 }
@@ -322,10 +322,10 @@ mod tests {
                 .unwrap();
         writer.events.file = OpenOptions::new().append(true).open("/dev/full").unwrap();
         let (jobs, queue) = sync_channel(4);
-        let told = WriterProgress::default();
+        let reported = WriterProgress::default();
         jobs.send(WriteJob::Entry(Arc::new(clock(At(0))))).unwrap();
-        let outcome = serve(writer, &queue, &told);
+        let outcome = serve(writer, &queue, &reported);
         assert!(outcome.unwrap_err().starts_with("events.csv cannot be written: No space left"));
-        assert!(told.failure.get().is_some());
+        assert!(reported.failure.get().is_some());
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Ask {
     pub due: At,
     pub api: Api,
     pub input: Input,
-    /// Whether the server is told to generate the cell's output length regardless of
+    /// Whether the server is reported to generate the cell's output length regardless of
     /// end-of-sequence tokens.
     pub exact_output: bool,
     /// Time after sending at which the client hangs up, microseconds; only in an abort drill.

@@ -76,7 +76,7 @@ impl Fit {
     }
 }
 
-/// Question of the fitter: how many tokens is this text?
+/// Request of the fitter for the number of tokens of a text.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum FitQuestion {
     /// A text without a template.

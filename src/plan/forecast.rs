@@ -410,22 +410,23 @@ mod tests {
 
     #[test]
     fn an_oom_needs_a_log_that_is_followed_and_a_kernel_and_a_hang_the_engines_numbers() {
-        let told = |count, log, kernel, metrics| {
+        let reported = |count, log, kernel, metrics| {
             seen(&[count], Some(ObservedSources { log, kernel, metrics }))
         };
-        assert_eq!(told(Count::Ooms, true, true, false), Decidable::Yes);
-        assert_eq!(told(Count::Hangs, false, false, true), Decidable::Yes);
-        assert_eq!(told(Count::Crashes, false, false, false), Decidable::Yes);
+        assert_eq!(reported(Count::Ooms, true, true, false), Decidable::Yes);
+        assert_eq!(reported(Count::Hangs, false, false, true), Decidable::Yes);
+        assert_eq!(reported(Count::Crashes, false, false, false), Decidable::Yes);
         let unseen = [
             (Count::Ooms, false, true),
             (Count::Ooms, true, false),
             (Count::Ooms, false, false),
             (Count::Hangs, true, true),
         ];
-        let why = each(unseen, |(count, log, kernel)| match told(*count, *log, *kernel, false) {
-            Decidable::No(why) => why,
-            other => panic!("{other:?}"),
-        });
+        let why =
+            each(unseen, |(count, log, kernel)| match reported(*count, *log, *kernel, false) {
+                Decidable::No(why) => why,
+                other => panic!("{other:?}"),
+            });
         assert_snapshot!("unseen", why);
         // The plan does not know which sources a run will observe.
         let planned = seen(&[Count::Ooms], None);

@@ -13,11 +13,11 @@ pub(crate) enum Rates {
     Unknown,
     /// Profile of the machine.
     Profile(Profile),
-    /// Measured duration of a round of each cell, by the cell's name.
+    /// Measured time of a request of each cell, by the cell's name.
     Measured {
         origin: String,
-        /// Median duration of a round, seconds.
-        rounds: BTreeMap<String, f64>,
+        /// Median time of a request, seconds: about that of a round, whose requests are sent together.
+        request_seconds: BTreeMap<String, f64>,
     },
     /// Given by the user.
     Flat {
@@ -53,7 +53,9 @@ impl Rates {
         let waves = f64::from(streams.div_ceil(together));
         let (prefill, decode) = match self {
             Rates::Unknown => return None,
-            Rates::Measured { rounds, .. } => return rounds.get(&cell.to_string()).copied(),
+            Rates::Measured { request_seconds, .. } => {
+                return request_seconds.get(&cell.to_string()).copied();
+            }
             Rates::Profile(profile) => (
                 profile.prefill_seconds(cell.input()),
                 profile.decode_seconds(cell.depth, together),

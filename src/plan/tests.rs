@@ -1,5 +1,5 @@
 //! Tests the plan as a whole, and defines the scenarios that tests of other
-//! rooms plan.
+//! modules plan.
 
 use std::time::Duration;
 

@@ -156,7 +156,7 @@ pub(crate) struct Round {
     /// Parameters of the open loop; `None` in a closed round.
     pub open: Option<OpenLoop>,
     pub api: Api,
-    /// Whether the server is told to generate the cell's whole output length.
+    /// Whether the server is reported to generate the cell's whole output length.
     pub exact_output: bool,
 }
 

@@ -29,8 +29,8 @@ const ENTRIES_MAX: usize = 3;
 /// (`{"error":{"message":…}}`, `{"error":"…"}`, `{"detail":…}`, `{"message":…}`), a JSON string, an
 /// event with one of these, an HTML page, plain text, or nothing.
 pub(crate) fn words(body: &[u8]) -> String {
-    if let Some(packed) = shape::packed(body) {
-        return format!("a body that is {packed}");
+    if let Some(format) = shape::compression(body) {
+        return format!("a body that is {format}");
     }
     let text = String::from_utf8_lossy(&body[..body.len().min(BODY_BYTES_MAX)]);
     let text = text.trim_start_matches('\u{feff}').trim();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packed_page_is_told_as_such() {
+    fn a_compressed_page_is_named() {
         assert_eq!(words(b"\x1f\x8b\x08\0"), "a body that is gzip");
     }
 

@@ -8,7 +8,7 @@ const LISTS: [&str; 4] = ["data", "models", "result", "items"];
 const NAMES: [&str; 4] = ["id", "name", "model", "model_name"];
 
 /// Returns the entries of a list of models: none where the list is null, and `None` where the page
-/// is no list.
+/// is not a list.
 pub(crate) fn entries(page: &Value) -> Option<&[Value]> {
     let lists = || LISTS.iter().filter_map(|key| page.get(key));
     let list = lists().chain([page]).find_map(Value::as_array);

@@ -24,9 +24,9 @@ pub(crate) fn path(has_health: bool, has_list: bool) -> &'static str {
     }
 }
 
-/// Whether an answer shows that the server is up. The path answered 200 before the load, so 404
-/// comes from something else, as does any refusal of the health page but that of too many requests.
-/// Another refusal comes from a server that is there.
+/// Whether an answer shows that the server is up. The path answered 200 before the load, so a 404
+/// comes from another service. So does any refusal of the health page, except for too many
+/// requests. Every other refusal comes from the server.
 pub(crate) fn is_up(path: &str, status: u16, body: &[u8]) -> bool {
     match status {
         _ if path == ROOT => status < 500,
@@ -39,8 +39,8 @@ pub(crate) fn is_up(path: &str, status: u16, body: &[u8]) -> bool {
     }
 }
 
-/// Whether the status may be that of a server that is busy: some answer so during a long prefill.
-/// 502 is a router's word that nothing is behind it.
+/// Whether the status may come from a busy server: some answer so during a long prefill. 502 means
+/// that a router has no backend.
 pub(crate) fn is_busy(status: u16) -> bool {
     matches!(status, 500 | 503 | 504)
 }

@@ -1,13 +1,13 @@
-//! Recognises what a body is that is no event stream, from its beginning, so that a user can tell a
-//! proxy that packs, a server that does not stream, and a page of something else apart.
+//! Recognises a body that is not an event stream by its beginning, and describes it: a proxy that
+//! compresses, a server that does not stream, or a page of another service.
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::error;
 
-/// First bytes of packed bodies.
-const PACKED: [(&[u8], &str); 5] = [
+/// First bytes of compressed bodies.
+const COMPRESSED: [(&[u8], &str); 5] = [
     (b"\x1f\x8b", "gzip"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"\x78\x01", "zlib"),
@@ -15,21 +15,21 @@ const PACKED: [(&[u8], &str); 5] = [
     (b"\x78\xda", "zlib"),
 ];
 
-/// Bytes within which a body that is no text shows it.
+/// Bytes within which a body that is not a text shows it.
 const TEXT_BYTES: usize = 512;
 
 /// Characters of a foreign text that are quoted.
 const WORDS_CHARS_MAX: usize = 160;
 
-/// Returns the name of the packing that a body is in.
-pub(crate) fn packed(body: &[u8]) -> Option<&'static str> {
-    PACKED.iter().find(|(mark, _)| body.starts_with(mark)).map(|(_, name)| *name)
+/// Returns the compression format of a body.
+pub(crate) fn compression(body: &[u8]) -> Option<&'static str> {
+    COMPRESSED.iter().find(|(mark, _)| body.starts_with(mark)).map(|(_, name)| *name)
 }
 
-/// Says what a body is, by its beginning; `None` for an event stream, and for no body.
+/// Describes a body by its beginning; `None` for an event stream, and for an empty body.
 pub(crate) fn of(beginning: &[u8]) -> Option<String> {
-    if let Some(packed) = packed(beginning) {
-        return Some(format!("the body is {packed}, which was not asked for"));
+    if let Some(format) = compression(beginning) {
+        return Some(format!("the body is {format}, which was not requested"));
     }
     if is_binary(beginning) {
         return Some("the body is not text: another format, or compressed".to_owned());
@@ -52,7 +52,7 @@ pub(crate) fn of(beginning: &[u8]) -> Option<String> {
     Some(format!("plain text and no event stream: {}", excerpt(beginning)))
 }
 
-/// Says what an answer is that has no stream of tokens.
+/// Describes an answer without a stream of tokens.
 pub(crate) fn of_answer(status: u16, body: &[u8]) -> String {
     match status {
         200 if body.is_empty() => "status 200 with an empty body".to_owned(),
@@ -62,7 +62,7 @@ pub(crate) fn of_answer(status: u16, body: &[u8]) -> String {
     }
 }
 
-/// Says that a status is not that of an answer.
+/// Describes a status that no answer has.
 pub(crate) fn wrong_status(status: u16) -> String {
     format!("status {status}, where the API answers with 200")
 }
@@ -156,8 +156,12 @@ mod tests {
             (format!("data: {CHUNK}\ndata: {CHUNK}\ndata: {{").into_bytes(), "events without"),
         ];
         for (body, expected) in cases {
-            let told = of(&body).unwrap_or_default();
-            assert!(told.starts_with(expected), "{} {told}", String::from_utf8_lossy(&body));
+            let reported = of(&body).unwrap_or_default();
+            assert!(
+                reported.starts_with(expected),
+                "{} {reported}",
+                String::from_utf8_lossy(&body)
+            );
         }
     }
 

@@ -1,7 +1,7 @@
 //! Parses server-sent events as the bytes arrive: any cut between two reads, any of the three line
 //! ends, comments, several data lines (WHATWG HTML 9.2.6).
 //!
-//! Ids and times for a retry are skipped. A line that is no field of the format is kept, since it
+//! Ids and times for a retry are skipped. A line that is not a field of the format is kept, since it
 //! shows what was sent instead.
 
 use std::fmt;
@@ -10,7 +10,7 @@ use std::fmt;
 /// frames reach several MiB, where token ids of a deep prompt are echoed.
 pub(crate) const LINE_BYTES_MAX: usize = 16 << 20;
 
-/// Bytes kept of the first line that is no event stream; less of it is shown.
+/// Bytes kept of the first line that is not an event stream; less of it is shown.
 const FOREIGN_BYTES_MAX: usize = 4 << 10;
 
 /// Bytes kept of an event's name: all names in use are shorter.
@@ -43,7 +43,7 @@ impl Event<'_> {
     }
 
     /// Whether it only keeps the connection alive: no data, one of the words in use for that, or
-    /// data under a name of its own that is no object.
+    /// data under a name of its own that is not an object.
     pub(crate) fn is_keep_alive(&self) -> bool {
         let data = self.data.trim();
         if data.len() <= KEEP_ALIVE_BYTES_MAX {
@@ -138,7 +138,7 @@ impl Parser {
         let _ = self.dispatch(&mut take);
     }
 
-    /// Returns the beginning of the first line that is no field of an event stream, such as an HTML
+    /// Returns the beginning of the first line that is not a field of an event stream, such as an HTML
     /// page or a plain JSON object.
     pub(crate) fn foreign(&self) -> Option<&[u8]> {
         let open = Some(self.line.as_slice())

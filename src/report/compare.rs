@@ -180,13 +180,13 @@ pub(crate) fn policy(policy: &Policy) -> String {
 /// than fit into a line of a report.
 pub(crate) fn policies(comparison: &Comparison, few: bool) -> Vec<String> {
     let is_quiet = |it: &&Policy| it.word == crate::compare::PolicyWord::Held;
-    let (quiet, told): (Vec<&Policy>, Vec<&Policy>) =
+    let (quiet, reported): (Vec<&Policy>, Vec<&Policy>) =
         comparison.policies.iter().partition(is_quiet);
     // Policies keep their usual order as long as there are not too many.
     let all: Vec<&Policy> = if comparison.policies.len() <= POLICIES_MAX {
         comparison.policies.iter().collect()
     } else {
-        told.into_iter().chain(quiet).collect()
+        reported.into_iter().chain(quiet).collect()
     };
     let most = if few { POLICIES_MAX } else { all.len() };
     let mut words: Vec<String> = all.iter().take(most).map(|it| policy(it)).collect();

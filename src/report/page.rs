@@ -143,9 +143,9 @@ fn error_words(analysis: &Analysis) -> Option<String> {
     if analysis.portion(RequestShare::Errors, &Select::default()).part == 0 {
         return None;
     }
-    let told = analysis.notes.words.iter().filter(|of| !of.words.is_empty());
+    let reported = analysis.notes.words.iter().filter(|of| !of.words.is_empty());
     // Of equal numbers the first counts.
-    let most = told.rev().max_by_key(|of| of.n)?;
+    let most = reported.rev().max_by_key(|of| of.n)?;
     Some(format!("{}: {}", most.ended.word().replace('_', " "), most.words))
 }
 

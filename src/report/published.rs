@@ -128,11 +128,11 @@ fn reasons(rows: &[Published], columns: ColumnSet) -> Vec<String> {
             (kind.1, kind.2) = (off, format!("{}: {}", row.test, honest.why));
         }
     }
-    let told = kinds.into_iter().map(|(what, (tests, _, example))| {
+    let reported = kinds.into_iter().map(|(what, (tests, _, example))| {
         let tests = counted(tests.len() as u64, "test", "tests");
         format!("honest ({tests}): {}. {example}.", what.words())
     });
-    told.collect()
+    reported.collect()
 }
 
 /// Whether a row is shown. Without all columns, rows of only one side are only counted.

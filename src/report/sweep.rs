@@ -90,30 +90,30 @@ pub(crate) fn progress(step: &Step<'_>) -> String {
 }
 
 /// Returns the report of a sweep.
-pub(crate) fn render(told: &SweepSummary) -> String {
-    let label = if told.simulated { "SIMULATED " } else { "" };
-    let others = told.arms.len().saturating_sub(1) as u64;
+pub(crate) fn render(reported: &SweepSummary) -> String {
+    let label = if reported.simulated { "SIMULATED " } else { "" };
+    let others = reported.arms.len().saturating_sub(1) as u64;
     let mut lines = vec![format!(
         "{label}SWEEP  {} · {} against the base · {} each",
-        short(&told.recipe, NAME_WIDTH_MAX),
+        short(&reported.recipe, NAME_WIDTH_MAX),
         counted(others, "arm", "arms"),
-        counted(u64::from(told.starts), "start", "starts")
+        counted(u64::from(reported.starts), "start", "starts")
     )];
     lines.push(String::new());
-    lines.extend(overview(&told.arms));
-    for arm in &told.arms {
+    lines.extend(overview(&reported.arms));
+    for arm in &reported.arms {
         lines.extend(under(arm));
     }
     lines.push(String::new());
-    let dead = told.arms.iter().filter(|arm| arm.ran.is_empty() && !arm.failed.is_empty());
+    let dead = reported.arms.iter().filter(|arm| arm.ran.is_empty() && !arm.failed.is_empty());
     let dead: Vec<String> = dead.map(|arm| short(&arm.name, NAME_WIDTH_MAX)).collect();
-    let base_failed = told.arms.first().map_or(0, |base| base.failed.len());
-    let advised = advice(&held(&told.arms), &dead, base_failed);
+    let base_failed = reported.arms.first().map_or(0, |base| base.failed.len());
+    let advised = advice(&held(&reported.arms), &dead, base_failed);
     let labels = [
         ("recommend", advised),
-        ("method", method(&told.arms)),
-        ("written", told.written.join(" · ")),
-        ("again", told.again.clone()),
+        ("method", method(&reported.arms)),
+        ("written", reported.written.join(" · ")),
+        ("again", reported.again.clone()),
     ];
     for (label, text) in labels {
         lines.extend(labelled(label, wrap(&one_line(&text, usize::MAX), WIDTH - LABEL)));

@@ -119,10 +119,10 @@ impl Layout<'_> {
         let incidents = &self.page.incidents;
         let shown = if incidents.len() > lines_max { lines_max - 1 } else { incidents.len() };
         let each = if 2 * incidents.len() <= lines_max { 2 } else { 1 };
-        let told = |words: &IncidentWords<'_>| {
+        let reported = |words: &IncidentWords<'_>| {
             labelled(words.label, incident_lines(words, self.inner(), each))
         };
-        let mut lines: Vec<String> = incidents[..shown].iter().flat_map(told).collect();
+        let mut lines: Vec<String> = incidents[..shown].iter().flat_map(reported).collect();
         if shown < incidents.len() {
             let more = counted((incidents.len() - shown) as u64, "more incident", "more incidents");
             lines.extend(labelled("", vec![format!("{more}: --wide")]));

@@ -223,7 +223,7 @@ impl Conductor {
         self.policy.finished_batch(&self.lanes).map(|batch| Order::Record(Fact::Batch(batch)))
     }
 
-    /// Takes in that an order was carried out. A recorded fact arrives as an entry instead.
+    /// Records that an order was carried out. A recorded fact arrives as an entry instead.
     pub(crate) fn on_order_done(&mut self, order: &Order, at: At) {
         match order {
             Order::Record(_) => {}
@@ -270,7 +270,7 @@ impl Conductor {
         self.deal(entry.at);
     }
 
-    /// Takes in the begin of a new segment with its own clock: requests in flight are lost,
+    /// Records the start of a new segment with its own clock: requests in flight are lost,
     /// instants of the earlier segment are dropped, and a stopped run goes on unless it was done.
     fn on_segment(&mut self, entry: &Entry) {
         self.segment = entry.segment;
@@ -306,7 +306,7 @@ impl Conductor {
         }
     }
 
-    /// Takes in a change of the server's liveness.
+    /// Records a change of the server's liveness.
     fn on_liveness(&mut self, change: Option<LivenessChange>, at: At) {
         let (word, since, evidence) = match change {
             None => return,
@@ -390,7 +390,7 @@ impl Conductor {
                 self.stop = Some(Ending::new(ClosedBecause::InterruptedTwice, note));
                 self.hang_up();
             }
-            PAUSE => self.lanes.told(),
+            PAUSE => self.lanes.reported(),
             STOP_ON_FAIL => self.stop(ClosedBecause::StopOnFail, note),
             _ => {}
         }

@@ -71,7 +71,7 @@ impl Measured {
 /// with the number of answered questions and of all that are asked together.
 ///
 /// # Errors
-/// In words: why no token count of the server could be read.
+/// The reason why no token count of the server could be read.
 pub(crate) async fn fit_prompts<W: Wire>(
     server: &Counted<'_, W>,
     plan: &Plan,

@@ -72,7 +72,7 @@ impl Identity {
         identity
     }
 
-    /// Takes in the system fingerprint of a completion, and returns whether it is new.
+    /// Records the system fingerprint of a completion. Returns whether it is new.
     pub(crate) fn answered(&mut self, system: &str) -> bool {
         let before = self.0.get(SYSTEM).cloned();
         self.say(SYSTEM, system);
@@ -89,7 +89,7 @@ impl Identity {
         self
     }
 
-    /// Takes in later statements; subjects that they do not name stay as they were.
+    /// Records later statements. Subjects that they do not name keep their values.
     pub(crate) fn update(&mut self, later: Identity) {
         self.0.extend(later.0);
     }

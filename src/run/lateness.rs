@@ -9,7 +9,7 @@ use crate::fact::{Fault, FaultKind, Group, Load, Phase, Request};
 #[derive(Default)]
 pub(super) struct Lateness {
     /// Groups whose late arrival was reported since their last batch.
-    told: Vec<(Phase, Group)>,
+    reported: Vec<(Phase, Group)>,
 }
 
 impl Lateness {
@@ -21,22 +21,22 @@ impl Lateness {
             return None;
         }
         let alike = (request.phase, request.group());
-        if self.told.contains(&alike) {
+        if self.reported.contains(&alike) {
             return None;
         }
-        self.told.push(alike);
+        self.reported.push(alike);
         let why = format!("an arrival was sent {} ms after it was due", late_us / 1000);
         Some(Fault { kind: FaultKind::Pace, why, fatal: false })
     }
 
-    /// Takes in that a batch of a group ended.
+    /// Records that a batch of a group ended.
     pub(super) fn close(&mut self, phase: Phase, group: &Group) {
-        self.told.retain(|told| (told.0, &told.1) != (phase, group));
+        self.reported.retain(|reported| (reported.0, &reported.1) != (phase, group));
     }
 
-    /// Takes in that a phase ended, and with it the groups without batches.
+    /// Records that a phase ended, and with it the groups without batches.
     pub(super) fn close_all(&mut self) {
-        self.told.clear();
+        self.reported.clear();
     }
 }
 
@@ -68,9 +68,9 @@ mod tests {
         pace.close(ended.phase, &ended.group());
         assert!(pace.check(&ended).is_some());
         assert!(pace.check(&other).is_none());
-        assert_eq!(pace.told.len(), 2);
+        assert_eq!(pace.reported.len(), 2);
         pace.close_all();
-        assert_eq!(pace.told.len(), 0, "what goes in no batches is over with its phase");
+        assert_eq!(pace.reported.len(), 0, "what goes in no batches is over with its phase");
     }
 
     #[test]

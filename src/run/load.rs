@@ -1,5 +1,5 @@
 //! Sends one ask and follows its response to the end: applies time limits,
-//! closes the connection when told to, and stamps the chunks. Knows only the
+//! closes the connection on request, and stamps the chunks. Knows only the
 //! `Wire` trait, not HTTP; `answer` interprets the response.
 
 use std::cell::Cell;

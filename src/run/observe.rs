@@ -58,7 +58,7 @@ pub(super) async fn watch(
         ring,
         missed: None,
         due,
-        told: None,
+        reported: None,
         seen: due,
         alarmed: None,
         asked: None,
@@ -77,7 +77,7 @@ struct Watching {
     due: At,
     /// Instant of the last row. The first reading is written at once: it covers the time before
     /// the first whole interval.
-    told: Option<At>,
+    reported: Option<At>,
     /// Instant of the last successful reading.
     seen: At,
     /// Instant of the latest incident that was taken in.
@@ -128,7 +128,7 @@ impl Watching {
         }
     }
 
-    /// Takes in a reading; true if it may be a sign of a crash.
+    /// Records a reading. Returns whether it may be a sign of a crash.
     async fn handle(&mut self, look: Observation, due: At, now: At) -> Result<bool, RunEnded> {
         self.seen = look.at.unwrap_or(now);
         for (at, said) in look.said {
@@ -165,11 +165,11 @@ impl Watching {
         // Failed readings repeat the same text, so one row per interval is enough.
         let fine = self.needs_second_rows(now) && self.missed.is_none();
         let fold_us = if fine { SECOND_US } else { FOLD_US };
-        self.told.is_none_or(|told| self.due.since(told) > fold_us)
+        self.reported.is_none_or(|reported| self.due.since(reported) > fold_us)
     }
 
     async fn close(&mut self, now: At) -> Result<(), RunEnded> {
-        self.told = Some(now);
+        self.reported = Some(now);
         for reading in self.fold.close() {
             self.tell(self.seen, Fact::Reading(reading)).await?;
         }

@@ -15,20 +15,21 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Call, Sink, Wire};
 
-/// Time that a server that is well has for its list of models, microseconds: the load waits for it.
+/// Time limit for the list of models of a healthy server, microseconds: the load waits for it.
 const LIST_US: u64 = 3_000_000;
 
 /// Result of a probe.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Probed {
     Up,
-    /// Something answered that is not the server as it was, with this status.
+    /// Another service answered, with this status.
     Not(u16),
     /// The connection failed.
     Broken,
     /// No answer within the limit.
     Silent,
-    /// It lists these models, and not one that it is known by; none where it gave no list.
+    /// The server answered, but no longer lists a model that it is known by. Holds the models that
+    /// it lists; empty if it sent no list.
     Unlisted(Vec<String>),
 }
 
@@ -46,7 +47,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
                 _ => None,
             };
             let now = timeline.now();
-            for fact in told(&probed, path, was_unlisted, token) {
+            for fact in reported(&probed, path, was_unlisted, token) {
                 // Sending fails only when the loop has ended, and then the run is over.
                 let _ = facts.send(TaskMessage::Fact(now, fact)).await;
             }
@@ -57,7 +58,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
     }
 }
 
-/// Whether a fact is a look at the engine that says nothing while requests are being served.
+/// Whether a failed probe may come from a busy server.
 pub(super) fn may_be_busy(fact: &Fact) -> bool {
     match fact {
         Fact::Reading(reading) => {
@@ -148,7 +149,7 @@ async fn get<W: Wire>(
 }
 
 /// Returns the facts of a probe, in the order in which they are written.
-fn told(probed: &Probed, path: &str, was_unlisted: bool, token: Option<bool>) -> Vec<Fact> {
+fn reported(probed: &Probed, path: &str, was_unlisted: bool, token: Option<bool>) -> Vec<Fact> {
     let token = token.map(|came| TOKEN_ANSWERED.reading(f64::from(u8::from(came))));
     let readings = match probed {
         Probed::Up if was_unlisted => vec![MODEL_LISTED.reading(1.0), UP.reading(1.0)],

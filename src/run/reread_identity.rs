@@ -46,7 +46,7 @@ impl KnownServer {
         KnownServer { identity, contained: None, looking: false, changes: 0, unlisted: false }
     }
 
-    /// Takes in a reading of whether the model is listed.
+    /// Records a reading of whether the model is listed.
     pub(super) fn fold(&mut self, fact: &Fact) {
         if let Fact::Reading(reading) = fact
             && MODEL_LISTED.is_of(reading)

@@ -164,7 +164,7 @@ impl Startup {
         }
     }
 
-    /// Returns a connection error with the log's reason for it, where there is one.
+    /// Returns a connection error with the log's reason for it, if any.
     pub(crate) fn with_log_reason(&self, words: String) -> String {
         match &self.said {
             Some((_, said)) => format!("{words}; {said}"),

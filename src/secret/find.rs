@@ -87,13 +87,17 @@ impl Finder {
         let (words, open) = (&self.words, text.len());
         let mut search = Search { words, before, goes_on, found: self.beginnings(text), open };
         search.look(&self.plain, text, &ByteOrigin::Same);
+        if let Some(end) = cut_ellipsis(text).filter(|_| goes_on) {
+            let from = end - self.plain.beginning(&text[..end]);
+            search.open = search.open.min(from);
+        }
         if let Some(read) = self.read.as_ref().filter(|_| reading::is_plain(text)) {
             search.before.plain = before.read;
             search.look(read, text, &ByteOrigin::Same);
         } else if let Some(read) = &self.read {
             let reading = DecodedText::of(text);
             search.look_into(read, &reading);
-            if let Some(reading) = reading.without_tags() {
+            if let Some(reading) = reading.without_tags(goes_on) {
                 search.look_into(read, &reading);
             }
             search.open = reading.apart(search.open);
@@ -120,6 +124,13 @@ impl Finder {
         });
         found.collect()
     }
+}
+
+/// Returns the offset of an ellipsis that the end of a text cut.
+fn cut_ellipsis(text: &[u8]) -> Option<usize> {
+    let lengths = 1..ELLIPSIS.len();
+    let length = lengths.rev().find(|length| text.ends_with(&ELLIPSIS[..*length]))?;
+    Some(text.len() - length)
 }
 
 /// Sorts ranges, and joins those that overlap or touch.

@@ -59,8 +59,9 @@ impl DecodedText {
         }
     }
 
-    /// Returns the text without tags; `None` where it can have none.
-    pub(super) fn without_tags(&self) -> Option<DecodedText> {
+    /// Returns the text without tags; `None` where it can have none. If it may continue, it ends
+    /// before a tag that its end cut.
+    pub(super) fn without_tags(&self, goes_on: bool) -> Option<DecodedText> {
         let first = self.bytes.iter().position(|byte| *byte == b'<')?;
         let (mut signs, mut at, mut open) = (self.signs[..first].to_vec(), first, self.open);
         let mut broken = false;
@@ -74,6 +75,9 @@ impl DecodedText {
             let sign = self.signs[at];
             if is_tag(within) && within.len() < BREAK_CHARS_MAX {
                 open = open.min(sign.from);
+                if goes_on {
+                    break;
+                }
             }
             signs.push(DecodedByte { broken: sign.broken || broken, ..sign });
             (at, broken) = (at + 1, false);

@@ -33,20 +33,20 @@ table! {
     IN_FLIGHT: Own "in_flight", Number("requests"), Gauge, Never, [];
     /// Output tokens so far, as longhaul counts them.
     OUTPUT_TOKENS: Own "output_tokens", Number("tokens"), Counter, Never, [];
-    /// Whether requests were being served, as the rule for hangs sees it, when a look at the engine found it busy or without its model, or got no answer; or earlier requests, when one failed.
+    /// 1 if requests were making progress when a health probe failed, said busy or did not find the model, or when another request failed.
     SERVING: Own "serving", Truth, Gauge, Never, [];
     /// Largest delay of the loop.
     LATE_MAX: Own "late_us_max", Micros, Gauge, Never, [];
-    /// Rows that were taken and are not yet written.
+    /// Rows queued for the disk.
     JOURNAL_WAITING: Own "journal_waiting_rows", Number("rows"), Gauge, Never, [];
 
     /// Whether it answers as itself: not with 404 or 5xx, and not with another service's page.
     UP: Engine "up", Truth, Life, Zero, [Probes];
     /// HTTP status of an answer that did not show it to be up.
     HEALTH_STATUS: Engine "health_status", Number("status"), Gauge, Never, [Probes];
-    /// Whether it lists the model that is asked for, or for an alias one that it listed before the load, where a probe found that it no longer did.
+    /// 0 if a probe found that the server no longer lists the requested model (for an alias: any model that it listed before the load), 1 when it lists it again.
     MODEL_LISTED: Engine "model_listed", Truth, Life, Never, [Probes];
-    /// Whether the one token came that a probe asked for, after requests had failed one after the other.
+    /// 1 if the one token came that a probe asked for, after several requests in a row had failed.
     TOKEN_ANSWERED: Engine "token_answered", Truth, Life, Never, [Probes];
     /// Number of the process that answered `/metrics`: 1 for the first, larger for one that may have started later, smaller for one that was running before.
     METRICS_PROCESS: Engine "metrics_process", Number("process"), Life, Change, [Probes Metrics];
@@ -56,7 +56,7 @@ table! {
     RESIDENT_MEMORY: Engine "process_resident_memory_bytes", Bytes, Gauge, Never, [Probes];
     /// Requests being worked on.
     RUNNING_REQUESTS: Engine "running_requests", Number("requests"), Gauge, Never, [Probes];
-    /// Requests waiting for a place.
+    /// Requests in the queue.
     WAITING_REQUESTS: Engine "waiting_requests", Number("requests"), Gauge, Never, [Probes];
     /// The KV cache's share in use.
     KV_USAGE: Engine "kv_usage_share", Share, Gauge, Never, [Probes];
@@ -66,7 +66,7 @@ table! {
     PROMPT_TOKENS: Engine "prompt_tokens_total", Number("tokens"), Counter, Fall, [Probes Metrics Progress];
     /// Output tokens so far.
     GENERATION_TOKENS: Engine "generation_tokens_total", Number("tokens"), Counter, Fall, [Probes Metrics Progress];
-    /// Steps so far: what moves during a prefill of minutes.
+    /// Steps so far. They also grow during a prefill of minutes.
     ENGINE_STEPS: Engine "engine_steps_total", Number("steps"), Counter, Fall, [Probes Metrics Progress];
     /// Requests pushed out of the batch so far.
     PREEMPTIONS: Engine "preemptions_total", Number("requests"), Counter, Fall, [Probes Metrics Progress];
@@ -81,7 +81,7 @@ table! {
     /// Any other metric of the engine.
     OTHER_METRIC: Engine "*", Unknown, Gauge, Never, [Probes];
 
-    /// Memory that can be had without swapping.
+    /// Available memory (`MemAvailable`).
     MEM_AVAILABLE: Host "mem_available_bytes", Bytes, Gauge, Never, [];
     /// Memory that nothing uses.
     MEM_FREE: Host "mem_free_bytes", Bytes, Gauge, Never, [];
@@ -96,7 +96,7 @@ table! {
     KERNEL_LOG_LINES: Kernel LOG_LINES, Number("lines"), Increment, Never, [];
     /// Lines of one signature, the instance, that came too often to be written each.
     KERNEL_LOG_REPEATS: Kernel LOG_REPEATS, Number("lines"), Increment, Never, [];
-    /// Lines of the kernel's log that it wrote over before they were read.
+    /// Lines of the kernel's log that were overwritten before longhaul read them.
     LOG_LOST: Kernel "log_lost_lines", Number("lines"), Increment, Never, [];
 
     /// Processes that the kernel killed at the cgroup's limit.

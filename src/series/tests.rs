@@ -144,12 +144,12 @@ fn guide() -> Vec<String> {
 #[test]
 fn the_guide_has_this_table() {
     let text = include_str!("../../docs/observers.md");
-    let told: Vec<&str> = text
+    let reported: Vec<&str> = text
         .lines()
         .skip_while(|line| !line.starts_with("| source | series |"))
         .skip(2)
         .take_while(|line| line.starts_with('|'))
         .collect();
     let guide = guide();
-    assert_eq!(told, guide, "docs/observers.md:\n{}", guide.join("\n"));
+    assert_eq!(reported, guide, "docs/observers.md:\n{}", guide.join("\n"));
 }

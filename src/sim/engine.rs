@@ -98,7 +98,7 @@ pub(crate) struct SimEngine {
     stages: Vec<(At, StartupStage)>,
     loaded: bool,
     jobs: u64,
-    told: Vec<(At, EngineEvent)>,
+    reported: Vec<(At, EngineEvent)>,
 }
 
 impl SimEngine {
@@ -128,7 +128,7 @@ impl SimEngine {
             stages: Vec::new(),
             loaded: false,
             jobs: 0,
-            told: Vec::new(),
+            reported: Vec::new(),
         };
         engine.first_start();
         engine
@@ -149,7 +149,7 @@ impl SimEngine {
         self.loaded
     }
 
-    /// Begins the load at `at`, planned to last `planned_us` where that is known: every fault gets
+    /// Begins the load at `at`, planned to last `planned_us` if known: every fault gets
     /// its times. The last call applies.
     pub(crate) fn load_began(&mut self, at: At, planned_us: Option<u64>) {
         self.run_to(at);
@@ -205,13 +205,13 @@ impl SimEngine {
 
     /// Returns the time of the next internal event; `None` for never.
     pub(crate) fn next_event(&self) -> Option<At> {
-        if self.told.is_empty() { self.next().map(|(at, _)| at) } else { Some(self.now) }
+        if self.reported.is_empty() { self.next().map(|(at, _)| at) } else { Some(self.now) }
     }
 
     /// Runs the engine to `at` and returns the events until then, in order.
     pub(crate) fn advance(&mut self, at: At) -> Vec<(At, EngineEvent)> {
         self.run_to(at);
-        std::mem::take(&mut self.told)
+        std::mem::take(&mut self.reported)
     }
 
     /// Returns the values of `/metrics`; during a hang, those of its begin.
@@ -297,6 +297,6 @@ impl SimEngine {
     }
 
     fn emit(&mut self, happening: EngineEvent) {
-        self.told.push((self.now, happening));
+        self.reported.push((self.now, happening));
     }
 }

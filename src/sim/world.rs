@@ -1,6 +1,6 @@
 //! Connects the model to time and to the traits of `world`: a wire to the server without a socket,
 //! a target with a followed log, sensors of its machine, a disk under the journal, and a wall
-//! clock. Only this part of the room uses the clock; with tokio's paused clock, hours pass in
+//! clock. Only this part of the module uses the clock; with tokio's paused clock, hours pass in
 //! moments.
 
 pub(crate) mod connections;

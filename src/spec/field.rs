@@ -100,7 +100,7 @@ impl<'a> Field<'a> {
     /// Returns the values of a map, and refuses keys that are not in `known`.
     ///
     /// # Errors
-    /// The value is no map, or has an unknown key.
+    /// The value is not a map, or has an unknown key.
     pub(crate) fn map(&self, known: &[&str]) -> Result<Vec<(&'a str, Field<'a>)>, Mistake> {
         let values = self.any_map()?;
         for (key, field) in &values {
@@ -123,10 +123,10 @@ impl<'a> Field<'a> {
     /// Returns the values of a map with any keys.
     ///
     /// # Errors
-    /// The value is no map, or a key is no scalar.
+    /// The value is not a map, or a key is not a scalar.
     pub(crate) fn any_map(&self) -> Result<Vec<(&'a str, Field<'a>)>, Mistake> {
         if !self.node.is_map() {
-            return Err(self.unfit("a map of keys and values"));
+            return Err(self.unfit("a mapping"));
         }
         if let Some((key, _)) = self.node.pairs().iter().find(|(key, _)| key.text().is_none()) {
             let place = format!("{}:{} {}", self.source.origin, key.line, self.path);
@@ -146,7 +146,7 @@ impl<'a> Field<'a> {
     /// Returns the items of a non-empty list.
     ///
     /// # Errors
-    /// The value is no list, or empty.
+    /// The value is not a list, or empty.
     pub(crate) fn list(&self) -> Result<Vec<Field<'a>>, Mistake> {
         let items = self.node.items().ok_or_else(|| self.unfit("a list"))?;
         if items.is_empty() {
@@ -166,7 +166,7 @@ impl<'a> Field<'a> {
     /// Returns the text of a scalar.
     ///
     /// # Errors
-    /// The value is no scalar, or null.
+    /// The value is not a scalar, or null.
     pub(crate) fn text(&self) -> Result<&'a str, Mistake> {
         self.node.said().ok_or_else(|| self.unfit("a single value"))
     }
@@ -174,7 +174,7 @@ impl<'a> Field<'a> {
     /// Parses a whole number from `least` to `most`.
     ///
     /// # Errors
-    /// The value is no whole number, or out of range.
+    /// The value is not a whole number, or out of range.
     pub(crate) fn whole(&self, least: u64, most: u64) -> Result<u64, Mistake> {
         let text = self.text()?;
         let is_plain = text == "0" || !text.starts_with(['0', '+']);
@@ -196,7 +196,7 @@ impl<'a> Field<'a> {
     /// Parses a number of at least `least`.
     ///
     /// # Errors
-    /// The value is no number, or too small.
+    /// The value is not a number, or too small.
     pub(crate) fn number(&self, least: f64) -> Result<f64, Mistake> {
         let text = self.text()?;
         match text.parse::<f64>() {

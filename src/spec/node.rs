@@ -137,9 +137,9 @@ impl Node {
 
     pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
-            Value::Map(_) => "a map",
+            Value::Map(_) => "a mapping",
             Value::Seq(_) => "a list",
-            Value::Scalar { .. } if self.is_null() => "nothing",
+            Value::Scalar { .. } if self.is_null() => "null",
             Value::Scalar { .. } => "a single value",
         }
     }

@@ -221,7 +221,7 @@ mod tests {
             "[ $1 = ps ] && echo aa; [ $1 = run ] && echo 'no such image' >&2; exit 1",
         );
         let refused = container(&standin).start(ServerPid::default()).await;
-        assert_snapshot!(standin.told(&refused.expect_err("refused").to_string()), @"
+        assert_snapshot!(standin.reported(&refused.expect_err("refused").to_string()), @"
             error: engine: the image is not here
                at: no such image
               try: --pull, to let longhaul fetch it

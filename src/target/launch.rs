@@ -269,8 +269,8 @@ mod tests {
             reading: Some(reading("r.yaml", "model: m\ncommand: exit 1\n")),
             ..TargetOptions::default()
         };
-        let told = refused(&options, &address).await;
-        assert_snapshot!(named(&told, &[(&address, "ADDRESS")]), @"
+        let reported = refused(&options, &address).await;
+        assert_snapshot!(named(&reported, &[(&address, "ADDRESS")]), @"
             error: something listens on ADDRESS already
               try: end it, or drive it: --endpoint without --start
               try: another port in the recipe
@@ -287,14 +287,14 @@ mod tests {
             engine: Some(standin.path()),
             ..TargetOptions::default()
         };
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for (standin, name) in
             [(&gone, "brain"), (&away, "brain"), (&odd, "brain"), (&gone, "-v"), (&gone, "a b")]
         {
             let refused = refused(&watching(standin, name), "http://127.0.0.1:9").await;
-            told.push(named(&refused, &[(&standin.path(), "engine")]));
+            reported.push(named(&refused, &[(&standin.path(), "engine")]));
         }
-        assert_snapshot!("watched", told.join("\n\n"));
+        assert_snapshot!("watched", reported.join("\n\n"));
     }
 
     #[tokio::test]
@@ -319,11 +319,11 @@ mod tests {
             reading: Some(reading("r.yaml", "model: m\ncontainer: a/b:1\ncommand: vllm serve m\n")),
             ..TargetOptions::default()
         };
-        let told = [
+        let reported = [
             refused(&options(StartMethod::Podman), "http://127.0.0.1:9").await,
             refused(&options(StartMethod::Sparkrun), "http://127.0.0.1:9").await,
         ];
-        assert_snapshot!(told.join("\n\n"), @"
+        assert_snapshot!(reported.join("\n\n"), @"
             error: /no/such/program: the program is not here
                at: there is no program `/no/such/program` here
               try: install it, or name the one that is: --engine PROGRAM

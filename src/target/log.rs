@@ -53,7 +53,7 @@ struct ReadGap {
 
 impl ReadGap {
     /// Returns the reason to report, once for each time that it was set.
-    fn told(&mut self) -> Option<String> {
+    fn reported(&mut self) -> Option<String> {
         let lately = self.lately.take();
         self.lately.clone_from(&self.now);
         lately
@@ -202,7 +202,7 @@ impl LogReader {
     async fn report(&self) {
         let (blind, counted) = {
             let mut state = self.state();
-            let blind = state.blind.told();
+            let blind = state.blind.reported();
             let is_read = blind.is_none() || state.listener.has_dropped();
             let counted = is_read.then(|| state.listener.count(self.news.timeline().now()));
             (blind, counted.unwrap_or_default())
@@ -313,11 +313,11 @@ mod tests {
     #[test]
     fn a_log_that_was_not_read_for_a_moment_was_not_read_in_that_interval() {
         let mut blind = ReadGap::default();
-        assert_eq!(blind.told(), None);
+        assert_eq!(blind.reported(), None);
         let why = || Some("gone".to_owned());
         blind = ReadGap { now: None, lately: why() };
-        assert_eq!((blind.told(), blind.told()), (why(), None), "it is back");
+        assert_eq!((blind.reported(), blind.reported()), (why(), None), "it is back");
         blind = ReadGap { now: why(), lately: why() };
-        assert_eq!((blind.told(), blind.told()), (why(), why()), "it is not back");
+        assert_eq!((blind.reported(), blind.reported()), (why(), why()), "it is not back");
     }
 }

@@ -100,15 +100,15 @@ mod tests {
 
     const GIB: u64 = 1 << 30;
 
-    /// Returns what is told, without the processes that hold memory on the test's machine.
-    fn without_holders(told: &str) -> &str {
-        told.split_once("; the largest").expect("holders").0
+    /// Returns what is reported, without the processes that hold memory on the test's machine.
+    fn without_holders(reported: &str) -> &str {
+        reported.split_once("; the largest").expect("holders").0
     }
 
     #[test]
     fn what_is_missing_is_told_with_who_holds_it() {
-        let told = lacking(Some(96 * GIB), Some(40 * GIB)).expect("54 GiB are missing");
-        assert_snapshot!(without_holders(&told), @"the start waits for memory, 300 s at the most: 40.0 GiB are available, 94.0 GiB are needed");
+        let reported = lacking(Some(96 * GIB), Some(40 * GIB)).expect("54 GiB are missing");
+        assert_snapshot!(without_holders(&reported), @"the start waits for memory, 300 s at the most: 40.0 GiB are available, 94.0 GiB are needed");
         assert_eq!(lacking(None, Some(0)), None, "what was there before is not known");
         assert_eq!(lacking(Some(96 * GIB), None), None, "what is there now is not known");
         assert_eq!(lacking(Some(96 * GIB), Some(94 * GIB)), None, "within what varies");
@@ -126,8 +126,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn memory_that_does_not_come_back_is_waited_for_until_the_limit_or_the_end_of_the_run() {
         let timeline = Timeline::start();
-        let told = back_in(&timeline, Some(96 * GIB), || false, || Some(40 * GIB)).await;
-        assert_snapshot!(without_holders(&told.expect_err("too little")), @"memory did not come back in 300 s: 40.0 GiB are available, 94.0 GiB are needed");
+        let reported = back_in(&timeline, Some(96 * GIB), || false, || Some(40 * GIB)).await;
+        assert_snapshot!(without_holders(&reported.expect_err("too little")), @"memory did not come back in 300 s: 40.0 GiB are available, 94.0 GiB are needed");
         assert_eq!(timeline.now(), At(WAIT_US));
         let over = back_in(&timeline, Some(96 * GIB), || true, || Some(40 * GIB)).await;
         assert!(over.is_err());

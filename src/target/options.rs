@@ -217,7 +217,7 @@ mod tests {
         let watching = TargetOptions { container: Some("x".to_owned()), ..none() };
         let engine = Some("podman".to_owned());
         // Flags, whether there is an endpoint, whether it is simulated, whether there is a recipe.
-        let told = [
+        let reported = [
             (
                 "keep a process",
                 TargetOptions { keep: true, ..options(StartMethod::Process) },
@@ -279,7 +279,7 @@ mod tests {
                 checked.map_or_else(|wrong| wrong.to_string(), |()| "fits".to_owned())
             )
         });
-        assert_snapshot!("flags", told.join("\n\n"));
+        assert_snapshot!("flags", reported.join("\n\n"));
     }
 
     #[test]

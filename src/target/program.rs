@@ -157,10 +157,10 @@ mod tests {
     async fn whatever_a_program_does_is_told_in_a_sentence() {
         let timeline = Timeline::start();
         let shell = Program("sh".to_owned());
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for script in ["echo fine", "echo ' no ' >&2; exit 3", "exit 3", "kill -KILL $$"] {
             let answer = shell.ask(&timeline, &["-c", script], 60_000_000).await.expect("an end");
-            told.push(format!(
+            reported.push(format!(
                 "{script}: {} {:?} {}",
                 answer.is_good(),
                 answer.out,
@@ -171,10 +171,10 @@ mod tests {
         let none: [&str; 0] = [];
         for program in [nowhere, Program("/".to_owned())] {
             let why = program.ask(&timeline, &none, 60_000_000).await.expect_err("no answer");
-            told.push(why.words(&program));
+            reported.push(why.words(&program));
         }
-        told.push(NoAnswer::TooLate(20_000_000).words(&shell));
-        insta::assert_snapshot!(told.join("\n"), @r#"
+        reported.push(NoAnswer::TooLate(20_000_000).words(&shell));
+        insta::assert_snapshot!(reported.join("\n"), @r#"
             echo fine: true "fine\n" it ended with code 0 and said nothing
             echo ' no ' >&2; exit 3: false "" no
             exit 3: false "" it ended with code 3 and said nothing

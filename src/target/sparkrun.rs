@@ -284,7 +284,7 @@ mod tests {
     }
 
     /// Returns what is said and asked from the start of a workload to its end.
-    async fn told(script: &str, orders: &[TargetOrder]) -> String {
+    async fn reported(script: &str, orders: &[TargetOrder]) -> String {
         let standin = Standin::new(script);
         let sparkrun = sparkrun(&standin.path());
         let (said, left) = LocalSet::new()
@@ -298,7 +298,7 @@ mod tests {
         let asked = standin.asked();
         let asked = asked.lines().filter(|line| !line.starts_with("logs"));
         let first = format!("{said}\nleft: {left:?}");
-        let all = asked.fold(first, |told, line| told + "\n$ sparkrun " + line);
+        let all = asked.fold(first, |reported, line| reported + "\n$ sparkrun " + line);
         named(&all, &[(&standin.path(), "sparkrun")])
     }
 
@@ -317,7 +317,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_workload_that_longhaul_started_is_stopped_at_the_end_by_the_id_that_it_was_given() {
-        assert_snapshot!(told(RUNS, &[]).await, @"
+        assert_snapshot!(reported(RUNS, &[]).await, @"
             left: None
             $ sparkrun run r.yaml --no-follow --label longhaul.run=7
             $ sparkrun stop sparkrun_1_2
@@ -327,7 +327,7 @@ mod tests {
     #[tokio::test]
     async fn a_workload_of_somebody_elses_is_neither_restarted_nor_stopped() {
         let script = "[ $1 = run ] && echo 'Job already running (cluster_id: sparkrun_1_2)'";
-        assert_snapshot!(told(script, &[TargetOrder::Restart, TargetOrder::Stop]).await, @"
+        assert_snapshot!(reported(script, &[TargetOrder::Restart, TargetOrder::Stop]).await, @"
             Failed: restart: it runs already [action 1]
             Failed: stop: it runs already [action 2]
             left: None
@@ -337,7 +337,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_workload_that_runs_is_not_launched_again() {
-        assert_snapshot!(told(RUNS, &[TargetOrder::Launch]).await, @"
+        assert_snapshot!(reported(RUNS, &[TargetOrder::Launch]).await, @"
             Failed: launch: it runs already [action 1]
             left: None
             $ sparkrun run r.yaml --no-follow --label longhaul.run=7
@@ -348,7 +348,7 @@ mod tests {
     #[tokio::test]
     async fn a_run_that_fails_is_told_with_its_last_line_and_what_may_be_left_is_stopped() {
         let script = "[ $1 = run ] && { echo first; echo 'no such host' >&2; exit 3; }; exit 0";
-        assert_snapshot!(told(script, &[]).await, @"
+        assert_snapshot!(reported(script, &[]).await, @"
             left: None
             $ sparkrun run r.yaml --no-follow --label longhaul.run=7
             $ sparkrun stop r.yaml
@@ -358,7 +358,7 @@ mod tests {
     #[tokio::test]
     async fn a_stop_that_fails_is_told_and_the_workload_is_left() {
         let script = "[ $1 = stop ] && { echo 'ssh: refused' >&2; exit 1; }; [ $1 = run ] && echo 'Cluster: a_1'; exit 0";
-        assert_snapshot!(told(script, &[TargetOrder::Stop]).await, @r#"
+        assert_snapshot!(reported(script, &[TargetOrder::Stop]).await, @r#"
             Failed: `sparkrun stop`: ssh: refused [action 1]
             left: Some("`sparkrun stop`: ssh: refused")
             $ sparkrun run r.yaml --no-follow --label longhaul.run=7

@@ -47,10 +47,12 @@ impl Standin {
         std::fs::read_to_string(self.folder.path().join("asked")).unwrap_or_default()
     }
 
-    /// Returns what was told and what the program was asked, without its path.
-    pub(super) fn told(&self, told: &str) -> String {
+    /// Returns what was reported and what the program was asked, without its path.
+    pub(super) fn reported(&self, reported: &str) -> String {
         let asked = self.asked();
-        let all = asked.lines().fold(told.to_owned(), |told, line| told + "\n$ engine " + line);
+        let all = asked
+            .lines()
+            .fold(reported.to_owned(), |reported, line| reported + "\n$ engine " + line);
         shown::named(&all, &[(&self.path(), "engine")])
     }
 }

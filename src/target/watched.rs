@@ -182,7 +182,7 @@ mod tests {
 
     #[tokio::test]
     async fn workers_that_end_while_the_server_lives_are_told_and_others_are_not() {
-        let told = said(|news| async move {
+        let reported = said(|news| async move {
             let mut before = Vec::new();
             let all = [
                 seen(1, "vllm"),
@@ -195,7 +195,7 @@ mod tests {
             report_ended_workers(&news, &mut before, &all[..2]).await;
             report_ended_workers(&news, &mut before, &all[..1]).await;
         });
-        assert_snapshot!(told.await, @"
+        assert_snapshot!(reported.await, @"
             seen workers: VLLM::Worker (pid 3) ended while the server's own process lives
             seen workers: VLLM::EngineCor (pid 2) ended while the server's own process lives
         ");
@@ -203,12 +203,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_watched_process_that_is_gone_is_told_and_no_sensor_looks_for_it() {
-        let told = said(|news| async move {
+        let reported = said(|news| async move {
             let server_pid = ServerPid::default();
             server_pid.set(Some(NOBODY));
             watch_process(seen(NOBODY, "vllm"), server_pid.clone(), news).await;
             assert_eq!(server_pid.pid(), None);
         });
-        assert_snapshot!(told.await, @"Exited: vllm (pid 4194305) is gone");
+        assert_snapshot!(reported.await, @"Exited: vllm (pid 4194305) is gone");
     }
 }

@@ -238,7 +238,7 @@ fn judge_portion(result: &mut GateResult, portion: RequestShare, analysis: &Anal
 /// Withdraws a pass that missing rows could turn into a failure: each of them may have been a
 /// request that ended badly.
 fn lost(result: &mut GateResult, share: Share, bound: f64, analysis: &Analysis) {
-    let lost = analysis.fate_unknown + analysis.told.missing_seqs;
+    let lost = analysis.fate_unknown + analysis.reported.missing_seqs;
     if lost > 0 && (share.part + lost) as f64 / (share.of + lost) as f64 > bound {
         result.word = VerdictWord::Inconclusive;
         result.why = format!("{lost} ends are not known, and could break it");
@@ -294,11 +294,11 @@ fn judge_statistic(
 }
 
 /// Returns the reason why the times between tokens of a selection are unknown: half of its answers
-/// or more came in one piece. Fewer are left out.
+/// or more arrived in one piece. Fewer are left out.
 fn came_at_once(quantity: Quantity, select: &Select, analysis: &Analysis) -> Option<String> {
     let Share { part, of } = analysis.at_once(select);
     (quantity.is_between_tokens() && part > 0 && part * 2 >= of)
-        .then(|| format!("n/a: the stream came at once in {part} of {of} answers"))
+        .then(|| format!("n/a: the stream arrived in one piece in {part} of {of} answers"))
 }
 
 /// Returns the values to compare with the reference window: the selection without that window.
@@ -332,7 +332,7 @@ fn no_value(
     }
 }
 
-/// Returns what a server must report for a quantity to have values.
+/// Names the data that a server must report for a quantity to have values.
 fn needs(quantity: Quantity) -> &'static str {
     match quantity {
         Quantity::Tpot | Quantity::TokensPerS | Quantity::Throughput => {

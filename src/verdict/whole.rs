@@ -19,13 +19,8 @@ const WORDS_CHARS_MAX: usize = 160;
 /// Bound on the reason why a run ended: the server's exit and the log line that explains it.
 const NOTE_CHARS_MAX: usize = 400;
 
-/// Least share of answers that came at once that is told.
+/// Least share of answers that arrived in one piece that is reported.
 const AT_ONCE_SHARE_MIN: f64 = 0.05;
-
-/// Least number of requests at the end that all ended badly, and the time that they took,
-/// microseconds, with which a run cannot PASS: the server may have been dead.
-const UNANSWERED_MIN: u64 = 3;
-const UNANSWERED_US: u64 = 5_000_000;
 
 /// Whether a failure of longhaul itself ended the run.
 pub(crate) fn is_fatal(analysis: &Analysis) -> bool {
@@ -49,16 +44,18 @@ pub(crate) fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(VerdictW
         reasons.push((VerdictWord::Inconclusive, format!("{what}: {why}")));
     }
     let ended = analysis.calendar.closed().map(|(_, closed)| closed.because);
-    let told = matches!(ended, Some(ClosedBecause::Away | ClosedBecause::Gone));
-    if analysis.calendar.still_away().is_some() && !told {
+    let reported = matches!(ended, Some(ClosedBecause::Away | ClosedBecause::Gone));
+    if analysis.calendar.still_away().is_some() && !reported {
         let words = "the server was away when the run ended".to_owned();
         reasons.push((VerdictWord::Inconclusive, words));
     }
     let unanswered = &analysis.unanswered;
-    if unanswered.failed >= UNANSWERED_MIN && unanswered.lasted_us() >= UNANSWERED_US {
+    if unanswered.is_dead() {
         let lasted = span(unanswered.lasted_us() as f64 / 1e6);
-        let words =
-            format!("the last {} requests, over {lasted}, all ended badly", unanswered.failed);
+        let words = match unanswered.failed {
+            1 => format!("the last request, over {lasted}, ended badly"),
+            failed => format!("the last {failed} requests, over {lasted}, all ended badly"),
+        };
         reasons.push((VerdictWord::Inconclusive, words));
     }
     let never = matches!(ended, Some(ClosedBecause::NeverAnswered | ClosedBecause::NeverReady));
@@ -132,12 +129,12 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         let n = analysis.fate_unknown;
         tell(format!("{n} sent, and their end was not recorded"), Vec::new());
     }
-    if analysis.told.missing_seqs > 0 {
-        let n = analysis.told.missing_seqs;
+    if analysis.reported.missing_seqs > 0 {
+        let n = analysis.reported.missing_seqs;
         let words = if n == 1 { "row of the journal is" } else { "rows of the journal are" };
         tell(format!("{n} {words} missing"), Vec::new());
     }
-    for torn in &analysis.told.torn {
+    for torn in &analysis.reported.torn {
         tell(one_line(torn, WORDS_CHARS_MAX), Vec::new());
     }
     for step in &analysis.notes.steps {
@@ -230,8 +227,8 @@ fn cache(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
     }
 }
 
-/// Reports cells whose answers came at once, where that is more than a reader that was late now and
-/// then.
+/// Reports cells whose answers arrived in one piece, where that is more than a reader that was late
+/// now and then.
 fn at_once(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
     let every = Select::default();
     let depths = analysis.planned_depths().into_iter();
@@ -243,7 +240,7 @@ fn at_once(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
         if share.value().is_some_and(|value| value >= AT_ONCE_SHARE_MIN) {
             let ((_, place), Share { part, of }) = (place(&first.group), share);
             let words = format!(
-                "{place}: {part} of {of} answers came at once, as if a proxy held them back: \
+                "{place}: {part} of {of} answers arrived in one piece, as if a proxy held them back: \
                  their TTFT is the time of all of the answer"
             );
             tell(words, Vec::new());
@@ -278,14 +275,14 @@ fn off_depth(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
 
 #[cfg(test)]
 mod tests {
-    use crate::fact::Fact;
+    use crate::fact::{Fact, Load};
     use crate::incident::fixture::Story;
     use crate::spec::Gate;
     use crate::verdict::tests::{at_most, judged};
 
     use super::*;
 
-    /// Returns answers of which the first `held` came at once, a pause after their sending.
+    /// Returns answers of which the first `held` arrived in one piece, a pause after their sending.
     fn partly_held(held: u32, n: u32) -> Story {
         let mut story = Story::soaking();
         for nth in 0..n {
@@ -307,13 +304,16 @@ mod tests {
         let gates: Vec<Gate> = names.iter().map(|name| at_most(name, 1e9)).collect();
         for held in [3, 6] {
             let verdict = judged(&partly_held(held, 6), &gates);
-            let why = format!("n/a: the stream came at once in {held} of 6 answers");
+            let why = format!("n/a: the stream arrived in one piece in {held} of 6 answers");
             for gate in &verdict.gates {
                 assert_eq!((gate.word, &gate.why), (VerdictWord::Inconclusive, &why));
                 assert_eq!(gate.value, None);
             }
-            let told = &verdict.findings[0].words;
-            assert!(told.starts_with(&format!("d0: {held} of 6 answers came at once")), "{told}");
+            let reported = &verdict.findings[0].words;
+            assert!(
+                reported.starts_with(&format!("d0: {held} of 6 answers arrived in one piece")),
+                "{reported}"
+            );
         }
         let ttft = judged(&partly_held(6, 6), &[at_most("ttft", 2.0)]);
         assert_eq!(
@@ -343,6 +343,56 @@ mod tests {
         };
         assert_eq!((ended(2).word, ended(6).word), (VerdictWord::Pass, VerdictWord::Inconclusive));
         assert_eq!(ended(6).reasons[0], "the last 6 requests, over 11.0 s, all ended badly");
+    }
+
+    #[test]
+    fn a_run_in_which_all_streams_were_silent_at_the_end_does_not_pass() {
+        let ended = |streams: u32, silent: u32| {
+            let mut story = Story::soaking();
+            for nth in 0..200 {
+                let mut request = story.request(10.0 + f64::from(nth) * 2.0, 0);
+                request.cell.load = Load::Streams(streams);
+                story.push(11.0 + f64::from(nth) * 2.0, Fact::Request(Box::new(request)));
+            }
+            for lane in 0..silent {
+                let mut request = story.request(410.0 + 0.1 * f64::from(lane), 0);
+                request.cell.load = Load::Streams(streams);
+                (request.ttft_us, request.last_us) = (None, None);
+                request.ended = Ended::TimedOut;
+                request.done = Story::at(425.0 + f64::from(lane));
+                story.push(425.0 + f64::from(lane), Fact::Request(Box::new(request)));
+            }
+            story.closed(430.0, ClosedBecause::Done);
+            let verdict = judged(&story, &[at_most("errors", 0.01)]);
+            verdict.reasons.join("; ")
+        };
+        assert_eq!(ended(2, 1), "", "the other stream was answered");
+        assert_eq!(ended(2, 2), "the last 2 requests, over 16.0 s, all ended badly");
+        assert_eq!(ended(1, 1), "the last request, over 15.0 s, ended badly");
+    }
+
+    #[test]
+    fn a_depth_that_fails_all_the_time_and_is_the_last_says_nothing_of_the_end() {
+        let ended = |laps: u32, last_fails: bool| {
+            let mut story = Story::soaking();
+            for lap in 0..laps {
+                let second = 10.0 + f64::from(lap) * 40.0;
+                if lap + 1 < laps || !last_fails {
+                    story.good(second, 0);
+                } else {
+                    story.bad(second, 0, Ended::HttpError, "broken");
+                }
+                for nth in 1..10 {
+                    let second = second + f64::from(nth) * 2.0;
+                    story.bad(second, 65_536, Ended::HttpError, "broken");
+                }
+            }
+            story.closed(500.0, ClosedBecause::Done);
+            judged(&story, &[at_most("errors", 1.0)]).reasons.join("; ")
+        };
+        assert_eq!(ended(1, false), "", "it was never answered");
+        assert_eq!(ended(4, false), "");
+        assert_eq!(ended(4, true), "the last 19 requests, over 56.1 s, all ended badly");
     }
 
     #[test]
@@ -394,8 +444,8 @@ mod tests {
         assert_eq!(words(&mixed), near, "one had its length");
         let verdict = judged(&counted(&[130; 20]), &gates[..1]);
         assert_eq!(verdict.gates[0].why, "n/a: all 20 prompts had another length than planned");
-        let told: Vec<&str> = verdict.findings.iter().map(|it| it.words.as_str()).collect();
-        insta::assert_snapshot!(told.join("\n"), @"d0: 20 of 20 prompts off their length: 130 tokens by the server's count, 2,048 planned; no gate at this depth is judged");
+        let reported: Vec<&str> = verdict.findings.iter().map(|it| it.words.as_str()).collect();
+        insta::assert_snapshot!(reported.join("\n"), @"d0: 20 of 20 prompts off their length: 130 tokens by the server's count, 2,048 planned; no gate at this depth is judged");
     }
 
     #[test]
@@ -418,8 +468,8 @@ mod tests {
         let mut request = story.request(30.0, 0);
         request.prompt_tokens = Some(130);
         story.push(31.0, Fact::Request(Box::new(request)));
-        let told = &judged(&story, &[]).findings[0].words;
+        let reported = &judged(&story, &[]).findings[0].words;
         let words = "d0: 1 of 4 prompts off their length: 130 tokens by the server's count, ";
-        assert!(told.starts_with(words) && told.ends_with("2,048 planned"), "{told}");
+        assert!(reported.starts_with(words) && reported.ends_with("2,048 planned"), "{reported}");
     }
 }

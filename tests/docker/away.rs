@@ -6,7 +6,7 @@ use super::image::{docker, scratch_image};
 use super::proxy::Proxy;
 use super::{Befallen, count};
 
-/// What an engine that is not there is told as.
+/// What an engine that is not there is reported as.
 const GONE: &str = "Cannot connect to the Docker daemon";
 
 /// Lines of the server's log, by their numbers: one each, from the first to the last.
@@ -38,13 +38,14 @@ fn is_looked_at(bench: &Bench) {
     }
 }
 
-/// Takes the engine away until that was told of events, state and log, and the load went on.
+/// Takes the engine away until that was reported of events, state and log, and the load went on.
 fn takes_away(bench: &Bench, proxy: &mut Proxy) {
     is_looked_at(bench);
     proxy.close();
     for what in ["events", "state", "log_lines"] {
-        let told = |line: &&str| line.contains(&format!("missed,container {what},"));
-        let times = || bench.events().lines().filter(told).filter(|it| it.contains(GONE)).count();
+        let reported = |line: &&str| line.contains(&format!("missed,container {what},"));
+        let times =
+            || bench.events().lines().filter(reported).filter(|it| it.contains(GONE)).count();
         wait_for(what, || times() >= 2);
     }
     let before = requests(bench);
@@ -93,19 +94,19 @@ fn an_engine_that_goes_away_is_no_crash_and_what_comes_after_it_is_seen() {
     }
     bench::kill(longhaul.id(), "-INT");
     bench::kill(longhaul.id(), "-INT");
-    let told = longhaul.end();
+    let reported = longhaul.end();
     docker(&["rm", "-f", &name]);
     let fell = Befallen::of(&bench, "the engine goes away and comes back, then docker kill", None);
-    assert_eq!(fell.causes(), ["operator"], "{told}");
+    assert_eq!(fell.causes(), ["operator"], "{reported}");
     assert_eq!(count(&fell.events, "target,exited"), 1, "{}", fell.events);
     no_tick_is_lost_or_told_twice(&bench);
     for source in ["server log", "container"] {
         let (share, why) = seen(&bench, source);
         eprintln!("  {source}: {:.0} % seen", share * 100.0);
-        assert!(share > 0.0 && share < 0.95, "{source}: {share} {why}\n{told}");
+        assert!(share > 0.0 && share < 0.95, "{source}: {share} {why}\n{reported}");
         assert!(why.contains(GONE), "{source}: {why}");
     }
-    assert!(told.text.contains("server log"), "{told}");
+    assert!(reported.text.contains("server log"), "{reported}");
 }
 
 #[test]
@@ -135,10 +136,10 @@ fn what_happened_while_the_engine_was_away_is_told_of_its_own_time_and_once() {
     }
     bench::kill(longhaul.id(), "-INT");
     bench::kill(longhaul.id(), "-INT");
-    let told = longhaul.end();
+    let reported = longhaul.end();
     docker(&["rm", "-f", &name]);
     let fell = Befallen::of(&bench, "docker restart while the engine is away", None);
-    assert_eq!(fell.causes(), ["operator"], "{told}\n{}", fell.events);
+    assert_eq!(fell.causes(), ["operator"], "{reported}\n{}", fell.events);
     for words in ["target,exited", "target,started"] {
         assert_eq!(count(&fell.events, words), 1, "{words}: {}", fell.events);
     }
@@ -159,8 +160,8 @@ fn a_run_whose_own_container_goes_on_without_the_engine_ends_in_time_and_leaves_
     bench.wait_for_load();
     takes_away(&bench, &mut proxy);
     gives_back(&bench, &mut proxy);
-    let told = longhaul.end();
-    assert_eq!(told.code, Some(0), "{told}");
+    let reported = longhaul.end();
+    assert_eq!(reported.code, Some(0), "{reported}");
     let fell = Befallen::of(&bench, "the engine goes away under a container of our own", None);
     assert!(fell.incidents.is_empty(), "{:?}", fell.incidents);
     no_tick_is_lost_or_told_twice(&bench);

@@ -22,13 +22,13 @@ fn a_sweep_starts_a_container_for_every_run_tells_the_arm_that_does_not_start_an
         .env_remove("DOCKER_HOST")
         .output()
         .expect("the binary runs");
-    let told = String::from_utf8_lossy(&swept.stdout).into_owned();
+    let reported = String::from_utf8_lossy(&swept.stdout).into_owned();
     let steps = String::from_utf8_lossy(&swept.stderr).into_owned();
-    eprintln!("{steps}{told}");
-    assert_eq!(swept.status.code(), Some(0), "{steps}{told}");
-    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.contains("2 of 2 starts failed; given up after 2: "), "{told}");
-    assert!(told.contains("Do not use no_such_flag=1: it did not start."), "{told}");
+    eprintln!("{steps}{reported}");
+    assert_eq!(swept.status.code(), Some(0), "{steps}{reported}");
+    let reported = reported.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(reported.contains("2 of 2 starts failed; given up after 2: "), "{reported}");
+    assert!(reported.contains("Do not use no_such_flag=1: it did not start."), "{reported}");
     let paper: serde_json::Value =
         serde_json::from_str(&bench.file("swept/sweep.json")).expect("a manifest");
     let runs = paper["runs"].as_array().expect("runs");

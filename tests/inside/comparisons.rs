@@ -153,8 +153,8 @@ fn the_record_replayed_on_the_simulator_is_held_against_what_was_published() {
         (comparison.decision.word, comparison.decision.exit),
         (CompareWord::Inconclusive, Exit::Pass)
     );
-    let told = longhaul::report::compare::terminal::render(&comparison, false);
-    assert_snapshot!("published", starts.named(&told));
+    let reported = longhaul::report::compare::terminal::render(&comparison, false);
+    assert_snapshot!("published", starts.named(&reported));
 }
 
 /// How often each word was decided in so many comparisons of a server against one `factor`

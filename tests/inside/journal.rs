@@ -117,7 +117,7 @@ async fn written(dir: &Path) {
 fn read(dir: &Path) -> (Vec<Entry>, ReadSummary) {
     let mut reader = reader::open(dir).unwrap();
     let entries = reader.by_ref().collect();
-    (entries, reader.told())
+    (entries, reader.reported())
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn what_was_written_is_read_in_the_order_of_the_run_twice() {
     written(&dir).await;
     let mut reader = reader::open(&dir).unwrap();
     assert_eq!(reader.by_ref().collect::<Vec<_>>(), entries());
-    assert_eq!(reader.told(), ReadSummary::default());
+    assert_eq!(reader.reported(), ReadSummary::default());
     assert_eq!(reader.manifest(), &manifest());
     assert_eq!(reader.again().unwrap().collect::<Vec<_>>(), entries());
 }
@@ -179,12 +179,12 @@ async fn a_file_cut_at_any_byte_or_filled_with_nuls_gives_a_prefix_of_it() {
             with_nuls.resize(whole.len(), 0);
             for damaged in [&whole[..cut], &with_nuls] {
                 fs::write(&path, damaged).unwrap();
-                let (entries, told) = read(&dir);
+                let (entries, reported) = read(&dir);
                 assert_eq!(entries, left, "{} cut at {cut}", file.name());
                 let torn = (damaged.len() - ended) as u64;
                 let torn = if torn > 0 { vec![(file.name(), torn)] } else { Vec::new() };
                 assert_eq!(
-                    told,
+                    reported,
                     ReadSummary { torn, missing_seqs: missing, ..ReadSummary::default() }
                 );
             }
@@ -207,11 +207,11 @@ async fn a_changed_byte_costs_its_own_row_and_never_gives_a_wrong_one() {
             let mut damaged = whole.clone();
             damaged[place] ^= 0x55;
             fs::write(&path, &damaged).unwrap();
-            let (entries, told) = read(&dir);
+            let (entries, reported) = read(&dir);
             assert!(entries.iter().all(|entry| originals.contains(entry)), "byte {place}");
             // A line end that is gone takes two rows; nothing takes more.
             assert!((1..=2).contains(&(originals.len() - entries.len())), "byte {place}");
-            assert!(told.damaged_rows > 0 || !told.torn.is_empty(), "byte {place}");
+            assert!(reported.damaged_rows > 0 || !reported.torn.is_empty(), "byte {place}");
         }
         fs::write(&path, &whole).unwrap();
     }
@@ -227,10 +227,10 @@ async fn a_row_of_a_kind_that_nobody_knows_is_told_and_passed_over() {
     let row = "12,0,5,,eclipse,,,{}";
     let crc = crc32fast::hash(row.as_bytes());
     fs::write(&path, format!("{text}{row},{crc:08x}\n")).unwrap();
-    let (entries, told) = read(&dir);
+    let (entries, reported) = read(&dir);
     assert_eq!(entries.len(), 12);
-    assert_eq!(told.damaged_rows, 1);
-    assert_eq!(told.first_damage.as_deref(), Some("events.csv: column kind: `eclipse`"));
+    assert_eq!(reported.damaged_rows, 1);
+    assert_eq!(reported.first_damage.as_deref(), Some("events.csv: column kind: `eclipse`"));
 }
 
 #[tokio::test]
@@ -241,9 +241,9 @@ async fn a_folder_can_be_read_while_it_is_written() {
     let entries = entries();
     for count in 1..=entries.len() {
         journal.append(entries[count - 1].clone()).unwrap();
-        let (so_far, told) = read(&dir);
+        let (so_far, reported) = read(&dir);
         assert_eq!(so_far, &entries[..count]);
-        assert_eq!(told, ReadSummary::default());
+        assert_eq!(reported, ReadSummary::default());
     }
     let opened_before = reader::open(&dir).unwrap();
     let later = Entry { seq: 12, ..entries[2].clone() };

@@ -347,6 +347,25 @@ fn the_profile_gives_the_published_speed_of_several_streams() {
 }
 
 #[test]
+fn the_scenario_that_the_guide_shows_can_be_read() {
+    let guide = include_str!("../../docs/formats/scenario.md");
+    let text = guide.split("```").nth(1).and_then(|block| block.strip_prefix("yaml\n"));
+    let mut shown = source(FileKind::Scenario, "overnight");
+    shown.text = text.expect("an example").to_owned();
+    let shown = scenario::read(shown, &no_file).unwrap_or_else(|e| panic!("{e}"));
+    let overnight = read_scenario("overnight");
+    assert_eq!(shown.extent, overnight.extent);
+    let depths = |scenario: &Scenario| -> Vec<Vec<u64>> {
+        ladders(scenario).iter().map(|ladder| ladder.depths.clone()).collect()
+    };
+    assert_eq!(depths(&shown), depths(&overnight));
+    for gate in &shown.contract.gates {
+        let is_shipped = overnight.contract.gates.iter().any(|it| it.text == gate.text);
+        assert!(is_shipped, "{}", gate.text);
+    }
+}
+
+#[test]
 fn soaks_make_20_whole_laps_and_60_samples_in_every_deepest_cell() {
     let profile = spark();
     for (name, stated_hours) in
@@ -376,12 +395,13 @@ fn soaks_make_20_whole_laps_and_60_samples_in_every_deepest_cell() {
         if scenario.about.contains("p99") {
             assert!(least >= Statistic::P99.samples_min(), "{name}: {least} samples");
         }
-        // What `about` says is what comes out here: laps, samples, and T / 2.9957.
+        // The figures of `about`: laps, samples, and T / 2.9957 of the judged time.
         for stated in [format!("{laps} laps"), format!("{least} samples")] {
             assert!(scenario.about.contains(&stated), "{name}: {stated}");
         }
-        let mtbf = stated_hours / 2.9957;
-        let mtbf = if mtbf < 10.0 { format!("{mtbf:.1} h") } else { format!("{mtbf:.0} h") };
+        let warm_up = scenario.warmup_laps as f64 * lap;
+        let minutes = ((stated_hours * 3600.0 - warm_up) / 2.9957 / 60.0).floor() as u64;
+        let mtbf = format!("{} h {:02} m", minutes / 60, minutes % 60);
         assert!(scenario.about.contains(&format!("MTBF above {mtbf}")), "{name}: {mtbf}");
     }
 }

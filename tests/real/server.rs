@@ -141,14 +141,14 @@ pub(crate) fn under_load(bench: &Bench, launcher: &Path) -> Going {
 
 /// A run that is over, as its folder tells it.
 pub(crate) struct Tale {
-    pub told: Told,
+    pub reported: Told,
     pub verdict: Value,
     wall_us: u64,
 }
 
 impl Tale {
     /// Reads it, and shows the report.
-    pub(crate) fn of(bench: &Bench, told: Told) -> Tale {
+    pub(crate) fn of(bench: &Bench, reported: Told) -> Tale {
         let answer = std::process::Command::new(LONGHAUL)
             .args(["report", "--format", "json"])
             .arg(bench.path("run"))
@@ -157,8 +157,8 @@ impl Tale {
         let verdict = serde_json::from_slice(&answer.stdout).expect("JSON");
         let run: Value = serde_json::from_str(&bench.file("run/run.json")).expect("JSON");
         let wall_us = run["segments"][0]["wall_us"].as_u64().expect("the anchor");
-        eprintln!("{}", told.text);
-        Tale { told, verdict, wall_us }
+        eprintln!("{}", reported.text);
+        Tale { reported, verdict, wall_us }
     }
 
     /// The only incident that there may be.

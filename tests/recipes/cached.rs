@@ -69,12 +69,12 @@ fn hosts_and_ways_that_nobody_asked_for_are_refused_before_they_are_asked() {
         "@official/some-recipe",
         "@spark-arena/../x",
     ];
-    let told = shown::each(references, |reference| {
-        let (code, out, told) = home.rendered(&[reference]);
-        assert_eq!((code, out.as_str()), (Some(2), ""), "{reference}: {told}");
-        told
+    let reported = shown::each(references, |reference| {
+        let (code, out, reported) = home.rendered(&[reference]);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{reference}: {reported}");
+        reported
     });
-    assert_snapshot!("refused", named(&told, &host));
+    assert_snapshot!("refused", named(&reported, &host));
     assert_eq!(host.asked(), 0);
 }
 
@@ -93,9 +93,9 @@ fn a_copy_is_kept_and_used_when_the_host_is_away_and_that_is_said() {
     let address = host.at("/r.yaml");
     let rendered =
         |more: &[&str]| home.rendered(&[&[address.as_str()], ALLOWED.as_slice(), more].concat());
-    let (code, _, told) = rendered(&["--offline"]);
+    let (code, _, reported) = rendered(&["--offline"]);
     assert_eq!(code, Some(2));
-    assert_snapshot!(named(&told, &host), @"
+    assert_snapshot!(named(&reported, &host), @"
         error: `HOST/r.yaml` was not fetched (--offline), and there is no copy of it
            at: HOST/r.yaml
           try: without --offline; look at the network, HTTPS_PROXY and NO_PROXY
@@ -103,14 +103,14 @@ fn a_copy_is_kept_and_used_when_the_host_is_away_and_that_is_said() {
     ");
     let command = "vllm serve some/model --port 8000\n";
     assert_eq!(rendered(&[]), (Some(0), command.to_owned(), String::new()));
-    let (code, out, told) = rendered(&[]);
-    assert_eq!((code, out.as_str()), (Some(0), command), "{told}");
-    let date = told.split("copy of ").nth(1).and_then(|rest| rest.split(',').next());
+    let (code, out, reported) = rendered(&[]);
+    assert_eq!((code, out.as_str()), (Some(0), command), "{reported}");
+    let date = reported.split("copy of ").nth(1).and_then(|rest| rest.split(',').next());
     let names = [(date.expect("a date"), "DATE"), (&sha256(RECIPE), "DIGEST")];
-    assert_snapshot!(shown::named(&named(&told, &host), &names), @"warning: `HOST/r.yaml` was not fetched (the host says 502 Bad Gateway): this is the copy of DATE, sha256 DIGEST");
+    assert_snapshot!(shown::named(&named(&reported, &host), &names), @"warning: `HOST/r.yaml` was not fetched (the host says 502 Bad Gateway): this is the copy of DATE, sha256 DIGEST");
     let asked = host.asked();
-    let (code, out, told) = rendered(&["--offline"]);
-    assert_eq!((code, out.as_str(), host.asked()), (Some(0), command, asked), "{told}");
+    let (code, out, reported) = rendered(&["--offline"]);
+    assert_eq!((code, out.as_str(), host.asked()), (Some(0), command, asked), "{reported}");
     let name = format!("longhaul/recipes/{}.yaml", sha256(&address));
     assert_eq!(fs::read_to_string(home.0.join(name)).unwrap(), RECIPE);
 }
@@ -129,9 +129,9 @@ fn what_is_gone_is_not_taken_from_the_cache() {
     let address = host.at("/r.yaml");
     let arguments = [&[address.as_str()], ALLOWED.as_slice()].concat();
     assert_eq!(home.rendered(&arguments).0, Some(0));
-    let (code, out, told) = home.rendered(&arguments);
-    assert_eq!((code, out.as_str()), (Some(2), ""), "{told}");
-    assert_snapshot!(named(&told, &host), @"
+    let (code, out, reported) = home.rendered(&arguments);
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{reported}");
+    assert_snapshot!(named(&reported, &host), @"
         error: `HOST/r.yaml` is not a recipe that can be taken: the host says 404 Not Found
            at: HOST/r.yaml
           try: the address of the bare file, not of a page that shows it
@@ -144,10 +144,10 @@ fn a_fetched_recipe_reaches_for_nothing_on_this_machine() {
     let home = Home::new("reaches");
     fs::write(home.0.join("base.yaml"), RECIPE).unwrap();
     let include = Host::saying(page("200 OK", "text/plain", "include: base\nmodel: m\n"));
-    let (code, _, told) =
+    let (code, _, reported) =
         home.rendered(&[&[include.at("/r").as_str()], ALLOWED.as_slice()].concat());
     assert_eq!(code, Some(2));
-    assert_snapshot!(named(&told, &include), @"
+    assert_snapshot!(named(&reported, &include), @"
         error: a recipe that was fetched stands alone: it includes nothing
            at: include: base.yaml
           try: fetch both yourself into one folder, and give the path
@@ -156,8 +156,8 @@ fn a_fetched_recipe_reaches_for_nothing_on_this_machine() {
     let host = Host::saying(page("200 OK", "text/plain", &profile));
     let address = host.at("/r");
     let plan = [&["plan", "--recipe", address.as_str()], ALLOWED.as_slice()].concat();
-    let told = String::from_utf8(home.longhaul(&plan).stderr).unwrap();
-    assert_snapshot!(named(&told, &host), @"
+    let reported = String::from_utf8(home.longhaul(&plan).stderr).unwrap();
+    assert_snapshot!(named(&reported, &host), @"
         error: a recipe that was fetched may name a shipped profile only
            at: HOST/r metadata.profile
           try: --profile FILE
@@ -194,15 +194,15 @@ fn a_copy_is_held_to_what_a_fetched_text_is() {
     let large = format!("{RECIPE}{}", "# x\n".repeat(1 << 18));
     let texts: [&[u8]; 3] =
         [large.as_bytes(), b"model: m\nenv: {A: \"\x1b[2J\"}\n", b"model: \xff\n"];
-    let told = texts.map(|text| {
+    let reported = texts.map(|text| {
         fs::write(home.0.join(&name), text).unwrap();
-        let (code, out, told) = rendered(&["--offline"]);
-        assert_eq!((code, out.as_str()), (Some(2), ""), "{told}");
+        let (code, out, reported) = rendered(&["--offline"]);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{reported}");
         let home = home.0.display().to_string();
         shown::named(
-            &told,
+            &reported,
             &[(&home, "HOME"), (&sha256(&address), "DIGEST"), (&host.at(""), "HOST")],
         )
     });
-    assert_snapshot!("copies", told.join("\n"));
+    assert_snapshot!("copies", reported.join("\n"));
 }

@@ -17,7 +17,7 @@ fn secret_env() -> [(&'static str, &'static str); 1] {
 fn a_server_that_prints_the_key_while_it_starts_leaves_none_of_it() {
     let bench = Bench::new("secret-start");
     let flags = [&["--start", "process"], &BY_NAME[..]].concat();
-    let told = bench.run_with(&flags, bench.recipe(SAYS), &secret_env());
+    let reported = bench.run_with(&flags, bench.recipe(SAYS), &secret_env());
     let log = bench.named(&bench.file("run/server.log"));
     let (fill, prefix) = ("x".repeat(32_750), "p".repeat(240));
     let short = |text: &str| named(text, &[(&fill, "x…"), (&prefix, "p…")]);
@@ -40,7 +40,7 @@ fn a_server_that_prints_the_key_while_it_starts_leaves_none_of_it() {
         said cuda_error_oom: ERROR CUDA error: out of memory [secret]
         said cuda_error_oom: ERROR CUDA error: out of memory p… [secret] tail
     ");
-    clean("told", told.text.as_bytes(), KEY);
+    clean("told", reported.text.as_bytes(), KEY);
     clean_files(&bench.path("run"), KEY);
 }
 
@@ -49,13 +49,13 @@ fn a_server_that_dies_with_the_key_on_its_lips_leaves_none_of_it() {
     let bench = Bench::new("secret-dies");
     let flags = [&["--start", "process"], &BY_NAME[..]].concat();
     let command = format!("{SAYS} printf 'last words %s' \"$K\"; exit 3");
-    let told = bench.run_with(&flags, bench.recipe_of(&command), &secret_env());
-    assert_eq!(told.code, Some(1), "{told}");
+    let reported = bench.run_with(&flags, bench.recipe_of(&command), &secret_env());
+    assert_eq!(reported.code, Some(1), "{reported}");
     let reasons = bench.json("verdict.json")["reasons"].to_string();
     assert_snapshot!(numberless(&reasons), @r#"["the server never became ready: cuda_error_oom: CUDA error: out of memory for key [secret]; exit code # after # s"]"#);
     let log = bench.file("run/server.log");
     assert!(log.lines().any(|line| line == "last words [secret]"), "{log:.400}");
-    clean("told", told.text.as_bytes(), KEY);
+    clean("told", reported.text.as_bytes(), KEY);
     clean_files(&bench.path("run"), KEY);
 }
 
@@ -66,8 +66,8 @@ fn a_recipes_own_token_stands_nowhere_in_the_run_folder() {
     let text = std::fs::read_to_string(&recipe).expect("a recipe");
     let text = format!("{text}env:\n  HF_TOKEN: {KEY}\n  LIMIT_TOKEN: 12345678\n");
     std::fs::write(&recipe, text).expect("a recipe");
-    let told = bench.run(&["--start", "process"], recipe);
-    assert_eq!(told.code, Some(0), "{told}");
+    let reported = bench.run(&["--start", "process"], recipe);
+    assert_eq!(reported.code, Some(0), "{reported}");
     assert_eq!(bench.file("run/server.log").lines().next(), Some("token [secret]"));
     let recipe = bench.json("run.json")["recipe"]["text"].as_str().expect("a text").to_owned();
     assert_snapshot!(bench.named(&recipe), @r#"
@@ -83,7 +83,7 @@ fn a_recipes_own_token_stands_nowhere_in_the_run_folder() {
           HF_TOKEN: (secret)
           LIMIT_TOKEN: 12345678
     "#);
-    clean("told", told.text.as_bytes(), KEY);
+    clean("told", reported.text.as_bytes(), KEY);
     clean_files(&bench.path("run"), KEY);
     let compared = std::process::Command::new(super::LONGHAUL)
         .args(["compare", "--format", "json"])

@@ -87,7 +87,7 @@ fn a_watched_containers_events_state_and_log_are_followed_and_nothing_is_touched
         .expect("a log");
     bench.wait_for_event("target,started");
     bench.wait_for_text("server.log", "three");
-    // A crash loop that no event told.
+    // A crash loop that no event reported.
     state(&bench, "2026-11-23T05:50:00.273034974Z", 4, true, 0, false);
     bench.wait_for_event("4 times more");
     std::fs::write(bench.path("gone"), "").expect("gone");
@@ -131,11 +131,11 @@ fn a_container_is_started_by_digest_and_stopped_and_everything_that_was_added_is
     let engine = engine_that_runs(&bench);
     let flags =
         ["--start", "docker", "--engine", &engine, "--env", "MY_TOKEN", "--start-arg=--memory=9g"];
-    let told = bench.run_with(&flags, bench.recipe(""), &[("HF_HOME", "/no/such/cache")]);
-    assert_eq!(told.code, Some(0), "{told}");
+    let reported = bench.run_with(&flags, bench.recipe(""), &[("HF_HOME", "/no/such/cache")]);
+    assert_eq!(reported.code, Some(0), "{reported}");
     let asked = bench.file("asked");
     assert_snapshot!("container", bench.named(&orders(&asked)));
-    let added = told.text.lines().find(|line| line.starts_with("added to the recipe: "));
+    let added = reported.text.lines().find(|line| line.starts_with("added to the recipe: "));
     let added = added.expect("what was added");
     assert_snapshot!(bench.named(added), @"added to the recipe: --pull never, --name longhaul-recipe, --label longhaul.run=LABEL, --gpus all, --ipc private, --shm-size 64g, --network host, -e MY_TOKEN, --memory=9g, --entrypoint bash");
     let manifest = bench.json("run.json");
@@ -151,8 +151,8 @@ fn what_is_to_be_kept_is_kept() {
     let bench = Bench::new("kept");
     let engine = engine_that_runs(&bench);
     let flags = ["--start", "podman", "--engine", &engine, "--keep", "--gpus", "none"];
-    let told = bench.run_with(&flags, bench.recipe(""), &[("HF_HOME", "/no/such/cache")]);
-    assert_eq!(told.code, Some(0), "{told}");
+    let reported = bench.run_with(&flags, bench.recipe(""), &[("HF_HOME", "/no/such/cache")]);
+    assert_eq!(reported.code, Some(0), "{reported}");
     assert_snapshot!("kept", bench.named(&orders(&bench.file("asked"))));
     assert!(bench.answers(), "the server is still there");
     let server: u32 = bench.file("server").trim().parse().expect("a number");
@@ -169,9 +169,9 @@ fn what_an_engine_refuses_is_explained_and_nothing_is_left() {
         );
         let engine = bench.standin("docker", &script);
         let flags = ["--start", "docker", "--engine", &engine];
-        let told = bench.run_with(&flags, bench.recipe(""), &[("HF_HOME", "/no/such/cache")]);
-        assert_eq!(told.code, Some(2), "{told}");
-        bench.named(&format!("{}\n{}", told.text, orders(&bench.file("asked"))))
+        let reported = bench.run_with(&flags, bench.recipe(""), &[("HF_HOME", "/no/such/cache")]);
+        assert_eq!(reported.code, Some(2), "{reported}");
+        bench.named(&format!("{}\n{}", reported.text, orders(&bench.file("asked"))))
     };
     let port = "docker: Error response from daemon: driver failed programming external connectivity on endpoint p: Bind for 127.0.0.1:18000 failed: port is already allocated";
     let gpus = "docker: Error response from daemon: could not select device driver \"\" with capabilities: [[gpu]]";
@@ -188,16 +188,17 @@ fn nothing_is_fetched_unless_it_was_said() {
         pull) touch "$STANDIN/pulled"; exit 1 ;;
         image) echo "Error: No such image: $5" >&2; exit 1 ;; esac"#;
     let engine = bench.standin("docker", script);
-    let told = bench.run(&["--start", "docker", "--engine", &engine], bench.recipe(""));
-    assert_eq!(told.code, Some(2), "{told}");
-    assert_snapshot!(bench.named(&told.text), @"
+    let reported = bench.run(&["--start", "docker", "--engine", &engine], bench.recipe(""));
+    assert_eq!(reported.code, Some(2), "{reported}");
+    assert_snapshot!(bench.named(&reported.text), @"
         error: FOLDER/docker does not have `reg.example/m@sha256:1111111111111111111111111111111111111111111111111111111111111111`
           try: --pull, to let longhaul fetch it
           try: FOLDER/docker pull reg.example/m@sha256:1111111111111111111111111111111111111111111111111111111111111111
     ");
     assert!(!bench.path("pulled").exists());
-    let told = bench.run(&["--start", "docker", "--engine", &engine, "--pull"], bench.recipe(""));
-    assert_eq!(told.code, Some(2), "{told}");
+    let reported =
+        bench.run(&["--start", "docker", "--engine", &engine, "--pull"], bench.recipe(""));
+    assert_eq!(reported.code, Some(2), "{reported}");
     assert!(bench.path("pulled").exists());
 }
 
@@ -217,8 +218,8 @@ esac
     );
     let program = bench.standin("sparkrun", &script);
     let flags = ["--start", "sparkrun", "--engine", &program, "--start-arg=--cluster=lab"];
-    let told = bench.run(&flags, bench.recipe(""));
-    assert_eq!(told.code, Some(0), "{told}");
+    let reported = bench.run(&flags, bench.recipe(""));
+    assert_eq!(reported.code, Some(0), "{reported}");
     assert_snapshot!(bench.named(&bench.file("asked")), @"
         run FOLDER/recipe.yaml --no-follow --label longhaul.run=LABEL --cluster=lab
         logs sparkrun_0123456789abcdef_0123456789ab --cluster=lab -f -a
@@ -252,18 +253,18 @@ esac
     let odd = odd + "  trust_remote_code: yes\n";
     let recipe = bench.path("odd.yaml");
     std::fs::write(&recipe, &odd).expect("written");
-    let told = bench.run(&["--start", "docker", "--engine", &program], recipe.clone());
-    assert_eq!(told.code, Some(2), "{told}");
-    assert_snapshot!(bench.named(&told.text), @r#"
+    let reported = bench.run(&["--start", "docker", "--engine", &program], recipe.clone());
+    assert_eq!(reported.code, Some(2), "{reported}");
+    assert_snapshot!(bench.named(&reported.text), @r#"
         error: `yes` without quotes may be true to a YAML parser, and is not read
            at: FOLDER/odd.yaml:9
           try: true, if that is what is meant
-          try: "yes", to have it as the text that it looks like
+          try: "yes", as a string
     "#);
-    let told = bench.run(&["--start", "sparkrun", "--engine", &program], recipe);
-    assert_eq!(told.code, Some(0), "{told}");
+    let reported = bench.run(&["--start", "sparkrun", "--engine", &program], recipe);
+    assert_eq!(reported.code, Some(0), "{reported}");
     assert_eq!(bench.file("handed"), odd);
-    let notes = told.text.lines().filter(|line| line.starts_with("note: "));
+    let notes = reported.text.lines().filter(|line| line.starts_with("note: "));
     assert_snapshot!(bench.named(&notes.collect::<Vec<_>>().join("\n")), @"note: recipe: FOLDER/odd.yaml:9: `yes` without quotes may be true to a YAML parser, and is not read; the recipe is handed on unread: nothing that it declares is known or compared");
     assert_snapshot!(bench.evidence(&["seen recipe"]), @"seen recipe: FOLDER/odd.yaml:9: `yes` without quotes may be true to a YAML parser, and is not read; the recipe is handed on unread: nothing that it declares is known or compared");
     assert_eq!(bench.json("run.json")["recipe"]["text"], odd.as_str());
@@ -274,8 +275,8 @@ fn a_workload_that_ran_before_is_not_longhauls_to_stop() {
     let bench = Bench::new("foreign");
     let script = r#"case "$1" in run) echo "Job already running (cluster_id: sparkrun_1_2)"; exit 0 ;; esac"#;
     let program = bench.standin("sparkrun", script);
-    let told = bench.run(&["--start", "sparkrun", "--engine", &program], bench.recipe(""));
-    assert_eq!(told.code, Some(1), "{told}");
+    let reported = bench.run(&["--start", "sparkrun", "--engine", &program], bench.recipe(""));
+    assert_eq!(reported.code, Some(1), "{reported}");
     assert_snapshot!(bench.evidence(&["target", "action"]), @"
         target launched: FOLDER/sparkrun run FOLDER/recipe.yaml --no-follow --label longhaul.run=LABEL
         target failed: this workload ran already, started by somebody else; longhaul does not touch it: stop it, or drive it with --endpoint

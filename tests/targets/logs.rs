@@ -54,7 +54,7 @@ fn a_log_file_is_followed_from_its_end_on_and_over_rotation() {
     bench.wait_for_text("server.log", "after the cut");
     bench.wait_for_text("readings.csv", "log_lines");
     bench::kill(longhaul.id(), "-INT");
-    let told = longhaul.end();
+    let reported = longhaul.end();
     server.kill().expect("killed");
     server.wait().expect("waited for");
 
@@ -64,7 +64,7 @@ fn a_log_file_is_followed_from_its_end_on_and_over_rotation() {
         bench.file("run/server.log"),
         format!("INFO before the rotation\n{OOM}\nINFO after the cut\n")
     );
-    let followed = told.text.lines().find(|line| line.starts_with("following "));
+    let followed = reported.text.lines().find(|line| line.starts_with("following "));
     assert_snapshot!(bench.named(followed.expect("a log")), @"following the server's log from its end on: FOLDER/vllm.log");
     let incidents = &bench.json("verdict.json")["incidents"];
     assert_snapshot!(incidents[0]["kinds"], @r#"["out of memory"]"#);
@@ -148,10 +148,10 @@ fn a_log_that_cannot_be_followed_is_a_mistake_before_anything_is_sent() {
         vec!["--simulate", "--server-log", "x.log"],
     ];
     let mistakes = cases.map(|flags| {
-        let told = bench.run_with(&flags, bench.recipe(""), &[("PATH", &path)]);
-        assert_eq!(told.code, Some(2), "{flags:?}: {told}");
+        let reported = bench.run_with(&flags, bench.recipe(""), &[("PATH", &path)]);
+        assert_eq!(reported.code, Some(2), "{flags:?}: {reported}");
         assert!(!bench.path("run").exists(), "nothing was begun");
-        bench.named(&format!("{}\n{}", flags.join(" "), told.text))
+        bench.named(&format!("{}\n{}", flags.join(" "), reported.text))
     });
     assert_snapshot!("mistakes", mistakes.join("\n"));
 }

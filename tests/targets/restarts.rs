@@ -81,8 +81,8 @@ fn a_container_that_died_is_ended_removed_and_run_again_by_the_same_words_once()
     died(&bench);
     comes_again(&bench, 2);
     died(&bench);
-    let told = longhaul.end();
-    assert_eq!(told.code, Some(1), "{told}");
+    let reported = longhaul.end();
+    assert_eq!(reported.code, Some(1), "{reported}");
     let orders = orders(&bench);
     let (stop, rm) = (format!("stop -t 30 {ID}"), format!("rm -f {ID}"));
     let run = orders[0].as_str();
@@ -99,7 +99,7 @@ fn a_container_that_died_is_ended_removed_and_run_again_by_the_same_words_once()
     "#);
     assert!(ordered[0] - died[0] >= 1_000_000, "the cool-down: {died:?} {ordered:?}");
     let crash = |back| ("engine_crash".to_owned(), back);
-    assert_eq!(incidents(&bench), [crash(true), crash(false)], "one for each death: {told}");
+    assert_eq!(incidents(&bench), [crash(true), crash(false)], "one for each death: {reported}");
 }
 
 #[test]
@@ -125,8 +125,8 @@ esac
     dies(&bench);
     comes_again(&bench, 200);
     dies(&bench);
-    let told = longhaul.end();
-    assert_eq!(told.code, Some(1), "{told}");
+    let reported = longhaul.end();
+    assert_eq!(reported.code, Some(1), "{reported}");
     let orders = orders(&bench);
     let stop = "stop sparkrun_0123456789abcdef_0123456789ab --cluster=lab";
     let run = orders[0].as_str();
@@ -143,5 +143,5 @@ esac
     ");
     assert!(ordered[0] - gone[0] >= 1_000_000, "{gone:?} {ordered:?}");
     let crash = |back| ("engine_crash".to_owned(), back);
-    assert_eq!(incidents(&bench), [crash(true), crash(false)], "one for each death: {told}");
+    assert_eq!(incidents(&bench), [crash(true), crash(false)], "one for each death: {reported}");
 }

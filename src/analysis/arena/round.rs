@@ -63,7 +63,7 @@ impl Pair {
 
     fn take_decode(&mut self, request: &Request) {
         let columns = &mut self.decode;
-        // What came at once has no rate.
+        // What arrived in one piece has no rate.
         let span_us = request.ttft_us.zip(request.last_us).filter(|_| !request.came_at_once());
         let span_us = span_us.map(|(first, last)| last.saturating_sub(first));
         let speed = after_first(request).zip(span_us).and_then(|(tokens, us)| rate(tokens, us));

@@ -18,7 +18,7 @@ pub(crate) struct Spread {
 
 impl Spread {
     /// Returns a spread from a table that gives only mean and deviation.
-    pub(crate) fn told(mean: f64, std: impl Into<Option<f64>>) -> Spread {
+    pub(crate) fn reported(mean: f64, std: impl Into<Option<f64>>) -> Spread {
         Spread { mean, std: std.into(), n: None, values: Vec::new() }
     }
 }

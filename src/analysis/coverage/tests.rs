@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::analysis::CalendarFold;
-use crate::fact::{MissedReason, Source};
+use crate::fact::{MissedReason, Phase, Source};
 use crate::incident::fixture::Story;
 use crate::series::{LOG_LINES, OOM_KILLS};
 
@@ -186,6 +186,19 @@ fn a_request_that_was_sent_again_covers_from_its_first_byte_on() {
         request.done = At(request.sent.0 + 1_990_000);
     });
     assert!((0.48..0.53).contains(&share), "{share}");
+}
+
+#[test]
+fn no_observation_is_required_after_the_last_request_was_sent() {
+    let mut story = Story::soaking();
+    for second in 0..20 {
+        let mut request = story.request(f64::from(second), 0);
+        request.done = At(request.sent.0 + 990_000);
+        story.push(request.done.seconds(), Fact::Request(Box::new(request)));
+    }
+    story.phase(20.0, Phase::Drain).up(25.0, true);
+    let share = share_of(&coverage(&story), Count::Restarts);
+    assert!((share - 1.0).abs() < 1e-9, "a slow end of a run is no gap: {share}");
 }
 
 #[test]

@@ -31,9 +31,9 @@ fn a_block_is_as_many_whole_laps_as_last_ten_minutes() {
         memory(&mut story, (lap * 250 + 10, lap * 250 + 250), f64::from);
         story.round(f64::from(lap * 250 + 250), lap.into());
     }
-    let told = over_time(&story);
-    assert_eq!((told.series.len(), told.left_out), (1, 0));
-    let lifetime = &told.series[0].lifetimes[0];
+    let reported = over_time(&story);
+    assert_eq!((reported.series.len(), reported.left_out), (1, 0));
+    let lifetime = &reported.series[0].lifetimes[0];
     let laps = [(0, 750), (750, 1_500), (1_500, 2_250), (2_250, 3_000)];
     assert_eq!(spans_of(lifetime)[..4], laps);
     assert_eq!((lifetime.first, lifetime.last), (10.0, 5_000.0));
@@ -52,8 +52,8 @@ fn a_lap_that_is_longer_than_ten_minutes_is_one_block() {
         story.round(f64::from(lap * 4_000 + 2_000), lap.into());
         story.round(f64::from(lap * 4_000 + 4_000), lap.into());
     }
-    let told = over_time(&story);
-    let spans = spans_of(&told.series[0].lifetimes[0]);
+    let reported = over_time(&story);
+    let spans = spans_of(&reported.series[0].lifetimes[0]);
     assert_eq!(spans, [(0, 4_000), (4_000, 8_000), (8_000, 12_000)]);
 }
 
@@ -62,8 +62,8 @@ fn where_no_lap_ends_a_block_is_ten_minutes_and_a_phase_has_its_own() {
     let mut story = Story::new();
     story.opened().phase(0.0, Phase::Soak).phase(500.0, Phase::Idle);
     memory(&mut story, (10, 2_000), f64::from);
-    let told = over_time(&story);
-    let lifetime = &told.series[0].lifetimes[0];
+    let reported = over_time(&story);
+    let lifetime = &reported.series[0].lifetimes[0];
     assert_eq!(spans_of(lifetime), [(0, 500), (500, 1_100), (1_100, 1_700), (1_700, 2_000)]);
     let phases: Vec<Phase> = lifetime.blocks.iter().map(|block| block.phase).collect();
     assert_eq!(phases, [Phase::Soak, Phase::Idle, Phase::Idle, Phase::Idle]);
@@ -78,8 +78,8 @@ fn lifetimes_of_the_server_are_kept_apart_and_the_time_between_is_in_none() {
     story.reading(105.0, Source::Host, MEM_AVAILABLE.name, 99.0);
     story.up(110.0, true).started(110.0, 1_109.0);
     memory(&mut story, (120, 200), |_| 70.0);
-    let told = over_time(&story);
-    let memory = told.series.iter().find(|of| of.name == MEM_AVAILABLE.name).unwrap();
+    let reported = over_time(&story);
+    let memory = reported.series.iter().find(|of| of.name == MEM_AVAILABLE.name).unwrap();
     let levels: Vec<(f64, f64)> =
         memory.lifetimes.iter().map(|lifetime| (lifetime.min(), lifetime.max())).collect();
     assert_eq!(levels, [(50.0, 50.0), (70.0, 70.0)]);
@@ -92,8 +92,8 @@ fn a_segment_has_a_clock_of_its_own() {
     story.segment = 1;
     story.opened().phase(0.0, Phase::Soak);
     memory(&mut story, (10, 300), |_| 2.0);
-    let told = over_time(&story);
-    let memory = told.series.iter().find(|of| of.name == MEM_AVAILABLE.name).unwrap();
+    let reported = over_time(&story);
+    let memory = reported.series.iter().find(|of| of.name == MEM_AVAILABLE.name).unwrap();
     let found: Vec<(u32, f64)> =
         memory.lifetimes.iter().map(|lifetime| (lifetime.segment, lifetime.max())).collect();
     assert_eq!(found, [(0, 1.0), (1, 2.0)]);
@@ -107,8 +107,8 @@ fn seconds_that_are_handed_over_late_are_counted_once() {
         story.reading(f64::from(second), Source::Host, MEM_AVAILABLE.name, 9.0);
     }
     memory(&mut story, (110, 200), |_| 5.0);
-    let told = over_time(&story);
-    let memory = told.series.iter().find(|of| of.name == MEM_AVAILABLE.name).unwrap();
+    let reported = over_time(&story);
+    let memory = reported.series.iter().find(|of| of.name == MEM_AVAILABLE.name).unwrap();
     let lifetime = &memory.lifetimes[0];
     let n: u64 = lifetime.blocks.iter().map(|block| block.n).sum();
     assert_eq!((n, lifetime.max()), (20, 5.0));
@@ -122,8 +122,8 @@ fn seconds_around_an_incident_weigh_no_more_than_rows_of_ten() {
     for second in 201..=260 {
         story.reading(f64::from(second), Source::Host, MEM_AVAILABLE.name, 9.0);
     }
-    let told = over_time(&story);
-    let block = told.series[0].lifetimes[0].blocks[0];
+    let reported = over_time(&story);
+    let block = reported.series[0].lifetimes[0].blocks[0];
     assert_eq!((block.n, block.median), (80, 5.0), "20 tens against 6 of 60 seconds");
 }
 
@@ -147,8 +147,8 @@ fn series_beyond_the_bound_are_counted() {
         story.push(10.0, Fact::Reading(reading));
     }
     story.closed(20.0, crate::fact::ClosedBecause::Done);
-    let told = over_time(&story);
-    assert_eq!((told.series.len(), told.left_out), (SERIES_MAX, 3));
+    let reported = over_time(&story);
+    assert_eq!((reported.series.len(), reported.left_out), (SERIES_MAX, 3));
 }
 
 #[test]
@@ -207,9 +207,9 @@ fn three_days_of_two_hundred_series_stay_below_twenty_megabytes() {
             blocks.fold(&entry);
         }
     }
-    let (held, told) = (bytes(&blocks), blocks.finish());
-    let n: usize = told.series.iter().map(|series| series.lifetimes[0].blocks.len()).sum();
-    assert_eq!((told.left_out, n), (0, 200 * 432));
+    let (held, reported) = (bytes(&blocks), blocks.finish());
+    let n: usize = reported.series.iter().map(|series| series.lifetimes[0].blocks.len()).sum();
+    assert_eq!((reported.left_out, n), (0, 200 * 432));
     assert!(held < 20_000_000, "{held} bytes");
 }
 
@@ -243,9 +243,9 @@ fn a_run_of_thousands_of_lifetimes_does_not_fill_the_memory() {
                 blocks.fold(&entry);
             }
         }
-        let (held, told) = (bytes(&blocks), blocks.finish());
-        assert!(told.left_out > 0 && blocks.kept + 1 >= BLOCKS_MAX, "{} kept", blocks.kept);
-        let lives: usize = told.series.iter().map(|series| series.lifetimes.len()).sum();
+        let (held, reported) = (bytes(&blocks), blocks.finish());
+        assert!(reported.left_out > 0 && blocks.kept + 1 >= BLOCKS_MAX, "{} kept", blocks.kept);
+        let lives: usize = reported.series.iter().map(|series| series.lifetimes.len()).sum();
         assert!(lives >= BLOCKS_MAX / (blocks_of_a_life + 1) - 1, "{lives} lifetimes");
         // Each series also needs room for means of the largest size.
         let means = SERIES_MAX * MEANS_MAX * size_of::<f64>();

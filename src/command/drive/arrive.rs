@@ -76,10 +76,12 @@ async fn server<W: Wire>(
 pub(super) fn waiting<W: Wire>(environment: &Environment<W>, ready: Duration) -> impl Fn(At, &str) {
     let Environment { address, rehearsed, .. } = environment;
     let most = span(ready.as_secs_f64());
-    let told: Cell<Option<At>> = Cell::new(None);
+    let reported: Cell<Option<At>> = Cell::new(None);
     move |at: At, words: &str| {
-        if !rehearsed && told.get().is_none_or(|told| at.since(told) >= PROGRESS_EVERY_US) {
-            told.set(Some(at));
+        if !rehearsed
+            && reported.get().is_none_or(|reported| at.since(reported) >= PROGRESS_EVERY_US)
+        {
+            reported.set(Some(at));
             let waited = span(at.seconds().round());
             print_stderr(&format!("waiting for {address}, {waited} of at most {most}: {words}"));
         }

@@ -40,7 +40,7 @@ async fn loaded<W: Wire, S: Sink>(
 ) -> Result<Closed, String> {
     let PlannedLoad { script, wire, target, sensors, began, broke } = load;
     let script = RunInputs { before, ..script };
-    let mut watcher = LoadBeganWatcher { began, told: false, watcher };
+    let mut watcher = LoadBeganWatcher { began, reported: false, watcher };
     let target = Box::new(target);
     tokio::select! { biased;
         why = broke => Err(why),
@@ -59,13 +59,13 @@ async fn written<S: Sink>(facts: Vec<(At, Fact)>, mut sink: S) -> Result<(), Str
 /// Watcher that reports the beginning of the load: the first phase.
 struct LoadBeganWatcher<'a> {
     began: Box<dyn Fn()>,
-    told: bool,
+    reported: bool,
     watcher: &'a mut dyn Watcher,
 }
 
 impl Watcher for LoadBeganWatcher<'_> {
     fn entry(&mut self, entry: &Entry) {
-        if matches!(entry.fact, Fact::Phase(_)) && !std::mem::replace(&mut self.told, true) {
+        if matches!(entry.fact, Fact::Phase(_)) && !std::mem::replace(&mut self.reported, true) {
             (self.began)();
         }
         self.watcher.entry(entry);

@@ -42,7 +42,7 @@ pub(crate) struct Planned<W: Wire> {
     pub manifest: Manifest,
     /// Values that must never be written.
     pub secrets: Secrets,
-    /// Question of the run, for the live view and for the verdict.
+    /// Recipe, scenario and contract of the run, for the live view and for the verdict.
     pub asked: analysis::RunDescription,
     /// Facts from before the load, in the order of time.
     pub before: Vec<(At, Fact)>,
@@ -56,7 +56,7 @@ pub(crate) struct Planned<W: Wire> {
 
 /// Load to carry out.
 pub(crate) struct PlannedLoad<W: Wire> {
-    /// Plan, and what is known of the server.
+    /// Inputs of the event loop: plan, identity, model name, facts from before the load.
     pub script: RunInputs,
     /// Wire for requests.
     pub wire: W,
@@ -128,7 +128,7 @@ fn recipe(specs: &Specs, server: &ArrivedServer) -> Recipe {
     })
 }
 
-/// Returns what recipe and server state of the server's bounds, and its measured speed.
+/// Returns the server's bounds as recipe and server state them, and its measured speed.
 fn bounds(recipe: &Recipe, server: &ArrivedServer) -> Bounds<'static> {
     let declared = recipe.whole("max_model_len");
     let max_model_len = server.model.max_model_len.into_iter().chain(declared).min();
@@ -202,10 +202,10 @@ async fn count_tokens<W: Wire>(
     is_stated: bool,
 ) -> (Measured, Vec<RefusedLength>) {
     let (wire, timeline) = (&environment.wire, &environment.timeline);
-    let told = Cell::new(timeline.now());
+    let reported = Cell::new(timeline.now());
     let progress = |done: usize, all: usize| {
-        if timeline.now().since(told.get()) >= COUNTING_US {
-            told.set(timeline.now());
+        if timeline.now().since(reported.get()) >= COUNTING_US {
+            reported.set(timeline.now());
             print_stderr(&format!("measuring the token counts of prompts: {done} of {all}"));
         }
     };

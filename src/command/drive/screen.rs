@@ -42,7 +42,7 @@ struct OnFail {
     first: CalendarFold,
     fold: Fold,
     judged: At,
-    told: bool,
+    reported: bool,
 }
 
 impl Screen {
@@ -143,13 +143,13 @@ impl OnFail {
     fn new(stopper: Rc<Stopper>, asked: RunDescription) -> OnFail {
         let first = CalendarFold::new();
         let fold = Fold::new(&asked, first.finish());
-        OnFail { stopper, asked, first, fold, judged: At::ZERO, told: false }
+        OnFail { stopper, asked, first, fold, judged: At::ZERO, reported: false }
     }
 
     fn fold(&mut self, entry: &Entry) {
         self.first.fold(entry);
         self.fold.fold(entry);
-        if self.told || entry.at.since(self.judged) < JUDGE_US {
+        if self.reported || entry.at.since(self.judged) < JUDGE_US {
             return;
         }
         self.judged = entry.at;
@@ -161,7 +161,7 @@ impl OnFail {
         };
         let broken = verdict.gates.iter().find(ends_it);
         if let Some(gate) = broken {
-            self.told = true;
+            self.reported = true;
             // The receiver is gone if the run is over.
             let _ = self.stopper.send(StopWord::OnFail(gate.text.clone()));
         }

@@ -77,7 +77,7 @@ impl Specs {
         self.recipe.as_ref().map(inputs::secrets).unwrap_or_default()
     }
 
-    /// Returns the setup of the simulated server, where there is one.
+    /// Returns the setup of the simulated server, if any.
     pub(crate) fn setup(&self) -> Option<Setup> {
         let (recipe, profile) = self.recipe.as_ref().zip(self.profile.as_ref())?;
         Some(Setup::of(recipe, profile))

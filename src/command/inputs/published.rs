@@ -60,26 +60,26 @@ mod tests {
     use super::*;
     use crate::shown::named;
 
-    /// Returns why a path is no published table.
-    fn told(path: &Path, folder: &Path) -> String {
-        let told = published(path).unwrap_err().to_string();
-        named(&told, &[(&folder.display().to_string(), "FOLDER")])
+    /// Returns why a path is not a published table.
+    fn reported(path: &Path, folder: &Path) -> String {
+        let reported = published(path).unwrap_err().to_string();
+        named(&reported, &[(&folder.display().to_string(), "FOLDER")])
     }
 
     #[test]
     fn a_submission_is_found_by_its_folder_and_what_is_none_is_told() {
         let scratch = TempDir::new().unwrap();
         let folder = scratch.path();
-        let told = || told(folder, folder);
+        let reported = || reported(folder, folder);
         std::fs::create_dir_all(folder.join("logs")).unwrap();
-        assert_snapshot!(told(), @"
+        assert_snapshot!(reported(), @"
             error: this folder holds neither a run nor a benchmark.csv
                at: FOLDER
               try: a run folder, a submission folder of Spark Arena, or the file itself
         ");
         let text = include_str!("../../report/arena/benchmark.csv");
         std::fs::write(folder.join("benchy.json"), "{}").unwrap();
-        assert_snapshot!(told(), @"
+        assert_snapshot!(reported(), @"
             error: this folder holds neither a run nor a benchmark.csv
                at: FOLDER
               try: FOLDER/benchy.json
@@ -88,7 +88,7 @@ mod tests {
         std::fs::write(folder.join("logs").join(FILE), text).unwrap();
         assert_eq!(published(folder).map(|table| table.rows.len()), Ok(6));
         std::fs::write(folder.join(FILE), "nothing").unwrap();
-        assert_snapshot!(told(), @"
+        assert_snapshot!(reported(), @"
             error: this is not a published benchmark
                at: FOLDER/benchmark.csv
               try: benchmark.csv of a Spark Arena submission
@@ -107,7 +107,7 @@ mod tests {
             text.push_str("| m | pp512 (c1) | 1154.28 ± 3.10 |\n");
         }
         std::fs::write(&file, &text).unwrap();
-        assert_snapshot!(told(&file, scratch.path()), @"
+        assert_snapshot!(reported(&file, scratch.path()), @"
             error: the published benchmark cannot be read: it is larger than 5 MiB
                at: FOLDER/long.md
         ");
@@ -117,8 +117,8 @@ mod tests {
     fn a_folder_that_cannot_be_read_is_not_called_empty() {
         // A file in place of a folder cannot be listed by any user, including root.
         let file = std::env::current_exe().unwrap();
-        let told = within(&file).unwrap_err().to_string();
-        assert_snapshot!(named(&told, &[(&file.display().to_string(), "FILE")]), @"
+        let reported = within(&file).unwrap_err().to_string();
+        assert_snapshot!(named(&reported, &[(&file.display().to_string(), "FILE")]), @"
             error: this folder cannot be read: Not a directory (os error 20)
                at: FILE
         ");

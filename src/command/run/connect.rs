@@ -92,7 +92,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_server_cannot_be_asked_with_is_a_mistake_with_its_flag() {
-        let told = [
+        let reported = [
             refused(&ServerOptions::default()),
             refused(&ServerOptions { endpoint: Some("ftp://host".to_owned()), ..options() }),
             refused(&ServerOptions {
@@ -103,17 +103,17 @@ mod tests {
             refused(&ServerOptions { headers: vec!["X-Team".to_owned()], ..options() }),
             refused(&options()),
         ];
-        assert_snapshot!("connect", told.join("\n\n"));
+        assert_snapshot!("connect", reported.join("\n\n"));
     }
 
     #[test]
     fn a_header_is_a_name_and_a_value() {
         let texts = ["X-Team: soak", "X-Empty:", "X-Time: 10:30", ":x", " : x", "X-Team", ""];
-        let told = each(texts, |text| match header(text) {
+        let reported = each(texts, |text| match header(text) {
             Ok((name, value)) => format!("{name:?} {value:?}"),
             Err(wrong) => wrong.to_string(),
         });
-        assert_snapshot!("headers", told);
+        assert_snapshot!("headers", reported);
     }
 
     #[test]

@@ -168,8 +168,8 @@ mod tests {
     use super::*;
     use crate::shown::named;
 
-    /// Returns what a run comes to, or the mistake in its options.
-    fn told(options: RunOptions) -> String {
+    /// Renders a run, or the mistake in its options, as text for the snapshot.
+    fn reported(options: RunOptions) -> String {
         match options.read() {
             Ok((specs, server)) => {
                 let flag = |(name, value): &(&str, Option<String>)| match value {
@@ -193,17 +193,17 @@ mod tests {
 
     type Change = fn(&mut RunOptions);
 
-    /// Returns what each run comes to. Runs go to a folder of their own.
+    /// Renders each run as text for the snapshot. Runs go to a folder of their own.
     fn all(runs: &[(&str, Change)]) -> String {
         let folder = TempDir::new().unwrap();
-        let told = runs.iter().map(|(name, change)| {
+        let reported = runs.iter().map(|(name, change)| {
             let mut options = RunOptions::default();
             options.drive.output = Some(folder.path().join("run"));
             change(&mut options);
-            format!("{name}\n{}", told(options))
+            format!("{name}\n{}", reported(options))
         });
-        let told: Vec<String> = told.collect();
-        named(&told.join("\n\n"), &[(&folder.path().display().to_string(), "FOLDER")])
+        let reported: Vec<String> = reported.collect();
+        named(&reported.join("\n\n"), &[(&folder.path().display().to_string(), "FOLDER")])
     }
 
     fn endpoint(options: &mut RunOptions) {
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_is_named_decides_whether_the_server_is_simulated() {
-        let told = all(&[
+        let reported = all(&[
             ("nothing", |_| ()),
             ("an endpoint", endpoint),
             ("--simulate", |it| it.simulate = true),
@@ -238,12 +238,12 @@ mod tests {
                 it.server.ca_cert = Some("ca.pem".into());
             }),
         ]);
-        assert_snapshot!("runs", told);
+        assert_snapshot!("runs", reported);
     }
 
     #[test]
     fn what_only_the_simulated_server_has_is_refused_for_a_real_one() {
-        let told = all(&[
+        let reported = all(&[
             ("an ailment", |it| {
                 endpoint(it);
                 it.drive.ailments = vec!["crash".to_owned()];
@@ -261,7 +261,7 @@ mod tests {
             }),
             ("an ailment that is none", |it| it.drive.ailments = vec!["crsh".to_owned()]),
         ]);
-        assert_snapshot!("simulation", told);
+        assert_snapshot!("simulation", reported);
     }
 
     #[test]
@@ -276,7 +276,7 @@ mod tests {
             let mut options = RunOptions::default();
             options.drive.output = Some(folder.path().join("run"));
             change(&mut options);
-            told(options)
+            reported(options)
         };
         let drills = write(
             "drills.yaml",
@@ -287,7 +287,7 @@ mod tests {
         let filled = folder.path().join("filled");
         std::fs::create_dir(&filled).unwrap();
         std::fs::write(filled.join("precious.txt"), "mine").unwrap();
-        let told = [
+        let reported = [
             of(&|it| {
                 endpoint(it);
                 it.drive.inputs.scenario.clone_from(&drills);
@@ -299,7 +299,8 @@ mod tests {
             of(&|it| it.drive.output = Some(filled.clone())),
             of(&|it| it.drive.output = Some(folder.path().join("bare.yaml/run"))),
         ];
-        let told = named(&told.join("\n\n"), &[(&folder.path().display().to_string(), "FOLDER")]);
-        assert_snapshot!("refused", told);
+        let reported =
+            named(&reported.join("\n\n"), &[(&folder.path().display().to_string(), "FOLDER")]);
+        assert_snapshot!("refused", reported);
     }
 }

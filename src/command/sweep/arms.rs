@@ -207,7 +207,7 @@ mod tests {
     }
 
     /// Returns the names of the arms and what each changes, or why there are none.
-    fn told(vary: &[&str], allow_several: bool) -> String {
+    fn reported(vary: &[&str], allow_several: bool) -> String {
         let text = "model: m\ncontainer: a/b:1\ncommand: vllm serve m --max-num-seqs 4\n";
         let source = SpecFile { name: "r".into(), origin: "r.yaml".into(), text: text.into() };
         let options = crate::spec::recipe::ReadOptions::default();
@@ -229,20 +229,20 @@ mod tests {
         let config = r#"speculative_config={"method": "ngram", "num_speculative_tokens": 3}"#;
         let many: Vec<String> = (10..80).map(|n| format!("max_num_seqs={n}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        let told = [
-            ("two values", told(&["max_num_seqs=8,16"], false)),
-            ("one of them the base's", told(&["max_num_seqs=4,8"], false)),
-            ("the base alone", told(&["max_num_seqs=4"], false)),
-            ("nothing but the base", told(&["max_num_seqs=4,4"], false)),
-            ("twice the same", told(&["max_num_seqs=8", "max_num_seqs=8"], false)),
-            ("a setting with fields", told(&[config], false)),
-            ("two fields", told(&["speculative_config.a=1", "speculative_config.b=1"], false)),
-            ("several allowed", told(&[config], true)),
-            ("too many", told(&many, false)),
-            ("no pair", told(&["max_num_seqs"], false)),
+        let reported = [
+            ("two values", reported(&["max_num_seqs=8,16"], false)),
+            ("one of them the base's", reported(&["max_num_seqs=4,8"], false)),
+            ("the base alone", reported(&["max_num_seqs=4"], false)),
+            ("nothing but the base", reported(&["max_num_seqs=4,4"], false)),
+            ("twice the same", reported(&["max_num_seqs=8", "max_num_seqs=8"], false)),
+            ("a setting with fields", reported(&[config], false)),
+            ("two fields", reported(&["speculative_config.a=1", "speculative_config.b=1"], false)),
+            ("several allowed", reported(&[config], true)),
+            ("too many", reported(&many, false)),
+            ("no pair", reported(&["max_num_seqs"], false)),
         ];
-        let told = told.map(|(name, told)| format!("{name}\n{told}"));
-        insta::assert_snapshot!("arms", told.join("\n\n"));
+        let reported = reported.map(|(name, reported)| format!("{name}\n{reported}"));
+        insta::assert_snapshot!("arms", reported.join("\n\n"));
     }
 
     #[test]

@@ -29,7 +29,7 @@ struct SweepManifest {
     schema: u32,
     longhaul: String,
     simulated: bool,
-    /// Question of every start: the same for all of them.
+    /// Recipe, scenario and contract of every start.
     asked: Value,
     arms: Vec<ManifestArm>,
     starts: u32,
@@ -222,7 +222,7 @@ impl Sweep {
     }
 }
 
-/// Moves the folder of an interrupted run aside: it is kept as evidence, but is no run.
+/// Moves the folder of an interrupted run aside: it is kept as evidence, but is not a run.
 ///
 /// # Errors
 /// The folder cannot be moved.
@@ -244,7 +244,7 @@ pub(super) fn put_aside(sweep: &Sweep, turn: Turn) -> Result<(), Mistake> {
 /// lock file.
 ///
 /// # Errors
-/// Another longhaul sweeps here, the folder is no sweep's, or it cannot be written.
+/// Another longhaul sweeps here, the folder is not a sweep's, or it cannot be written.
 pub(super) fn lock(folder: &Path) -> Result<File, Mistake> {
     if is_filled(folder) && !folder.join(NAME).is_file() {
         return Err(filled(folder));
@@ -315,10 +315,10 @@ mod tests {
         }
 
         /// Returns a mistake without what differs from one test run to the next.
-        fn told<T>(&self, result: Result<T, Mistake>) -> String {
-            let told = result.err().map_or("fits".to_owned(), |wrong| wrong.to_string());
+        fn reported<T>(&self, result: Result<T, Mistake>) -> String {
+            let reported = result.err().map_or("fits".to_owned(), |wrong| wrong.to_string());
             let again = again_in(&self.path, &self.options);
-            named(&told, &[(&again, "AGAIN"), (&self.path.display().to_string(), "SWEEP")])
+            named(&reported, &[(&again, "AGAIN"), (&self.path.display().to_string(), "SWEEP")])
         }
     }
 
@@ -340,14 +340,14 @@ mod tests {
         );
         assert_eq!(bench.claim(), Ok(()));
         bench.options.starts = 3;
-        let mut told = vec![bench.told(bench.claim())];
+        let mut reported = vec![bench.reported(bench.claim())];
         bench.options.starts = 2;
         bench.options.run.drive.inputs.seed = 7;
-        told.push(bench.told(bench.claim()));
+        reported.push(bench.reported(bench.claim()));
         bench.options.run.drive.inputs.seed = 0;
         bench.arms.push(arm("third"));
-        told.push(bench.told(bench.claim()));
-        assert_snapshot!("claims", told.join("\n\n"));
+        reported.push(bench.reported(bench.claim()));
+        assert_snapshot!("claims", reported.join("\n\n"));
         bench.arms.pop();
         assert_eq!(bench.claim(), Ok(()));
     }
@@ -358,7 +358,7 @@ mod tests {
         bench.claim().unwrap();
         let file = bench.path.join("arms/other.yaml");
         fs::write(&file, "model: mine\n").unwrap();
-        assert_snapshot!(bench.told(bench.claim()), @"
+        assert_snapshot!(bench.reported(bench.claim()), @"
             error: an arm's recipe was changed since the sweep began
                at: SWEEP/arms/other.yaml
               try: remove the file, and it is written again
@@ -374,15 +374,15 @@ mod tests {
         let bench = Bench::new();
         fs::create_dir(&bench.path).unwrap();
         fs::write(bench.path.join("precious.txt"), "mine").unwrap();
-        assert_snapshot!(bench.told(bench.claim()), @"
+        assert_snapshot!(bench.reported(bench.claim()), @"
             error: the sweep's folder is there already and is not empty
                at: SWEEP
               try: a new folder with -o
         ");
-        assert_eq!(bench.told(lock(&bench.path)), bench.told(bench.claim()));
+        assert_eq!(bench.reported(lock(&bench.path)), bench.reported(bench.claim()));
         assert!(!bench.path.join(".lock").exists());
         fs::write(bench.path.join(NAME), "{").unwrap();
-        assert_snapshot!(bench.told(bench.claim()), @"
+        assert_snapshot!(bench.reported(bench.claim()), @"
             error: sweep.json cannot be read: EOF while parsing an object at line 1 column 1
                at: SWEEP
         ");
@@ -392,7 +392,7 @@ mod tests {
     fn one_longhaul_sweeps_in_a_folder_at_a_time() {
         let bench = Bench::new();
         let held = lock(&bench.path).unwrap();
-        assert_snapshot!(bench.told(lock(&bench.path)), @"
+        assert_snapshot!(bench.reported(lock(&bench.path)), @"
             error: the sweep's folder is in use by another longhaul
                at: SWEEP
               try: wait for it to end
@@ -405,12 +405,12 @@ mod tests {
     fn a_folder_that_cannot_be_written_is_told() {
         let bench = Bench::new();
         fs::write(&bench.path, "a file").unwrap();
-        assert_snapshot!(bench.told(lock(&bench.path)), @"
+        assert_snapshot!(bench.reported(lock(&bench.path)), @"
             error: the sweep's folder cannot be written: File exists (os error 17)
                at: SWEEP
               try: a folder that you may write to with -o
         ");
-        assert_snapshot!(bench.told(bench.claim()), @"
+        assert_snapshot!(bench.reported(bench.claim()), @"
             error: the sweep's folder cannot be written: Not a directory (os error 20)
                at: SWEEP
               try: a folder that you may write to with -o

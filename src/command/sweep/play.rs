@@ -101,7 +101,7 @@ pub(super) fn look(sweep: &Sweep, turn: Turn) -> Result<Option<Run>, Mistake> {
     Ok(judged.and_then(|judged| found(turn, folder, &judged)))
 }
 
-/// Returns what distinguishes a run from the run of a turn, if anything.
+/// Returns the difference between a run and the run of a turn, if any.
 fn mismatch(sweep: &Sweep, turn: Turn, manifest: &Manifest) -> Option<&'static str> {
     let arm = &sweep.arms[turn.arm];
     let inputs = &sweep.options.run.drive.inputs;
@@ -118,7 +118,7 @@ fn mismatch(sweep: &Sweep, turn: Turn, manifest: &Manifest) -> Option<&'static s
 }
 
 fn found(turn: Turn, folder: PathBuf, judged: &JudgedRun) -> Option<Run> {
-    let is_whole = judged.asked.told.missing_seqs == 0 && judged.asked.told.torn.is_empty();
+    let is_whole = judged.asked.reported.missing_seqs == 0 && judged.asked.reported.torn.is_empty();
     let (_, closed) = judged.analysis.calendar.closed().filter(|_| is_whole)?;
     let outcome = match closed.because {
         ClosedBecause::Interrupted | ClosedBecause::InterruptedTwice | ClosedBecause::Fault => {

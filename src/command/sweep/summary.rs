@@ -26,7 +26,7 @@ pub(super) fn line(sweep: &Sweep, run: &Run) -> String {
 }
 
 /// Collects the result of the sweep.
-pub(super) fn told(sweep: &Sweep) -> report::SweepSummary {
+pub(super) fn reported(sweep: &Sweep) -> report::SweepSummary {
     let arms = sweep.arms.iter().enumerate().map(|(place, arm)| told_arm(sweep, place, arm));
     report::SweepSummary {
         simulated: sweep.options.simulates(),

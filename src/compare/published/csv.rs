@@ -84,7 +84,7 @@ fn row(
         let (mean, std) = (number(&fields[*mean])?, number(&fields[*std])?);
         match (mean, std) {
             (Some(mean), std) => {
-                set_spread(&mut row, *column, Spread::told(mean, std)).map_err(plain)?;
+                set_spread(&mut row, *column, Spread::reported(mean, std)).map_err(plain)?;
             }
             (None, Some(_)) => {
                 let name = column.word();

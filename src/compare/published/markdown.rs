@@ -138,9 +138,9 @@ fn spread(cell: &str) -> Result<Option<Spread>, String> {
     let parts = cell.split_once('±').or_else(|| cell.split_once("+/-"));
     let spread = match parts {
         Some((mean, std)) => {
-            number(mean).zip(number(std)).map(|(mean, std)| Spread::told(mean, std))
+            number(mean).zip(number(std)).map(|(mean, std)| Spread::reported(mean, std))
         }
-        None => number(cell).map(|mean| Spread::told(mean, None)),
+        None => number(cell).map(|mean| Spread::reported(mean, None)),
     };
     spread.map(Some).ok_or_else(|| format!("{} is no `mean ± deviation`", shown(cell)))
 }

@@ -49,7 +49,7 @@ fn a_markdown_table_is_read_with_prose_around_it() {
     assert_eq!(table.model, "nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-NVFP4");
     assert_eq!((table.rows.len(), table.streams_max()), (12, 10));
     let row = table.rows.iter().find(|row| row.name(true) == "pp2048 @ d100000 (c1)").unwrap();
-    assert_eq!(row.columns[&Column::Ttfr], Spread::told(57_970.32, 4.65));
+    assert_eq!(row.columns[&Column::Ttfr], Spread::reported(57_970.32, 4.65));
     assert!(!row.columns.contains_key(&Column::PeakTs), "an empty cell is unknown");
 }
 
@@ -91,7 +91,7 @@ fn a_total_that_is_ruled_by_waiting_is_told_with_the_best_second() {
 fn a_cache_that_held_the_context_is_no_artefact_and_has_no_measure_of_the_other_side() {
     let mut hit = july();
     for row in hit.rows.iter_mut().filter(|row| row.kind == TestKind::Pp && row.depth > 0) {
-        row.columns.insert(Column::Ts, Spread::told(1_500.0, 1.0));
+        row.columns.insert(Column::Ts, Spread::reported(1_500.0, 1.0));
     }
     let row = of(&against(&july(), &hit), "pp2048 @ d100000 (c1)", Column::Ts);
     let honest = row.honest.unwrap();
@@ -104,10 +104,10 @@ fn a_cache_that_held_the_context_is_no_artefact_and_has_no_measure_of_the_other_
 fn a_first_frame_without_a_token_inflates_the_rate() {
     let mut table = july();
     let columns = &mut table.rows[0].columns;
-    columns.insert(Column::Ttfr, Spread::told(0.47, 0.0));
-    columns.insert(Column::EstPpt, Spread::told(0.47, 0.0));
-    columns.insert(Column::E2eTtft, Spread::told(501.0, 0.0));
-    columns.insert(Column::Ts, Spread::told(4_357_446.0, 0.0));
+    columns.insert(Column::Ttfr, Spread::reported(0.47, 0.0));
+    columns.insert(Column::EstPpt, Spread::reported(0.47, 0.0));
+    columns.insert(Column::E2eTtft, Spread::reported(501.0, 0.0));
+    columns.insert(Column::Ts, Spread::reported(4_357_446.0, 0.0));
     let honest = of(&against(&table, &table), "pp2048 (c1)", Column::Ts).honest.unwrap();
     assert_eq!((honest.what, honest.base.map(f64::round)), (Artefact::RoleFirst, Some(4088.0)));
 }
@@ -117,7 +117,7 @@ fn what_one_side_does_not_have_is_unknown_and_stands_all_the_same() {
     let mut other = july();
     other.rows.remove(0);
     other.rows.push(ArenaRow::named("tg128 @ d8192 (c1)").unwrap());
-    other.rows.last_mut().unwrap().columns.insert(Column::Ts, Spread::told(22.0, 1.0));
+    other.rows.last_mut().unwrap().columns.insert(Column::Ts, Spread::reported(22.0, 1.0));
     let rows = against(&july(), &other);
     let gone = of(&rows, "pp2048 (c1)", Column::Ts);
     assert!(gone.base.is_some() && gone.candidate.is_none() && gone.ratio.is_none());
@@ -174,7 +174,7 @@ fn a_deviation_that_a_table_does_not_give_is_unknown_and_not_0() {
         document(RUN),
     ] {
         let table = read("x", &text).unwrap();
-        assert_eq!(table.rows[0].columns[&Column::Ts], Spread::told(10.5, None), "{text}");
+        assert_eq!(table.rows[0].columns[&Column::Ts], Spread::reported(10.5, None), "{text}");
     }
     assert_snapshot!(refused(&format!("{HEADER}{}", line("pp512 (c1)", "", "3.1"))), @"
         error: `t_s_std` has a figure and `t_s_mean` has none
@@ -185,8 +185,8 @@ fn a_deviation_that_a_table_does_not_give_is_unknown_and_not_0() {
 #[test]
 fn a_run_of_llama_benchys_that_does_not_say_its_context_is_refused() {
     let keys = ["context_size", "is_context_prefill_phase", "concurrency"];
-    let told = each(keys, |key| refused(&document(&RUN.replace(key, "other"))));
-    assert_snapshot!("refused.missing", told);
+    let reported = each(keys, |key| refused(&document(&RUN.replace(key, "other"))));
+    assert_snapshot!("refused.missing", reported);
 }
 
 #[test]
@@ -214,10 +214,10 @@ fn rows_of_one_name_are_held_against_each_other_in_their_order() {
     };
     let base = read("x", &text(["100", "10", "200", "20"])).unwrap();
     let mut candidate = read("x", &text(["110", "11", "220", "22"])).unwrap();
-    let told = against(&base, &candidate);
-    let names: Vec<&str> = told.iter().map(|row| row.test.as_str()).collect();
+    let reported = against(&base, &candidate);
+    let names: Vec<&str> = reported.iter().map(|row| row.test.as_str()).collect();
     assert_eq!(names, ["pp256", "tg64", "pp256 #2", "tg128"]);
-    assert!(told.iter().all(|row| row.ratio.is_some_and(|it| (it - 1.1).abs() < 1e-9)));
+    assert!(reported.iter().all(|row| row.ratio.is_some_and(|it| (it - 1.1).abs() < 1e-9)));
     candidate.rows.push(candidate.rows[0].clone());
     let third = against(&base, &candidate).pop().unwrap();
     assert_eq!((third.test.as_str(), third.nth, third.base), ("pp256 #3", 3, None));
@@ -243,14 +243,14 @@ fn what_people_make_of_a_table_is_read_all_the_same() {
     assert_eq!(
         rows,
         [
-            ("pp512".to_owned(), Spread::told(1154.28, 3.10)),
-            ("tg64".to_owned(), Spread::told(20.5, 0.5)),
-            ("tg256".to_owned(), Spread::told(1e6, None)),
+            ("pp512".to_owned(), Spread::reported(1154.28, 3.10)),
+            ("tg64".to_owned(), Spread::reported(20.5, 0.5)),
+            ("tg256".to_owned(), Spread::reported(1e6, None)),
         ]
     );
     let wrong = ["1,15", "1.154,28", "12 ± 0,5"];
-    let told = each(wrong, |wrong| refused(&table_of(&format!("| m | pp512 | {wrong} |"))));
-    assert_snapshot!("refused.figures", told);
+    let reported = each(wrong, |wrong| refused(&table_of(&format!("| m | pp512 | {wrong} |"))));
+    assert_snapshot!("refused.figures", reported);
 }
 
 #[test]

@@ -274,8 +274,8 @@ fn a_floor_is_of_whole_runs_of_this_kind_of_server() {
     for start in &mut newer {
         start.surroundings.insert("kernel".to_owned(), "6.14".to_owned());
     }
-    let told = with(made, &newer).unwrap().differs.surroundings;
-    assert!(told.iter().any(|it| it.what == "noise floor's kernel"), "{told:?}");
+    let reported = with(made, &newer).unwrap().differs.surroundings;
+    assert!(reported.iter().any(|it| it.what == "noise floor's kernel"), "{reported:?}");
 }
 
 #[test]
@@ -283,8 +283,8 @@ fn a_run_that_is_not_whole_is_named() {
     let mut cut = side("b", &SAME);
     cut[2].broken_off = Some("3 rows of it are missing".to_owned());
     let comparison = compared(&side("a", &A), &cut);
-    let told = &comparison.differs.starts;
-    assert_eq!(told, &["NOT WHOLE, candidate b-2: 3 rows of it are missing"]);
+    let reported = &comparison.differs.starts;
+    assert_eq!(reported, &["NOT WHOLE, candidate b-2: 3 rows of it are missing"]);
     assert_eq!(comparison.decision.word, crate::compare::CompareWord::Inconclusive);
     assert_eq!(comparison.decision.because[0].words, "not whole: 1 of the runs");
 }

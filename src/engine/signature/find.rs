@@ -13,7 +13,7 @@ use crate::engine::lines::LINE_BYTES_MAX;
 const LEVEL_WITHIN_BYTES: usize = 128;
 
 /// Lines that repeat a client's text, by the words that identify them, in order: a prompt about
-/// memory is no out-of-memory error. vLLM writes the first three when it logs requests and
+/// memory is not an out-of-memory error. vLLM writes the first three when it logs requests and
 /// responses, and the fourth when a client asks for an unknown model; `SGLang` writes the others
 /// with `--log-requests`.
 const ECHOES: [&[&str]; 8] = [

@@ -130,7 +130,7 @@ impl ShownMark {
     }
 
     /// Returns a mark with a text.
-    pub(super) fn told(mark: Mark, entry: &Entry, words: &str) -> ShownMark {
+    pub(super) fn reported(mark: Mark, entry: &Entry, words: &str) -> ShownMark {
         let words = (!words.is_empty()).then(|| one_line(words, WORDS_CHARS_MAX));
         ShownMark { words, ..ShownMark::plain(mark, entry) }
     }
@@ -160,7 +160,7 @@ pub(super) fn of(entry: &Entry, counters: &mut Counters) -> Option<ShownMark> {
     match &entry.fact {
         Fact::Said(said) => of_line(entry, said),
         Fact::Request(request) if request.ended.is_bad() && says_oom(&request.error) => {
-            Some(ShownMark::told(Mark::AnsweredOom, entry, &request.error))
+            Some(ShownMark::reported(Mark::AnsweredOom, entry, &request.error))
         }
         Fact::Reading(reading) => {
             let (mark, words) = if OOM_KILLS.is_of(reading) {
@@ -170,7 +170,7 @@ pub(super) fn of(entry: &Entry, counters: &mut Counters) -> Option<ShownMark> {
             } else {
                 return None;
             };
-            counters.rose(entry.at, reading).then(|| ShownMark::told(mark, entry, words))
+            counters.rose(entry.at, reading).then(|| ShownMark::reported(mark, entry, words))
         }
         Fact::Target(target) => of_target(entry, target),
         _ => None,
@@ -191,7 +191,7 @@ fn of_line(entry: &Entry, said: &SignatureMatch) -> Option<ShownMark> {
         None if says_oom(&said.line) => Mark::DriverOom,
         _ => return None,
     };
-    Some(ShownMark::told(mark, entry, signature::message(&said.line)))
+    Some(ShownMark::reported(mark, entry, signature::message(&said.line)))
 }
 
 fn of_target(entry: &Entry, target: &TargetFact) -> Option<ShownMark> {
@@ -205,7 +205,7 @@ fn of_target(entry: &Entry, target: &TargetFact) -> Option<ShownMark> {
         TargetWord::Paused if target.action.is_none() => Mark::OperatorAction,
         _ => return None,
     };
-    Some(ShownMark::told(mark, entry, &target.evidence))
+    Some(ShownMark::reported(mark, entry, &target.evidence))
 }
 
 /// Whether a signal ends or freezes a process: SIGINT, SIGQUIT, SIGKILL, SIGTERM, SIGSTOP, SIGTSTP.
@@ -219,7 +219,7 @@ fn ends_or_freezes(target: &TargetFact) -> bool {
 pub(super) fn doubt(entry: &Entry) -> Option<ShownMark> {
     match &entry.fact {
         Fact::Request(request) if sign(request) == Sign::Bad => {
-            Some(ShownMark::told(of_request(request), entry, &ended(request)))
+            Some(ShownMark::reported(of_request(request), entry, &ended(request)))
         }
         Fact::Reading(reading) if UP.is_of(reading) && reading.last < 0.5 => {
             Some(ShownMark::plain(Mark::Silent, entry))

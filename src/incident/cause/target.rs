@@ -15,7 +15,7 @@ impl Causes {
                     TargetWord::Rebooted => Mark::Rebooted,
                     _ => Mark::Exited,
                 };
-                let shown = ShownMark::told(mark, entry, &target.evidence);
+                let shown = ShownMark::reported(mark, entry, &target.evidence);
                 if let Some(case) = self.told_late(entry.segment, entry.at) {
                     return case.show(shown);
                 }
@@ -33,7 +33,7 @@ impl Causes {
                 case.incident.from = case.incident.from.min(from);
                 case.incident.until = None;
                 case.hung = true;
-                case.show(ShownMark::told(Mark::Hung, entry, &target.evidence));
+                case.show(ShownMark::reported(Mark::Hung, entry, &target.evidence));
             }
             TargetWord::Moving => {
                 if let Some(case) = self.open(entry.segment) {

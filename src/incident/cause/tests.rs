@@ -125,8 +125,8 @@ fn said(signature: &str, source: Source) -> Fact {
 
 /// Returns the incident of a server that exits at second 20 with a request in flight and is back at
 /// second 80, with further facts at their own times.
-fn death(told: &[(f64, Fact)]) -> Incident {
-    let mut facts: Vec<(f64, Fact)> = told.to_vec();
+fn death(reported: &[(f64, Fact)]) -> Incident {
+    let mut facts: Vec<(f64, Fact)> = reported.to_vec();
     let mut base = Story::soaking();
     base.bad(20.0, 4096, Ended::Truncated, "unexpected EOF").up(20.5, false).up(21.0, false);
     base.up(80.0, true).good(82.0, 0).good(90.0, 4096);
@@ -141,8 +141,8 @@ fn death(told: &[(f64, Fact)]) -> Incident {
     incidents[0].clone()
 }
 
-fn caused(told: &[(f64, Fact)]) -> (Cause, Confidence) {
-    let incident = death(told);
+fn caused(reported: &[(f64, Fact)]) -> (Cause, Confidence) {
+    let incident = death(reported);
     (incident.cause, incident.confidence)
 }
 
@@ -162,8 +162,8 @@ fn an_exit_that_nobody_asked_for_is_a_crash_whatever_its_code() {
 
 #[test]
 fn a_signal_through_the_container_engine_before_the_end_is_an_operators() {
-    let told = [(19.9, fact(TargetWord::Signalled, "kill 9")), (20.1, exited(137, false))];
-    let incident = death(&told);
+    let reported = [(19.9, fact(TargetWord::Signalled, "kill 9")), (20.1, exited(137, false))];
+    let incident = death(&reported);
     assert_eq!((incident.cause, incident.confidence), (Cause::Operator, Confidence::Certain));
     assert!(!incident.counts(Count::Crashes) && incident.counts(Count::Restarts));
     assert!(!incident.is_failure());
@@ -171,13 +171,13 @@ fn a_signal_through_the_container_engine_before_the_end_is_an_operators() {
 
 #[test]
 fn who_restarts_what_has_died_is_its_cure_and_not_its_cause() {
-    let told = [
+    let reported = [
         (20.1, said("engine_dead", Source::Container)),
         (50.0, fact(TargetWord::Signalled, "kill 15")),
         (50.5, exited(0, false)),
         (51.0, fact(TargetWord::Started, "")),
     ];
-    let incident = death(&told);
+    let incident = death(&reported);
     assert_eq!(incident.cause, Cause::EngineCrash);
     assert!(incident.counts(Count::Crashes) && incident.counts(Count::Outages));
 }
@@ -188,8 +188,8 @@ fn a_signal_that_ends_nothing_is_nobodys_doing() {
         exit: Some(Exited { signal: Some(1), ..Exited::default() }),
         ..TargetFact::new(TargetWord::Signalled, "kill 1")
     };
-    let told = [(19.0, Fact::Target(hang_up)), (20.1, exited(1, false))];
-    assert_eq!(caused(&told).0, Cause::EngineCrash);
+    let reported = [(19.0, Fact::Target(hang_up)), (20.1, exited(1, false))];
+    assert_eq!(caused(&reported).0, Cause::EngineCrash);
 }
 
 #[test]
@@ -200,8 +200,8 @@ fn a_container_at_its_limit_raises_the_count_of_the_box_too_and_is_not_the_boxs_
             Fact::Reading(crate::fact::Reading::single(Source::Kernel, OOM_KILLS.name, value)),
         )
     };
-    let told = [count(11.0, 4.0), count(21.0, 5.0)];
-    assert_eq!(caused(&told).0, Cause::KernelOom);
+    let reported = [count(11.0, 4.0), count(21.0, 5.0)];
+    assert_eq!(caused(&reported).0, Cause::KernelOom);
     for limit in [exited(137, true), fact(TargetWord::OutOfMemory, "oom")] {
         let incident = death(&[count(11.0, 4.0), count(21.0, 5.0), (20.1, limit)]);
         assert_eq!((incident.cause, incident.confidence), (Cause::CgroupOom, Confidence::Certain));
@@ -216,16 +216,16 @@ fn what_the_log_says_before_the_end_or_after_it_is_why() {
         ("engine_dead", Source::Container, Cause::EngineCrash),
     ] {
         for seconds in [19.0, 20.2, 60.0] {
-            let told = [(20.1, exited(0, false)), (seconds, said(signature, source))];
-            assert_eq!(caused(&told), (cause, Confidence::Certain), "{signature} {seconds}");
+            let reported = [(20.1, exited(0, false)), (seconds, said(signature, source))];
+            assert_eq!(caused(&reported), (cause, Confidence::Certain), "{signature} {seconds}");
         }
     }
 }
 
 #[test]
 fn whoever_is_killed_to_save_memory_had_run_out_of_it() {
-    let told = [(20.0, said("earlyoom_kill", Source::Kernel)), (20.1, exited(143, false))];
-    let incident = death(&told);
+    let reported = [(20.0, said("earlyoom_kill", Source::Kernel)), (20.1, exited(143, false))];
+    let incident = death(&reported);
     let known = (incident.cause, incident.confidence);
     assert_eq!(known, (Cause::UserspaceKiller, Confidence::Certain));
     assert!(incident.counts(Count::Ooms) && incident.counts(Count::Crashes));
@@ -233,8 +233,8 @@ fn whoever_is_killed_to_save_memory_had_run_out_of_it() {
 
 #[test]
 fn a_box_that_booted_anew_explains_everything_else() {
-    let told = [(80.0, fact(TargetWord::Rebooted, "booted"))];
-    assert_eq!(caused(&told), (Cause::HostReboot, Confidence::Certain));
+    let reported = [(80.0, fact(TargetWord::Rebooted, "booted"))];
+    assert_eq!(caused(&reported), (Cause::HostReboot, Confidence::Certain));
 }
 
 #[test]
@@ -288,8 +288,8 @@ fn a_server_that_dies_again_after_the_restart_of_a_hang_is_a_hang_and_a_crash() 
 #[test]
 fn a_restart_that_follows_a_crash_is_not_what_caused_it() {
     let action = Action { id: 1, what: "restart".to_owned(), note: "it ended".to_owned() };
-    let told = [(20.1, exited(1, false)), (50.0, Fact::Action(action))];
-    assert_eq!(caused(&told).0, Cause::EngineCrash);
+    let reported = [(20.1, exited(1, false)), (50.0, Fact::Action(action))];
+    assert_eq!(caused(&reported).0, Cause::EngineCrash);
 }
 
 #[test]
@@ -331,13 +331,13 @@ fn a_hang_that_longhaul_ends_by_a_restart_is_a_hang_and_no_crash() {
 
 #[test]
 fn a_crash_loop_behind_a_restart_policy_is_one_outage() {
-    let mut told = vec![(20.1, exited(1, false))];
+    let mut reported = vec![(20.1, exited(1, false))];
     for step in 1..6 {
-        told.push((20.1 + f64::from(step), fact(TargetWord::Started, "")));
-        told.push((20.6 + f64::from(step), exited(1, false)));
+        reported.push((20.1 + f64::from(step), fact(TargetWord::Started, "")));
+        reported.push((20.6 + f64::from(step), exited(1, false)));
     }
-    told.push((75.0, fact(TargetWord::Started, "")));
-    let incident = death(&told);
+    reported.push((75.0, fact(TargetWord::Started, "")));
+    let incident = death(&reported);
     assert!(incident.is(IncidentKind::Crash) && incident.is(IncidentKind::Restart));
     assert_eq!(incident.until, Some(At(80_000_000)));
 }
@@ -492,11 +492,11 @@ proptest! {
             fact(TargetWord::Started, ""),
             exited(1, false),
         ];
-        let mut told: Vec<(f64, Fact)> =
+        let mut reported: Vec<(f64, Fact)> =
             at.iter().zip(&picks).map(|(at, pick)| (*at, kinds[*pick].clone())).collect();
-        let one = death(&told);
-        told.reverse();
-        prop_assert_eq!(one.cause, death(&told).cause);
+        let one = death(&reported);
+        reported.reverse();
+        prop_assert_eq!(one.cause, death(&reported).cause);
         let out_of_memory = picks.contains(&1);
         prop_assert_eq!(one.cause == Cause::DriverOom, out_of_memory);
     }

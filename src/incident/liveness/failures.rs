@@ -134,11 +134,12 @@ impl Row {
         }
     }
 
-    /// Whether the server does not serve. Refusals in a single cell may come from what it asks.
+    /// Whether the server does not serve. Refusals at a single depth may come from its length.
     fn is_found(&self) -> bool {
+        let depth = |weight: Option<&Weight>| weight.map(|(depth, _)| *depth);
         self.one_by_one >= FAILURES_MIN
             && self.last.since(self.first) >= LASTED_US
-            && (self.broken || self.cells.len() > 1)
+            && (self.broken || depth(self.cells.first()) != depth(self.cells.last()))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::fact::{Missed, MissedReason, Phase};
 use crate::incident::fixture::Story;
 use crate::series::{HEALTH_STATUS, METRICS_PROCESS};
 
-fn told(story: &Story) -> (Liveness, Vec<LivenessChange>) {
+fn reported(story: &Story) -> (Liveness, Vec<LivenessChange>) {
     let mut liveness = Liveness::default();
     let changes = story.entries.iter().filter_map(|entry| liveness.fold(entry)).collect();
     (liveness, changes)
@@ -17,11 +17,11 @@ fn told(story: &Story) -> (Liveness, Vec<LivenessChange>) {
 fn one_failed_request_is_no_outage() {
     let mut story = Story::new();
     story.up(0.0, true).bad(5.0, 0, Ended::Refused, "refused");
-    let (liveness, changes) = told(&story);
+    let (liveness, changes) = reported(&story);
     assert_eq!((liveness.state(), liveness.since()), (State::Suspect, Some(At(0))));
     assert!(changes.is_empty());
     story.up(6.0, true);
-    let (liveness, changes) = told(&story);
+    let (liveness, changes) = reported(&story);
     assert_eq!((liveness.state(), liveness.since()), (State::Up, None));
     assert!(changes.is_empty());
 }
@@ -30,7 +30,7 @@ fn one_failed_request_is_no_outage() {
 fn a_failed_probe_of_a_suspect_server_means_it_is_away_since_the_last_good_sign() {
     let mut story = Story::new();
     story.up(0.0, true).good(3.0, 0).bad(5.0, 0, Ended::Refused, "refused").up(6.0, false);
-    let (liveness, changes) = told(&story);
+    let (liveness, changes) = reported(&story);
     assert_eq!(liveness.state(), State::Down);
     assert!(
         matches!(changes[..], [LivenessChange::WentAway { since: At(4_000_000), .. }]),
@@ -42,13 +42,13 @@ fn a_failed_probe_of_a_suspect_server_means_it_is_away_since_the_last_good_sign(
 fn it_takes_two_failed_probes_without_a_failed_request() {
     let mut story = Story::new();
     story.up(0.0, true).up(10.0, false);
-    assert_eq!(told(&story).0.state(), State::Suspect);
+    assert_eq!(reported(&story).0.state(), State::Suspect);
     story.up(11.0, false);
-    let (liveness, changes) = told(&story);
+    let (liveness, changes) = reported(&story);
     assert_eq!((liveness.state(), liveness.since()), (State::Down, Some(At(0))));
     assert_eq!(changes.len(), 1);
     story.up(20.0, false).up(30.0, true);
-    let (liveness, changes) = told(&story);
+    let (liveness, changes) = reported(&story);
     assert_eq!(liveness.state(), State::Up);
     assert!(matches!(changes[1], LivenessChange::CameBack { since: At(0), .. }));
 }
@@ -57,7 +57,7 @@ fn it_takes_two_failed_probes_without_a_failed_request() {
 fn an_answer_that_was_stamped_before_the_failure_brings_nothing_back() {
     let mut story = Story::new();
     story.up(0.0, true).up(10.0, false).up(11.0, false).good(8.0, 0);
-    assert_eq!(told(&story).0.state(), State::Down);
+    assert_eq!(reported(&story).0.state(), State::Down);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_stream_that_broke_was_alive_until_its_last_token() {
     let mut request = story.request(10.0, 0);
     request.ended = Ended::Truncated;
     story.push(11.0, Fact::Request(Box::new(request))).up(12.0, false);
-    assert_eq!(told(&story).0.since(), Some(At(10_908_000)));
+    assert_eq!(reported(&story).0.since(), Some(At(10_908_000)));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_refusal_with_a_4xx_is_a_sign_of_life() {
     let mut request = story.request(1.0, 0);
     (request.ended, request.http_status) = (Ended::HttpError, Some(400));
     story.push(2.0, Fact::Request(Box::new(request)));
-    assert_eq!(told(&story).0.state(), State::Up);
+    assert_eq!(reported(&story).0.state(), State::Up);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_counter_that_goes_back_is_a_restart_told_once() {
         story.reading(seconds, Source::Engine, "vllm:generation_tokens_total", tokens);
         story.reading(seconds, Source::Engine, "vllm:prompt_tokens_total", tokens * 3.0);
     }
-    let (_, changes) = told(&story);
+    let (_, changes) = reported(&story);
     assert!(
         matches!(changes[..], [LivenessChange::Restarted { since: At(11_000_000), .. }]),
         "{changes:?}"
@@ -99,7 +99,7 @@ fn a_resumed_segment_begins_without_belief() {
     story.up(0.0, true).started(1.0, 1000.0);
     story.segment = 1;
     story.started(1.0, 2000.0);
-    let (liveness, changes) = told(&story);
+    let (liveness, changes) = reported(&story);
     assert_eq!((liveness.state(), changes.len()), (State::Suspect, 0));
 }
 
@@ -113,7 +113,7 @@ fn entries_of_two_segments_one_between_the_other_have_a_belief_of_each() {
     story.up(3.0, false);
     story.segment = 1;
     story.up(3.5, true);
-    let (liveness, changes) = told(&story);
+    let (liveness, changes) = reported(&story);
     assert!(
         matches!(changes[..], [LivenessChange::WentAway { since: At(1_000_000), .. }]),
         "{changes:?}"
@@ -142,7 +142,7 @@ fn a_server_that_serves_requests_is_up_however_busy_or_slow_its_health_is() {
         busy(&mut story, f64::from(look) * 5.0, true);
         silent(&mut story, f64::from(look) * 5.0 + 2.0, true);
     }
-    let (liveness, changes) = told(&story);
+    let (liveness, changes) = reported(&story);
     assert_eq!((liveness.state(), changes.len()), (State::Up, 0));
 }
 
@@ -152,9 +152,9 @@ fn a_server_that_serves_nothing_is_away_where_its_health_is_busy_or_silent_twice
         let mut story = Story::new();
         story.up(0.0, true);
         look(&mut story, 5.0, false);
-        assert_eq!(told(&story).0.state(), State::Suspect);
+        assert_eq!(reported(&story).0.state(), State::Suspect);
         look(&mut story, 10.0, false);
-        assert_eq!(told(&story).0.state(), State::Down);
+        assert_eq!(reported(&story).0.state(), State::Down);
     }
 }
 
@@ -164,7 +164,7 @@ fn a_refused_connection_counts_although_requests_are_served() {
     story.up(0.0, true);
     busy(&mut story, 5.0, true);
     story.up(6.0, false).up(7.0, false);
-    assert_eq!(told(&story).0.state(), State::Down);
+    assert_eq!(reported(&story).0.state(), State::Down);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_miss_of_an_earlier_version_says_nothing() {
             Missed::once(Source::Engine, "/metrics", MissedReason::NoAnswer, String::new());
         story.push(second, Fact::Missed(missed));
     }
-    assert_eq!(told(&story).0.state(), State::Up);
+    assert_eq!(reported(&story).0.state(), State::Up);
 }
 
 /// Adds a request that was refused with a status.
@@ -192,7 +192,7 @@ fn a_404_where_answers_were_is_a_bad_sign_and_so_is_the_third_refusal_in_a_row()
     let mut story = Story::new();
     story.up(0.0, true).good(1.0, 0);
     refused(&mut story, 3.0, 404);
-    assert_eq!(told(&story).0.state(), State::Suspect);
+    assert_eq!(reported(&story).0.state(), State::Suspect);
     let mut story = Story::new();
     story.up(0.0, true);
     for second in 1..=5 {
@@ -200,12 +200,12 @@ fn a_404_where_answers_were_is_a_bad_sign_and_so_is_the_third_refusal_in_a_row()
     }
     refused(&mut story, 6.0, 400);
     refused(&mut story, 7.0, 400);
-    assert_eq!(told(&story).0.state(), State::Up);
+    assert_eq!(reported(&story).0.state(), State::Up);
     refused(&mut story, 8.0, 400);
-    assert_eq!(told(&story).0.state(), State::Suspect);
+    assert_eq!(reported(&story).0.state(), State::Suspect);
     story.up(8.1, true).good(9.0, 0);
     refused(&mut story, 11.0, 400);
-    assert_eq!(told(&story).0.state(), State::Up, "a whole answer was between them");
+    assert_eq!(reported(&story).0.state(), State::Up, "a whole answer was between them");
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn an_answer_without_a_single_record_is_a_bad_sign_and_one_without_a_token_is_a_
         (request.ended, request.first_byte_us) = (Ended::Empty, first_byte_us);
         (request.ttft_us, request.last_us) = (None, None);
         story.push(2.0, Fact::Request(Box::new(request)));
-        assert_eq!(told(&story).0.state(), state);
+        assert_eq!(reported(&story).0.state(), state);
     }
 }
 
@@ -227,12 +227,12 @@ fn a_server_without_its_model_is_away_until_it_lists_it_again_whatever_its_healt
     story.up(0.0, true);
     refused(&mut story, 3.0, 404);
     story.reading(3.1, Source::Engine, MODEL_LISTED.name, 0.0).up(5.0, true).up(10.0, true);
-    let (liveness, changes) = told(&story);
+    let (liveness, changes) = reported(&story);
     assert_eq!(liveness.state(), State::Down);
     let [LivenessChange::WentAway { evidence, .. }] = &changes[..] else { panic!("{changes:?}") };
     assert!(evidence.contains("no longer lists its model"), "{evidence}");
     story.reading(12.0, Source::Engine, MODEL_LISTED.name, 1.0).up(12.0, true);
-    assert_eq!(told(&story).0.state(), State::Up);
+    assert_eq!(reported(&story).0.state(), State::Up);
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn a_list_without_the_model_says_nothing_while_requests_are_served() {
             story.reading(second, Source::Engine, MODEL_LISTED.name, 0.0);
         }
         story.up(10.0, true);
-        let (liveness, changes) = told(&story);
+        let (liveness, changes) = reported(&story);
         assert_eq!((liveness.state(), changes.len()), (state, usize::from(!serving)));
     }
 }
@@ -266,7 +266,7 @@ fn restarts(story: &Story) -> Vec<f64> {
         LivenessChange::Restarted { since, .. } => Some(since.seconds()),
         _ => None,
     };
-    told(story).1.iter().filter_map(since).collect()
+    reported(story).1.iter().filter_map(since).collect()
 }
 
 #[test]

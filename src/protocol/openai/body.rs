@@ -206,8 +206,8 @@ mod tests {
         let input = Input::Messages(vec![message("system", "deep"), message("user", "hm")]);
         let ask = ask(Api::Chat, input);
         let abilities = Abilities { system_role: false, ..Abilities::default() };
-        let told = &read(&ask, &abilities)["messages"];
-        assert_eq!(told, &json!([{"role": "user", "content": "deep\n\nhm"}]));
+        let reported = &read(&ask, &abilities)["messages"];
+        assert_eq!(reported, &json!([{"role": "user", "content": "deep\n\nhm"}]));
     }
 
     #[test]

@@ -53,8 +53,8 @@ pub(crate) struct Usage {
     pub reasoning: Option<u64>,
 }
 
-/// Event as it is sent. What differs between servers is any value, so that no type of it makes the
-/// event invalid.
+/// Event as it is sent. Fields whose type differs between servers are `Value`, so that any type is
+/// accepted.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Frame {

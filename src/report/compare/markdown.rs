@@ -39,12 +39,12 @@ pub(crate) fn render(comparison: &Comparison) -> String {
     }
     list(&mut out, "Beside it", &beside(comparison));
     let rows = &comparison.rows;
-    let (told, others): (Vec<&ComparedRow>, Vec<&ComparedRow>) =
+    let (reported, others): (Vec<&ComparedRow>, Vec<&ComparedRow>) =
         rows.iter().partition(|row| is_told(row));
     let mut left_out = 0;
-    if !told.is_empty() {
+    if !reported.is_empty() {
         out.push('\n');
-        left_out += table(&mut out, &told, rows);
+        left_out += table(&mut out, &reported, rows);
     }
     if is_published(comparison) {
         out.push('\n');
@@ -117,10 +117,10 @@ fn list(out: &mut String, title: &str, items: &[String]) {
 }
 
 /// Writes rows as a table, and returns how many were left out.
-fn table(out: &mut String, told: &[&ComparedRow], rows: &[ComparedRow]) -> usize {
+fn table(out: &mut String, reported: &[&ComparedRow], rows: &[ComparedRow]) -> usize {
     out.push_str("| where | measure | base | candidate | change | 95 % | n | |\n");
     out.push_str("|:--|:--|--:|--:|--:|--:|--:|:--|\n");
-    for (index, row) in told.iter().enumerate() {
+    for (index, row) in reported.iter().enumerate() {
         let mut cells = columns(row, rows);
         let at = cells.len() - 1;
         cells.insert(at, format!("{} / {}", row.base.n, row.candidate.n));
@@ -129,7 +129,7 @@ fn table(out: &mut String, told: &[&ComparedRow], rows: &[ComparedRow]) -> usize
         }
         let line = format!("| {} |\n", cells.join(" | "));
         if out.len() + line.len() + FOOT_BYTES > BYTES_MAX {
-            return told.len() - index;
+            return reported.len() - index;
         }
         out.push_str(&line);
     }

@@ -34,9 +34,9 @@ pub(crate) fn render(comparison: &Comparison, wide: bool) -> String {
     let under = |label: &str, items: &[String], lines_max: usize| {
         let lines_max = if wide { LINES_MAX_WIDE } else { lines_max };
         let most = if wide { items.len() } else { ITEMS_MAX };
-        let told = items.iter().take(most);
+        let reported = items.iter().take(most);
         let mut all: Vec<String> =
-            told.flat_map(|item| cut(item, WIDTH - LABEL, lines_max)).collect();
+            reported.flat_map(|item| cut(item, WIDTH - LABEL, lines_max)).collect();
         if items.len() > most {
             all.push(format!("and {} more: --wide", items.len() - most));
         }
@@ -81,13 +81,13 @@ fn side(names: &[String], wide: bool) -> String {
 
 fn rows(comparison: &Comparison, wide: bool) -> Vec<String> {
     let rows = &comparison.rows;
-    let (told, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| wide || is_told(row));
+    let (reported, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| wide || is_told(row));
     if rows.is_empty() {
         return vec![String::new(), "  nothing was measured on both sides".to_owned()];
     }
     let head = ["where", "measure", "base", "candidate", "change", "95 %", ""];
     let mut cells = vec![head.map(str::to_owned).to_vec()];
-    cells.extend(told.iter().map(|row| {
+    cells.extend(reported.iter().map(|row| {
         let mut columns = columns(row, rows);
         if row.key.measure.unit() == Unit::TokensPerSecond {
             // One column names the unit for both values, so that the word behind them has room.

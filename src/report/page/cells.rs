@@ -22,7 +22,7 @@ pub(crate) struct CellNumbers<'a> {
     pub good: u64,
     /// Requests that met an outage, or the recovery after it.
     pub in_outage: u64,
-    /// Whole answers whose tokens came at once.
+    /// Whole answers whose tokens arrived in one piece.
     pub at_once: u64,
     /// Requests whose prompt differed from its planned length.
     pub off_depth: u64,

@@ -29,12 +29,12 @@ pub(super) fn gates(verdict: &Verdict) -> Vec<GateWords> {
 
 fn items(verdict: &Verdict, word: VerdictWord, name: &str) -> Vec<String> {
     let mut items: Vec<String> = Vec::new();
-    let mut told: Vec<&str> = Vec::new();
+    let mut reported: Vec<&str> = Vec::new();
     for gate in verdict.gates.iter().filter(|gate| gate.word == word) {
-        if gate.expanded && told.contains(&gate.text.as_str()) {
+        if gate.expanded && reported.contains(&gate.text.as_str()) {
             continue;
         }
-        told.push(&gate.text);
+        reported.push(&gate.text);
         let family: Vec<&GateResult> = verdict
             .gates
             .iter()

@@ -12,7 +12,7 @@ pub(crate) struct IncidentWords<'a> {
     pub incident: &'a Incident,
     /// Label in one word: `OOM`, `crash`, `drill`.
     pub label: &'static str,
-    /// Time of day at its start (UTC), where that is known; otherwise the time into the segment.
+    /// Time of day at its start (UTC), if known; otherwise the time into the segment.
     pub when: String,
     /// Cause, with its confidence.
     pub cause: String,
@@ -26,10 +26,10 @@ pub(crate) struct IncidentWords<'a> {
 
 /// Returns the incidents of a run in words.
 pub(super) fn all(calendar: &Calendar) -> Vec<IncidentWords<'_>> {
-    calendar.incidents.iter().map(|incident| told(calendar, incident)).collect()
+    calendar.incidents.iter().map(|incident| reported(calendar, incident)).collect()
 }
 
-fn told<'a>(calendar: &Calendar, incident: &'a Incident) -> IncidentWords<'a> {
+fn reported<'a>(calendar: &Calendar, incident: &'a Incident) -> IncidentWords<'a> {
     let (cause, shown) = why(incident);
     IncidentWords {
         incident,

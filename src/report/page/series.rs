@@ -20,7 +20,7 @@ pub(super) fn grid(over_time: &OverTime) -> Grid {
     Grid { headings, rows: rows.collect() }
 }
 
-/// Returns what was left out of it, a sentence each.
+/// Returns a sentence for each thing that was left out.
 pub(super) fn left_out(over_time: &OverTime) -> Vec<String> {
     let mut words = Vec::new();
     let more = over_time.series.iter().flat_map(lifetimes).count().saturating_sub(ROWS_MAX);
@@ -107,8 +107,8 @@ pub(super) mod tests {
 
     #[test]
     fn what_found_no_place_is_told() {
-        let told = OverTime { left_out: 7, ..over_time() };
-        assert!(left_out(&told).last().unwrap().starts_with("7 readings in no block"));
+        let reported = OverTime { left_out: 7, ..over_time() };
+        assert!(left_out(&reported).last().unwrap().starts_with("7 readings in no block"));
         assert!(grid(&OverTime::default()).rows.is_empty());
     }
 }

@@ -133,7 +133,7 @@ fn endings(cells: &[CellNumbers<'_>]) -> Grid {
             cell.endings.iter().map(|(ended, n)| (ended.word(), *n)).collect();
         parts.extend([
             ("met an outage", cell.in_outage),
-            ("came at once", cell.at_once),
+            ("in one piece", cell.at_once),
             ("off depth", cell.off_depth),
         ]);
         parts.extend(cell.checks.iter().map(|(check, n)| (check.as_str(), *n)));

@@ -36,7 +36,7 @@ fn base() -> ArmResult {
     ArmResult { differs: Vec::new(), compared: None, ..arm("base", against_base(&values(1.0))) }
 }
 
-fn told(arms: Vec<ArmResult>) -> String {
+fn reported(arms: Vec<ArmResult>) -> String {
     render(&SweepSummary {
         simulated: true,
         recipe: "nemotron".to_owned(),
@@ -49,9 +49,9 @@ fn told(arms: Vec<ArmResult>) -> String {
 
 #[test]
 fn a_sweep_says_what_each_arm_came_to_and_what_to_do() {
-    let text = told(vec![base(), arm("max_num_seqs=8", against_base(&values(0.5)))]);
+    let text = reported(vec![base(), arm("max_num_seqs=8", against_base(&values(0.5)))]);
     assert_snapshot!("improved", text);
-    let text = told(vec![base(), arm("more streams", against_base(&values(0.5)))]);
+    let text = reported(vec![base(), arm("more streams", against_base(&values(0.5)))]);
     assert_snapshot!("named", text);
 }
 
@@ -64,7 +64,7 @@ fn a_start_that_failed_is_told_under_its_arm_and_the_arm_is_not_recommended() {
     (starts.word, starts.candidate) = (PolicyWord::Broken, Some(1));
     "CUDA out of memory".clone_into(&mut starts.why);
     frail.failed.push(("s/runs/fast/003".into(), "CUDA out of memory".to_owned()));
-    assert_snapshot!("failed_start", told(vec![base(), frail]));
+    assert_snapshot!("failed_start", reported(vec![base(), frail]));
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn an_arm_that_never_started_is_told_once_with_its_reason() {
     dead.failed = vec![("s/runs/longer/001".into(), "exit code 1".to_owned()); 2];
     (dead.ran, dead.given_up) = (Vec::new(), true);
     dead.compared = Some(Err("it never started".to_owned()));
-    assert_snapshot!("never_started", told(vec![base(), dead]));
+    assert_snapshot!("never_started", reported(vec![base(), dead]));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn why_there_is_no_comparison_is_told_to_its_end() {
         ["prompt lengths"; 9].join(", ")
     );
     other.compared = Some(Err(why));
-    assert_snapshot!("not_compared", told(vec![base(), other]));
+    assert_snapshot!("not_compared", reported(vec![base(), other]));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn broken_policies_and_rows_to_be_looked_into_stand_under_the_arm() {
         (row.primary, row.word, row.ratio) = (false, CompareWord::Regression, ratio);
         comparison.rows.push(row);
     }
-    assert_snapshot!("broken_policy", told(vec![base(), arm("a", comparison)]));
+    assert_snapshot!("broken_policy", reported(vec![base(), arm("a", comparison)]));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn of_many_reasons_some_are_told_and_the_others_counted() {
     let mut comparison = against_base(&values(1.1));
     comparison.decision.because =
         (0..20).map(|n| Reason { kind: ReasonKind::Other, words: format!("reason {n}") }).collect();
-    assert_snapshot!("many_reasons", told(vec![base(), arm("a", comparison)]));
+    assert_snapshot!("many_reasons", reported(vec![base(), arm("a", comparison)]));
 }
 
 /// Returns an arm with the longest names and the most rows.
@@ -152,7 +152,7 @@ fn no_line_is_longer_than_eighty_columns_whatever_the_names_and_numbers() {
             let mut arms: Vec<ArmResult> =
                 names.iter().map(|name| wide(name, factor, word)).collect();
             arms.insert(0, ArmResult { name: name.clone(), ..base() });
-            let text = told(arms);
+            let text = reported(arms);
             for line in text.lines() {
                 assert!(line.chars().count() <= WIDTH, "{line}\n{text}");
             }
@@ -164,7 +164,7 @@ fn no_line_is_longer_than_eighty_columns_whatever_the_names_and_numbers() {
 
 #[test]
 fn a_table_that_is_too_wide_loses_values_before_its_interval_and_keeps_its_words() {
-    let text = told(vec![base(), wide("a", 123_456.0, CompareWord::Regression)]);
+    let text = reported(vec![base(), wide("a", 123_456.0, CompareWord::Regression)]);
     assert_snapshot!("too_wide", text);
 }
 

@@ -2,7 +2,7 @@
 //! fields. A field that the server refuses, or that has no effect, is not sent
 //! afterwards; what a refusal decides for the whole run is noted.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::asker::{Asker, Refused, SeenAnswer, TOKENS};
 use super::first::{FirstAnswer, other};
@@ -184,30 +184,36 @@ fn continuous_usage() -> Value {
 }
 
 /// Asks for all accepted fields together, a few times side by side: of several replicas behind one
-/// address some may refuse what the others accept. Leaves away each field that is refused when it is
-/// asked for alone, and returns the notes.
+/// address some may refuse what the others accept, and a field may be refused beside another. Leaves
+/// away each field that is refused beside those before it, and returns the notes.
 async fn leave_away_refused<W: Wire>(
     ask: &Asker<'_, W>,
     api: Api,
     abilities: &mut Abilities,
 ) -> Vec<Statement> {
-    let refused = async |mut fields: Value| {
+    let refused = async |fields: &Map<String, Value>| {
+        let mut fields = Value::Object(fields.clone());
         fields["max_tokens"] = json!(REPEATED_TOKENS);
         let asked = (0..REPEATS).map(|_| ask.ask(api, fields.clone()));
         let answers = side_by_side(REPEATS, asked).await;
         answers.into_iter().filter_map(Result::err).find(Refused::is_of_request)
     };
     let accepted = FIELDS.into_iter().filter(|(.., able)| *able(abilities)).collect::<Vec<_>>();
-    let all = accepted.iter().filter_map(|(_, field, _)| Some(field().as_object()?.clone()));
+    let fields = |field: FieldValue| field().as_object().cloned().unwrap_or_default();
+    let all: Map<_, _> = accepted.iter().flat_map(|(_, field, _)| fields(*field)).collect();
     let mut notes = Vec::new();
-    if accepted.is_empty() || refused(all.flatten().collect()).await.is_none() {
+    if all.is_empty() || refused(&all).await.is_none() {
         return notes;
     }
+    let mut kept = Map::new();
     for (name, field, able) in accepted {
-        if let Some(Refused { words, .. }) = refused(field()).await {
+        let with: Map<_, _> = kept.clone().into_iter().chain(fields(field)).collect();
+        if let Some(Refused { words, .. }) = refused(&with).await {
             *able(abilities) = false;
             let words = format!("not sent: the server took it once and refused it once: {words}");
             notes.push(Statement::note(name, words));
+        } else {
+            kept = with;
         }
     }
     notes

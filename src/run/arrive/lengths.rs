@@ -152,7 +152,7 @@ mod tests {
     /// Lengths that were found, words on the progress, prompt tokens of the requests, and seconds.
     struct Found {
         asked: AskedLengths,
-        told: Vec<String>,
+        reported: Vec<String>,
         sent: Vec<u64>,
         seconds: f64,
     }
@@ -196,15 +196,15 @@ mod tests {
         let measured = fit_prompts(&counted, &plan, &|_, _| ()).await.unwrap();
         server.asked.take();
         let began = server.timeline.now();
-        let told = RefCell::new(Vec::new());
-        let tell = |words: &str| told.borrow_mut().push(words.to_owned());
+        let reported = RefCell::new(Vec::new());
+        let tell = |words: &str| reported.borrow_mut().push(words.to_owned());
         let first_token = Duration::from_secs(600);
         let asked = ask_lengths(&counted, &plan, &measured.fit, first_token, &tell).await;
         let sent = server.asked.take();
         assert!(sent.iter().all(|(_, body)| body["max_tokens"] == 1), "{sent:?}");
         let sent = sent.iter().map(|(_, body)| prompt_tokens(body)).collect();
         let seconds = server.timeline.now().since(began) as f64 / 1e6;
-        Found { asked, told: told.take(), sent, seconds }
+        Found { asked, reported: reported.take(), sent, seconds }
     }
 
     type Refuses = fn() -> Option<ServerPage>;
@@ -222,8 +222,8 @@ mod tests {
     async fn a_server_that_takes_the_longest_is_asked_once() {
         let found = found(holds(8720, || refusal(400, "too long"))).await;
         assert_eq!((found.sent.as_slice(), &found.asked), (&[8719][..], &AskedLengths::default()));
-        let told = "the server states no context length: asking for one token at d8192";
-        assert_eq!(found.told, [told]);
+        let reported = "the server states no context length: asking for one token at d8192";
+        assert_eq!(found.reported, [reported]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -291,8 +291,8 @@ mod tests {
             }
         };
         let slow = found(after(95)).await;
-        assert_eq!((slow.asked.clone(), slow.told.len()), (AskedLengths::default(), 10));
-        assert_eq!(slow.told[9], "d8192 was sent, no answer in 1 m 30 s");
+        assert_eq!((slow.asked.clone(), slow.reported.len()), (AskedLengths::default(), 10));
+        assert_eq!(slow.reported[9], "d8192 was sent, no answer in 1 m 30 s");
         let never = found(after(9000)).await;
         assert!((600.0..601.0).contains(&never.seconds), "{}", never.seconds);
         let note = "prompt lengths: it is not known whether d8192 fits: no answer within 600 s";

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Gathered, Model};
 use crate::error::Mistake;
-use crate::protocol::models;
+use crate::protocol::{models, shape};
 
 /// Keys of a model's context length.
 const LENGTHS: [&str; 3] = ["max_model_len", "context_length", "max_context_length"];
@@ -17,7 +17,11 @@ const NAMES_MAX: usize = 5;
 /// In words: why there is none.
 pub(super) fn models(page: &Gathered) -> Result<Vec<Model>, String> {
     let Ok(page) = serde_json::from_slice::<Value>(&page.body) else {
-        return Err("/v1/models is not JSON".to_owned());
+        let words = match shape::compression(&page.body) {
+            Some(form) => format!("/v1/models is {form}, which was not requested"),
+            None => "/v1/models is not JSON".to_owned(),
+        };
+        return Err(words);
     };
     let entries = models::entries(&page).unwrap_or_default();
     let mut models: Vec<Model> = Vec::new();
@@ -178,6 +182,8 @@ mod tests {
             assert_eq!(read(page).unwrap_err(), "/v1/models lists no model", "{page}");
         }
         assert_eq!(read("<html></html>").unwrap_err(), "/v1/models is not JSON");
+        let packed = "/v1/models is zlib, which was not requested";
+        assert_eq!(read("x\u{1}…").unwrap_err(), packed);
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::protocol::probe::{self, HEALTH, METRICS};
 use crate::run::side_by_side::side_by_side;
 use crate::world::{Call, Wire};
 
+/// Subject of notes on `/tokenize`.
+const TOKENIZE: &str = "tokenize";
+
 /// Pages as first read.
 pub(super) struct Pages {
     /// Server version, where it is reported.
@@ -33,7 +36,7 @@ impl Pages {
             health: self.health,
             tokenize,
             tokenize_messages,
-            tokenize_content: content && !tokenize,
+            tokenize_content: content,
             ..abilities
         }
     }
@@ -46,35 +49,42 @@ pub(super) async fn read<W: Wire>(ask: &Asker<'_, W>) -> Pages {
     let forms = [
         json!({"model": ask.model, "prompt": text, "add_special_tokens": false}),
         json!({"model": ask.model, "messages": message}),
-        json!({"content": text}),
     ];
+    let tokenize = |form: Value| Call::post("/tokenize", form.to_string());
     let calls = ["/version", METRICS, HEALTH].into_iter().map(Call::get);
-    let calls = calls.chain(forms.map(|form| Call::post("/tokenize", form.to_string())));
-    let names = ["version", "metrics", "health", "tokenize", "tokenize", "tokenize"];
-    let asked = calls.map(async |call: Call| {
+    let calls = calls.chain(forms.map(tokenize));
+    let names = ["version", "metrics", "health", TOKENIZE, TOKENIZE];
+    let get = async |call: Call| {
         if call.path == HEALTH {
             return gather(ask.wire, ask.timeline, call, HEALTHY).await;
         }
         let once = async || gather(ask.wire, ask.timeline, call.clone(), QUESTION).await;
         ask.patience.ask(once).await
-    });
-    let answers = side_by_side(names.len(), asked).await;
+    };
+    let answers = side_by_side(names.len(), calls.map(get)).await;
     let mut notes: Vec<Statement> = Vec::new();
     for (name, answer) in names.iter().zip(&answers) {
         let failed = note(name, answer).filter(|note| !notes.contains(note));
         notes.extend(failed);
     }
-    let mut pages = answers.into_iter().map(|it| it.ok().filter(|page| page.status == 200));
+    let found = |answer: Result<Gathered, NotGathered>| answer.ok().filter(|it| it.status == 200);
+    let mut pages = answers.into_iter().map(found);
     let mut next = || pages.next().flatten();
     let own = |path, page: &Gathered| probe::is_up(path, page.status, &page.body);
     let said = next();
     let metrics = next().filter(|page| own(METRICS, page));
     let health = next().filter(|page| own(HEALTH, page));
+    let (of_text, of_messages) = (counts(next()), counts(next()));
+    // A form that a server does not know may break it: this one is asked for only where it helps.
+    let of_content = !of_text && lists(found(get(tokenize(json!({"content": text}))).await));
+    if of_text || of_messages || of_content {
+        notes.retain(|note| note.subject != TOKENIZE);
+    }
     Pages {
         version: said.as_ref().and_then(version),
         metrics: metrics.as_ref().map(self::text),
         health: health.is_some(),
-        tokenize: [counts(next()), counts(next()), lists(next())],
+        tokenize: [of_text, of_messages, of_content],
         notes,
     }
 }

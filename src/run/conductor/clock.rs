@@ -32,7 +32,7 @@ impl ServiceClock {
         self.begun
     }
 
-    /// Takes in the instant of an entry.
+    /// Records the instant of an entry.
     pub(super) fn advance_to(&mut self, at: At) {
         self.last = self.last.max(at);
     }

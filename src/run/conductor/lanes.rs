@@ -21,14 +21,14 @@ pub(super) struct Lanes {
     saved_progress: BTreeMap<Phase, Vec<u64>>,
     /// Description of the present pauses.
     paused: Option<String>,
-    /// Whether they were told.
-    told: bool,
+    /// Whether the pauses were reported.
+    reported: bool,
 }
 
 /// Sequential sender.
 #[derive(Clone, Copy, Debug, Default)]
 struct Lane {
-    /// Number after that of the last slot that was sent in this phase.
+    /// Number of the next slot of this phase.
     next: u64,
     has: SlotState,
     /// Instant at which its last request was sent.
@@ -71,17 +71,17 @@ pub(super) trait LanePolicy {
     fn repeats(&self) -> bool;
     /// Gives idle lanes their next slots.
     fn assign_slots(&mut self, plan: &Plan, lanes: &mut Lanes);
-    /// Takes in that the request of a slot ended.
+    /// Records that the request of a slot ended.
     fn ended(&mut self, lanes: &mut Lanes, slot: Slot, request: &Request);
     /// Returns the batch of a finished round that is not yet written.
     fn finished_batch(&self, lanes: &Lanes) -> Option<Batch>;
-    /// Takes in that the batch of [`LanePolicy::over`] was written.
+    /// Records that the batch of [`LanePolicy::over`] was written.
     fn on_batch_written(&mut self, plan: &Plan, at: At, service_us: u64);
     /// Stops sending because of an outage that began at this instant; waiting slots are not sent.
     fn on_outage(&mut self, lanes: &mut Lanes, since: At);
-    /// Takes in an outage that began at this instant and ended before it was detected.
+    /// Records an outage that began at this instant and ended before it was detected.
     fn on_short_outage(&mut self, since: At);
-    /// Takes in that requests in flight were lost with longhaul's own process. Their slots are
+    /// Records that requests in flight were lost with longhaul's own process. Their slots are
     /// sent again.
     fn requeue_in_flight(&mut self, lanes: &mut Lanes);
     /// Begins a new segment at this instant of its own clock.
@@ -98,7 +98,7 @@ impl Lanes {
             all: vec![Lane::default(); count as usize],
             saved_progress: BTreeMap::new(),
             paused: None,
-            told: false,
+            reported: false,
         }
     }
 
@@ -154,30 +154,30 @@ impl Lanes {
         waiting.filter(|lane| lane.pause.goes_on()).map(|lane| lane.pause.until()).max()
     }
 
-    /// Returns the description of pauses that are worth telling and not yet told.
+    /// Returns the description of pauses that are to be reported and are not yet.
     pub(super) fn untold(&self) -> Option<&str> {
-        self.paused.as_deref().filter(|_| !self.told)
+        self.paused.as_deref().filter(|_| !self.reported)
     }
 
-    /// Takes in that pauses were told.
-    pub(super) fn told(&mut self) {
-        self.told = true;
+    /// Records that the pauses were reported.
+    pub(super) fn reported(&mut self) {
+        self.reported = true;
     }
 
     /// Ends all pauses: their instants are those of an earlier segment.
     pub(super) fn end_pauses(&mut self) {
         self.all.iter_mut().for_each(|lane| lane.pause = Pause::default());
-        (self.paused, self.told) = (None, false);
+        (self.paused, self.reported) = (None, false);
     }
 
-    /// Takes in that a request of a closed loop ended.
+    /// Records that a request of a closed loop ended.
     fn pause(&mut self, request: &Request) {
         let Some(lane) = self.all.get_mut(request.lane as usize) else { return };
         if lane.pause.ended(request) && lane.pause.is_told() {
             self.paused.get_or_insert_with(|| pause::words(request));
         }
         if !self.all.iter().any(|lane| lane.pause.goes_on()) {
-            (self.paused, self.told) = (None, false);
+            (self.paused, self.reported) = (None, false);
         }
     }
 

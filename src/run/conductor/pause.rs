@@ -10,11 +10,11 @@ const WAIT_US: (u64, u64) = (250_000, 5_000_000);
 /// Longest wait that a server may ask for, microseconds.
 const ASKED_US_MAX: u64 = 30_000_000;
 
-/// Bound of the time after which a request that fails has failed at once, microseconds.
+/// Time within which a request fails at once, microseconds.
 const AT_ONCE_US: u64 = 500_000;
 
 /// Number of failures in a row, and length of a wait in microseconds, from which on pauses are
-/// told. A single failure is told as such.
+/// reported. A single failure is reported as a failure only.
 const REPORTED_FROM: (u32, u64) = (2, 1_000_000);
 
 /// Pause of a lane.
@@ -27,7 +27,7 @@ pub(super) struct Pause {
 }
 
 impl Pause {
-    /// Takes in that a request of the lane ended. Returns whether it makes the lane wait.
+    /// Records that a request of the lane ended. Returns whether it makes the lane wait.
     pub(super) fn ended(&mut self, request: &Request) -> bool {
         if request.ended.is_good() || request.ended == Ended::NoUsage {
             *self = Pause::default();
@@ -54,13 +54,13 @@ impl Pause {
         self.failures > 0
     }
 
-    /// Whether the pause is worth telling.
+    /// Whether the pause is to be reported.
     pub(super) fn is_told(&self) -> bool {
         self.failures >= REPORTED_FROM.0 || self.wait_us >= REPORTED_FROM.1
     }
 }
 
-/// Returns the description of the pauses that a failed request is the last reason of.
+/// Describes the pauses after a failed request.
 pub(super) fn words(request: &Request) -> String {
     // Pages of proxies name the status themselves.
     let status = request.http_status.map(|status| format!("{status} "));

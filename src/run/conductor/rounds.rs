@@ -295,7 +295,7 @@ impl Round {
         batch.last = earlier(batch.last, after(request.last_us), At::max);
         // If any stream's tokens are unknown, the sum is dropped instead of being too low.
         sum(&mut batch.tokens, &mut self.counted.0, request.output_tokens);
-        // A stream that came at once has no rate, and neither has its round.
+        // A stream that arrived in one piece has no rate, and neither has its round.
         let first_tokens = request.first_tokens.filter(|_| !request.came_at_once());
         sum(&mut batch.first_tokens, &mut self.counted.1, first_tokens);
     }

@@ -6,7 +6,7 @@ use super::{Conductor, Order, RunState};
 use crate::fact::{
     Action, Cell, ClosedBecause, Entry, Fact, Reading, Request, TargetFact, TargetWord,
 };
-use crate::incident::hang::Hangs;
+use crate::incident::hang::{Hangs, LEAST_US};
 use crate::incident::liveness::{Liveness, LivenessChange, State};
 use crate::series::{MODEL_LISTED, TOKEN_ANSWERED, UP};
 use crate::spec::Limits;
@@ -170,7 +170,7 @@ impl ServerState {
         self.probe.wait_us = (self.probe.wait_us * 2).min(longest_us);
     }
 
-    /// Takes in a probe that found the server up, and returns whether this completes a start.
+    /// Records a probe that found the server up. Returns whether this completes a start.
     pub(super) fn confirm_start(&mut self, answered: At) -> bool {
         let ProcessState::Ordered { at, launched: Some(launched) } = self.process else {
             return false;
@@ -211,7 +211,7 @@ impl ServerState {
 }
 
 impl Conductor {
-    /// Takes in a change of the target.
+    /// Records a change of the target.
     pub(super) fn apply_target_fact(&mut self, fact: &TargetFact, at: At) {
         let unasked = fact.action.is_none();
         match fact.word {
@@ -344,10 +344,17 @@ impl Conductor {
     }
 
     /// Whether requests are being served: some are in flight, and there was progress within the
-    /// time that the rule for hangs allows. Such a server may answer no probe.
+    /// time that the rule for hangs allows. Between two requests the last one counts, if it was
+    /// answered. Such a server may answer no probe.
     pub(crate) fn is_serving(&self, now: At) -> bool {
-        let is_within = |(_, patience_us)| now.since(self.server.hangs.moved()) < patience_us;
-        !self.server.is_hung() && self.patience().is_some_and(is_within)
+        let is_served = match self.patience() {
+            Some((_, patience_us)) => now.since(self.server.hangs.moved()) < patience_us,
+            None => {
+                let token = self.server.liveness.token();
+                self.server.is_up() && token.is_some_and(|at| now.since(at) < LEAST_US)
+            }
+        };
+        !self.server.is_hung() && is_served
     }
 
     /// Whether a request that was sent before one that failed is being served: it waits for its

@@ -97,7 +97,7 @@ impl<'a, W: Wire> TokenCounters<'a, W> {
     /// Counts in the first way that answers.
     ///
     /// # Errors
-    /// In words: why the first way did not count.
+    /// The reason why the first method did not count.
     pub(super) async fn count(&self, question: &FitQuestion) -> Result<u64, String> {
         let counters = match question {
             FitQuestion::Text(_) => &self.texts,

@@ -189,7 +189,7 @@ async fn a_refused_count_of_a_part_is_estimated_and_told() {
     })
     .await;
     assert!(missed.iter().all(|(_, missed)| missed.is_none_or(|missed| missed < 20)), "{missed:?}");
-    let told =
+    let reported =
         "prompt lengths: 1 of 124 counts were refused and are estimated: /tokenize: 400 no tickets";
-    assert_eq!(notes, [told]);
+    assert_eq!(notes, [reported]);
 }

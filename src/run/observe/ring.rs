@@ -65,8 +65,8 @@ impl Ring {
     /// Takes everything that is kept, with its original stamps.
     pub(super) fn hand_over(&mut self) -> Vec<(At, Reading)> {
         let seconds = std::mem::take(&mut self.seconds);
-        let told = seconds.into_iter();
-        told.flat_map(|(at, readings)| readings.into_iter().map(move |it| (at, it))).collect()
+        let reported = seconds.into_iter();
+        reported.flat_map(|(at, readings)| readings.into_iter().map(move |it| (at, it))).collect()
     }
 }
 
@@ -83,13 +83,13 @@ mod tests {
             let samples = [Sample::one(&OOM_KILLS, half as f64), Sample::one(&LOG_LOST, 1.0)];
             ring.push(at, &samples, (at, At(at.0 + SECOND_US / 2)));
         }
-        let told = ring.hand_over();
-        assert_eq!(told.len(), SECONDS_MAX);
-        let (at, last) = told.last().unwrap();
+        let reported = ring.hand_over();
+        assert_eq!(reported.len(), SECONDS_MAX);
+        let (at, last) = reported.last().unwrap();
         assert_eq!((*at, last.n, last.min, last.max), (At(199_500_000), 2, 398.0, 399.0));
-        assert!(told.windows(2).all(|two| two[1].0.since(two[0].0) == SECOND_US));
+        assert!(reported.windows(2).all(|two| two[1].0.since(two[0].0) == SECOND_US));
         assert!(
-            told.iter().all(|(_, reading)| reading.name == OOM_KILLS.name),
+            reported.iter().all(|(_, reading)| reading.name == OOM_KILLS.name),
             "counts are told once"
         );
         assert!(ring.hand_over().is_empty());

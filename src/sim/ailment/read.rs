@@ -235,7 +235,7 @@ mod tests {
         Ailment::parse(text).expect(text).kind
     }
 
-    fn told(text: &str) -> String {
+    fn reported(text: &str) -> String {
         Ailment::parse(text).expect_err(text).to_string()
     }
 
@@ -279,13 +279,13 @@ mod tests {
             "hang=10",
             "hang@soon",
         ];
-        assert_snapshot!("wrong_values", each(texts, |text| told(text)));
+        assert_snapshot!("wrong_values", each(texts, |text| reported(text)));
     }
 
     #[test]
     fn every_name_has_a_hint_for_a_wrong_value_that_can_be_read_itself() {
         for name in NAMES {
-            let hint = told(&format!("{name}=?"));
+            let hint = reported(&format!("{name}=?"));
             let hint = hint.split("try: ").nth(1).expect(name);
             let example = hint.split([' ', ',']).next().expect(name);
             assert_eq!(
@@ -310,6 +310,6 @@ mod tests {
             "start_fails@2x",
             "restart@100/m",
         ];
-        assert_snapshot!("not_countable", each(texts, |text| told(text)));
+        assert_snapshot!("not_countable", each(texts, |text| reported(text)));
     }
 }

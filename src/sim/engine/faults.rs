@@ -91,7 +91,8 @@ impl Faults {
 
     /// Share of the available memory that another process has taken before an OOM kill, 0 to 1.
     pub(super) fn memory_pressure(&self, now: At) -> f64 {
-        // Events are in descending order. Those more than `MEMORY_PRESSURE_US` away have no effect yet.
+        // Events are in descending order. Those more than `MEMORY_PRESSURE_US` away have no effect
+        // yet.
         let mut near =
             self.events.iter().rev().take_while(|(due, _)| due.since(now) <= MEMORY_PRESSURE_US);
         let kill = near.find(|(_, kind)| matches!(kind, AilmentKind::HostOomKill { .. }));
@@ -200,7 +201,7 @@ impl Faults {
         })
     }
 
-    /// Returns what follows if a start at this moment fails; `None` if it succeeds. Counts the
+    /// Returns the consequence of a failed start at this moment; `None` if it succeeds. Counts the
     /// failed start.
     pub(super) fn start_fails(&mut self, now: At) -> Option<AfterFailedStart> {
         self.lasting.iter_mut().filter(|lasting| lasting.is_on(now)).find_map(|lasting| {

@@ -276,7 +276,7 @@ mod tests {
     const SECOND: u64 = 1_000_000;
 
     /// Runs a test on a connections with a fault at 5 s into the load, and a long response in progress.
-    async fn hit_by(ailment: &str, told: impl AsyncFn(&Connections, Timeline, JobHandle)) {
+    async fn hit_by(ailment: &str, reported: impl AsyncFn(&Connections, Timeline, JobHandle)) {
         let ailment = Ailment::parse(&format!("{ailment}@5s")).expect(ailment);
         let engine = SimEngine::new(record(1.0), 1, vec![ailment], At::ZERO);
         let timeline = Timeline::start();
@@ -288,7 +288,7 @@ mod tests {
         };
         tokio::select! { biased;
             () = connections.drive() => {}
-            () = told(&connections, timeline, job) => {}
+            () = reported(&connections, timeline, job) => {}
         }
     }
 
@@ -303,7 +303,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_box_that_is_away_is_silent_and_resets_when_it_is_back() {
-        let told = async |connections: &Connections, timeline: Timeline, mut job: JobHandle| {
+        let reported = async |connections: &Connections, timeline: Timeline, mut job: JobHandle| {
             let port_state = connections.port_state();
             let (silence, reset) = tokio::join!(
                 async {
@@ -320,16 +320,16 @@ mod tests {
             port_state.until(|port_state| port_state.open).await;
             assert_eq!(timeline.now(), At(605 * SECOND));
         };
-        hit_by("host_reboot=10m", told).await;
+        hit_by("host_reboot=10m", reported).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_killed_server_breaks_off_at_once() {
-        let told = async |connections: &Connections, timeline: Timeline, mut job: JobHandle| {
+        let reported = async |connections: &Connections, timeline: Timeline, mut job: JobHandle| {
             assert_eq!(last_and_end(timeline, &mut job).await.1, At(5 * SECOND));
             let now = connections.port_state().get();
             assert_eq!(now, PortState { open: false, silent: false, life: 1, abrupt: true });
         };
-        hit_by("crash=10m", told).await;
+        hit_by("crash=10m", reported).await;
     }
 }

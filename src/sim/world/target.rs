@@ -186,19 +186,19 @@ mod tests {
         let ordered = connections.clone();
         let give = Box::new(move |order, action| ordered.order(order, action));
         let mut target = SimTarget::new(signs, timeline, give);
-        let mut told = ReportedState::default();
+        let mut reported = ReportedState::default();
         let follow = async {
             for (action, (at, order)) in orders.iter().enumerate() {
-                told.follow(&mut target, timeline, At(at * SECOND)).await;
+                reported.follow(&mut target, timeline, At(at * SECOND)).await;
                 target.order(*order, action as u64);
             }
-            told.follow(&mut target, timeline, At(second * SECOND)).await;
+            reported.follow(&mut target, timeline, At(second * SECOND)).await;
         };
         tokio::select! { biased;
             () = connections.drive() => unreachable!("it drives for ever"),
             () = follow => {}
         }
-        told
+        reported
     }
 
     /// News by kind.
@@ -247,47 +247,55 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_log_of_a_server_that_dies_is_followed_told_and_counted() {
-        let told = news_until(&["cuda_oom=30s@15s"], 59, &[]).await;
-        assert_eq!(told.names()[..3], ["cuda_oom", "engine_fatal", "engine_output_failed"]);
-        assert_eq!(told.names().last(), Some(&"ready"));
-        assert_eq!((told.said[0].0, told.exit().code), (15, Some(0)));
+        let reported = news_until(&["cuda_oom=30s@15s"], 59, &[]).await;
+        assert_eq!(reported.names()[..3], ["cuda_oom", "engine_fatal", "engine_output_failed"]);
+        assert_eq!(reported.names().last(), Some(&"ready"));
+        assert_eq!((reported.said[0].0, reported.exit().code), (15, Some(0)));
         let words = [(15, TargetWord::Exited, None), (30, TargetWord::Started, None)];
-        assert_eq!(told.words(), words);
-        let seconds: Vec<u64> = told.counts.iter().map(|(at, _)| *at).collect();
+        assert_eq!(reported.words(), words);
+        let seconds: Vec<u64> = reported.counts.iter().map(|(at, _)| *at).collect();
         assert_eq!(seconds, [0, 10, 20, 30, 40, 50]);
-        let lines = told.counts.iter().map(|(_, lines)| lines).sum::<f64>();
-        assert_eq!(lines as usize, told.log.lines().count(), "{}", told.log);
-        assert_eq!((told.counts[1].1, told.counts[2].1), (0.0, 5.0), "nothing to read is read");
+        let lines = reported.counts.iter().map(|(_, lines)| lines).sum::<f64>();
+        assert_eq!(lines as usize, reported.log.lines().count(), "{}", reported.log);
+        assert_eq!(
+            (reported.counts[1].1, reported.counts[2].1),
+            (0.0, 5.0),
+            "nothing to read is read"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_kill_is_a_signal_and_a_box_without_power_tells_nothing_until_it_is_back() {
         let killed = news_until(&["crash@5s"], 20, &[]).await.exit();
         assert_eq!((killed.code, killed.signal), (None, Some(9)));
-        let told = news_until(&["host_reboot@15s"], 130, &[]).await;
-        assert_eq!((told.words()[0].0, told.exit().code), (105, Some(255)));
-        assert_eq!(told.became[0].1.since, Some(At(15 * SECOND)));
+        let reported = news_until(&["host_reboot@15s"], 130, &[]).await;
+        assert_eq!((reported.words()[0].0, reported.exit().code), (105, Some(255)));
+        assert_eq!(reported.became[0].1.since, Some(At(15 * SECOND)));
         let dark = |at: &u64| (15..105).contains(at);
-        assert!(!told.counts.iter().any(|(at, _)| dark(at)), "{:?}", told.counts);
-        assert!(told.counts.iter().any(|(at, _)| *at >= 105));
+        assert!(!reported.counts.iter().any(|(at, _)| dark(at)), "{:?}", reported.counts);
+        assert!(reported.counts.iter().any(|(at, _)| *at >= 105));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_comes_of_an_order_bears_its_number_and_what_befalls_it_does_not() {
         // A start takes 54.9 s.
         let orders = [(10, TargetOrder::Restart), (20, TargetOrder::Launch)];
-        let told = news_until(&["crash@100s"], 200, &orders).await;
+        let reported = news_until(&["crash@100s"], 200, &orders).await;
         let words = [
             (10, TargetWord::Exited, Some(0)),
             (12, TargetWord::Launched, Some(0)),
             (20, TargetWord::Failed, Some(1)),
             (100, TargetWord::Exited, None),
         ];
-        assert_eq!(told.words(), words);
-        assert_eq!(told.names()[0], "shutdown_asked");
+        assert_eq!(reported.words(), words);
+        assert_eq!(reported.names()[0], "shutdown_asked");
         let orders = [(10, TargetOrder::Stop), (20, TargetOrder::Stop), (30, TargetOrder::Launch)];
-        let told = news_until(&["crash=1m@5s"], 200, &orders).await;
+        let reported = news_until(&["crash=1m@5s"], 200, &orders).await;
         let words = [(5, TargetWord::Exited, None), (30, TargetWord::Launched, Some(2))];
-        assert_eq!(told.words(), words, "the crash was before the order, and stays what it was");
+        assert_eq!(
+            reported.words(),
+            words,
+            "the crash was before the order, and stays what it was"
+        );
     }
 }

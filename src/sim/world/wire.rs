@@ -164,7 +164,7 @@ mod tests {
     const CHAT: &str = "/v1/chat/completions";
 
     /// Runs a test on a wire to a server with faults, after the begin of the load.
-    async fn wire<T>(ailments: &[&str], told: impl AsyncFn(SimWire, Timeline) -> T) -> T {
+    async fn wire<T>(ailments: &[&str], reported: impl AsyncFn(SimWire, Timeline) -> T) -> T {
         let ailments = ailments.iter().map(|text| Ailment::parse(text).expect(text)).collect();
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
         let engine = SimEngine::new(record(1.0), 1, ailments, At::ZERO);
@@ -173,7 +173,7 @@ mod tests {
         let wire = SimWire::new(connections.clone());
         tokio::select! { biased;
             () = connections.drive() => unreachable!("it drives for ever"),
-            told = told(wire, timeline) => told,
+            reported = reported(wire, timeline) => reported,
         }
     }
 

@@ -127,7 +127,7 @@ impl Builder {
             pairs.push((key, value));
         }
         if pairs.len() > KEYS_MAX {
-            return Err(Flaw::new(line, format!("a map with more than {KEYS_MAX} keys")));
+            return Err(Flaw::new(line, format!("a mapping with more than {KEYS_MAX} keys")));
         }
         Ok(pairs)
     }

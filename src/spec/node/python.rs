@@ -117,7 +117,7 @@ pub(crate) fn check(node: &Node) -> Result<(), Flaw> {
             if matches!(what, "true" | "false") {
                 flaw = flaw.hint(format!("{what}, if that is what is meant"));
             }
-            Err(flaw.hint(format!("\"{shown}\", to have it as the text that it looks like")))
+            Err(flaw.hint(format!("\"{shown}\", as a string")))
         }
     }
 }

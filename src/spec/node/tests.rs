@@ -4,10 +4,10 @@ use super::python::{Python, check, json};
 use super::*;
 use crate::shown::each;
 
-/// Returns what is told of a flaw, with its line.
-fn told(flaw: &Flaw) -> String {
+/// Renders a flaw with its line as text for the snapshot.
+fn reported(flaw: &Flaw) -> String {
     let first = format!("line {}: {}", flaw.line, flaw.message);
-    flaw.hints.iter().fold(first, |told, hint| told + "\n  try: " + hint)
+    flaw.hints.iter().fold(first, |reported, hint| reported + "\n  try: " + hint)
 }
 
 fn root(text: &str) -> Node {
@@ -19,9 +19,9 @@ fn a_key_that_stands_twice_is_told_and_the_last_counts() {
     let document = parse("container: a\nenv:\n  X: 1\n  X: 2\ncontainer: b\n").unwrap();
     assert_eq!(document.root.get("container").and_then(Node::text), Some("b"));
     assert_eq!(document.root.entries().len(), 2);
-    let told: Vec<_> =
+    let reported: Vec<_> =
         document.duplicates.iter().map(|d| (d.key.as_str(), d.first, d.again)).collect();
-    assert_eq!(told, [("X", 3, 4), ("container", 1, 5)]);
+    assert_eq!(reported, [("X", 3, 4), ("container", 1, 5)]);
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn what_is_no_single_document_is_refused_with_its_line() {
         "a: 1\n  b: 2\n",
         "a: *nobody\n",
     ];
-    assert_snapshot!("documents", each(texts, |text| told(&parse(text).unwrap_err())));
+    assert_snapshot!("documents", each(texts, |text| reported(&parse(text).unwrap_err())));
 }
 
 #[test]
@@ -61,14 +61,14 @@ fn tags_anchors_aliases_and_merge_keys_are_refused_with_their_line_and_what_to_w
         "a: &b [1]\nc: *b\n",
         "a:\n  <<: {x: 1}\n",
     ];
-    assert_snapshot!("tags", each(texts, |text| told(&parse(text).unwrap_err())));
+    assert_snapshot!("tags", each(texts, |text| reported(&parse(text).unwrap_err())));
     assert!(parse("a: '<<'\nb: '*x'\n\"<<\": 1\n").is_ok());
 }
 
 #[test]
 fn a_map_of_very_many_keys_is_refused() {
     let keys: Vec<String> = (0..5000).map(|key| format!("k{key}: 1")).collect();
-    assert_snapshot!(told(&parse(&keys.join("\n")).unwrap_err()), @"line 1: a map with more than 4096 keys");
+    assert_snapshot!(reported(&parse(&keys.join("\n")).unwrap_err()), @"line 1: a mapping with more than 4096 keys");
     let object: Vec<String> = (0..5000).map(|key| format!("\"k{key}\": 1")).collect();
     assert_eq!(json::loads(&format!("{{{}}}", object.join(", "))), None);
 }
@@ -76,13 +76,13 @@ fn a_map_of_very_many_keys_is_refused() {
 #[test]
 fn only_a_single_value_is_a_key() {
     let texts = ["a: 1\n? [x, y]\n: 2\n", "a: {{name}}\n"];
-    assert_snapshot!(each(texts, |text| told(&parse(text).unwrap_err())), @r#"
+    assert_snapshot!(each(texts, |text| reported(&parse(text).unwrap_err())), @r#"
         "a: 1\n? [x, y]\n: 2\n"
             line 2: a list is not a key
               try: a text that holds braces or brackets in quotes
 
         "a: {{name}}\n"
-            line 1: a map is not a key
+            line 1: a mapping is not a key
               try: a text that holds braces or brackets in quotes
     "#);
     assert!(parse("1: a\nnull: b\n? c\n: d\n").is_ok());
@@ -166,10 +166,10 @@ fn what_a_yaml_parser_makes_something_rare_of_is_refused_with_its_line_and_how_t
         "2026-7-4 9:05:00.5 +2:00",
         "2001-12-14T21:59:43Z",
     ];
-    let told = each(values, |raw| {
-        told(&check(&root(&format!("m: x\na: [{{b: {raw}}}]\n"))).expect_err(raw))
+    let reported = each(values, |raw| {
+        reported(&check(&root(&format!("m: x\na: [{{b: {raw}}}]\n"))).expect_err(raw))
     });
-    assert_snapshot!("rare", told);
+    assert_snapshot!("rare", reported);
     assert!(check(&root("a: {on: 1}\n")).is_err(), "a key too");
 }
 

@@ -129,8 +129,8 @@ mod tests {
             ("memory: 119GiB", "memory: 1GiB"),
             ("[kv_tokens]", "[kv_token]"),
         ];
-        let told =
+        let reported =
             each(changes, |(from, to)| profile(&PLAIN.replace(from, to)).unwrap_err().to_string());
-        insta::assert_snapshot!("refused", told);
+        insta::assert_snapshot!("refused", reported);
     }
 }

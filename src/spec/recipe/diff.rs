@@ -183,14 +183,14 @@ mod tests {
         let line = |options: &str| reading(&format!("docker run {options} -e A=1 {serve}"));
         assert_eq!(between(&whole, &line("-d --rm --ipc=private")), Differences::default());
         let found = between(&plain, &line("--name n -p 8000:8000 -p 1:1 --ulimit x"));
-        let told = |found: Vec<Difference>| -> Vec<String> {
+        let reported = |found: Vec<Difference>| -> Vec<String> {
             found
                 .into_iter()
                 .map(|d| format!("{} {}", d.what, d.other.unwrap_or_default()))
                 .collect()
         };
-        assert_eq!(told(found.address), ["--name n", "-p 8000:8000 1:1"]);
-        assert_eq!(told(found.serving), ["--ulimit x"]);
+        assert_eq!(reported(found.address), ["--name n", "-p 8000:8000 1:1"]);
+        assert_eq!(reported(found.serving), ["--ulimit x"]);
     }
 
     #[test]
@@ -221,8 +221,9 @@ mod tests {
         let named = of("org/m", &format!("--revision {commit} "));
         assert_eq!(between(&named, &of(&path, "")), Differences::default());
         let found = between(&of("org/other", ""), &of(&path, "")).serving;
-        let told: Vec<_> = found.iter().map(|it| (it.what.as_str(), it.other.as_deref())).collect();
-        assert_eq!(told, [("model", Some("org/m")), ("revision", Some(commit))]);
+        let reported: Vec<_> =
+            found.iter().map(|it| (it.what.as_str(), it.other.as_deref())).collect();
+        assert_eq!(reported, [("model", Some("org/m")), ("revision", Some(commit))]);
     }
 
     #[test]
@@ -241,15 +242,15 @@ mod tests {
         let other =
             reading("model: m\ncommand: vllm serve m --port 2 --max-num-seqs 8\nenv: {X: 1}\n");
         let found = between(&one, &other);
-        let told = |found: &[Difference]| -> Vec<String> {
+        let reported = |found: &[Difference]| -> Vec<String> {
             let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "-".to_owned());
             found
                 .iter()
                 .map(|d| format!("{} {} {}", d.what, side(&d.one), side(&d.other)))
                 .collect()
         };
-        assert_eq!(told(&found.serving), ["env.X - 1", "max_num_seqs 4 8"]);
-        assert_eq!(told(&found.address), ["port 1 2"]);
+        assert_eq!(reported(&found.serving), ["env.X - 1", "max_num_seqs 4 8"]);
+        assert_eq!(reported(&found.address), ["port 1 2"]);
     }
 
     #[test]

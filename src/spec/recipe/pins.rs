@@ -235,7 +235,7 @@ impl Check<'_> {
         let (grade, why) = match (&recipe.runtime_version, of_image) {
             (Some(version), _) => (Grade::Pinned, format!("{}, by the recipe", shown(version))),
             (_, Some(version)) => (Grade::Dated, format!("{}, by the image's tag", shown(version))),
-            _ => (Grade::Unknown, "nothing says it; a run asks the server".to_owned()),
+            _ => (Grade::Unknown, "not stated; a run asks the server".to_owned()),
         };
         let hint = "runtime_version, there or under metadata";
         self.add("runtime_version", grade, why, hint, "");
@@ -278,7 +278,7 @@ impl Check<'_> {
             self.add("max_model_len", Grade::Floating, why, "a number of tokens", "");
         }
         if !command.is_empty() && self.setting("seed").is_none() {
-            let why = "none: what is drawn from the model is the engine's choice";
+            let why = "not set: sampling differs from run to run";
             self.add("seed", Grade::Varies, why, "--seed 1, for SGLang --random-seed 1", "");
         }
     }
@@ -302,7 +302,7 @@ fn repository(name: &str, revision: Option<&str>) -> (Grade, String) {
             let why = format!("{} is a path: only that machine knows what lies there", shown(name));
             (Grade::Local, why)
         }
-        None => (Grade::Floating, format!("{}, at no revision", shown(name))),
+        None => (Grade::Floating, format!("{}, no revision given", shown(name))),
         Some(commit) if is_commit(commit) => {
             (Grade::Pinned, format!("by commit {}", &commit[..12.min(commit.len())]))
         }

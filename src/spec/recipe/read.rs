@@ -73,7 +73,7 @@ pub(crate) fn read_as(
     warnings.extend(rendered.command.as_deref().and_then(open_quote));
     let nothing = settings.iter().filter(|(_, value)| *value == "None");
     warnings.extend(nothing.map(|(name, _)| {
-        format!("`{name}` is the word `None`, which is a text in YAML; nothing is `null`")
+        format!("`{name}` is the word `None`, which is a string in YAML; write `null` for no value")
     }));
     let included: Vec<String> = whole.parts[1..].iter().map(|(file, _)| file.clone()).collect();
     let mut source = source.clone();

@@ -68,14 +68,14 @@ pub(crate) fn rendered(
                 "the placeholder `{shown}` is in Python's format language, which is not read"
             );
             let hint =
-                format!("`{{{name}}}`, and in `defaults` the text that it is to be, in quotes");
+                format!("`{{{name}}}`, and in `defaults` the string that it is to be, in quotes");
             return Err(Flaw::new(template[..at].matches('\n').count(), what).hint(hint));
         }
     }
     for (key, value) in values.iter().filter(|(key, _)| template.contains(&format!("{{{key}}}"))) {
         if matches!(value, Python::Map(_) | Python::List(_)) {
             warnings.push(format!(
-                "`{key}` is structure, and sparkrun puts it into `command` as Python writes it, which is no JSON"
+                "`{key}` is a mapping or a list, which sparkrun writes into `command` as Python does, not as JSON"
             ));
         }
     }

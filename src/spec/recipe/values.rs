@@ -131,8 +131,8 @@ mod tests {
     #[test]
     fn a_dotted_key_has_an_end() {
         let deep = format!("spec{}", ".x".repeat(20_000));
-        let told = values(&[(&deep, "1")]).unwrap_err().replace(&deep, "spec.x…");
-        assert_snapshot!(told, @"`spec.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.…` goes too many fields deep");
+        let reported = values(&[(&deep, "1")]).unwrap_err().replace(&deep, "spec.x…");
+        assert_snapshot!(reported, @"`spec.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.…` goes too many fields deep");
     }
 
     #[test]

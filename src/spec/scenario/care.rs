@@ -205,7 +205,7 @@ mod tests {
             "restart: on_exti",
             "restart: { at_most: -1 }",
         ];
-        let told = crate::shown::each(texts, |text| scenario(text).unwrap_err());
-        insta::assert_snapshot!("refused", told);
+        let reported = crate::shown::each(texts, |text| scenario(text).unwrap_err());
+        insta::assert_snapshot!("refused", reported);
     }
 }

@@ -163,13 +163,13 @@ mod tests {
             KnownDigest::Digest { digest, .. } => digest,
             KnownDigest::Nothing { why, hint } => format!("{why} | {hint}"),
         };
-        let told = [
+        let reported = [
             asked("", "a/b:c").await,
             asked("docker", "--help").await,
             asked("/no/such/engine", "a/b:c").await,
             asked("/", "a/b:c").await,
         ];
-        assert_snapshot!(told.join("\n"), @"
+        assert_snapshot!(reported.join("\n"), @"
             --engine names no program | --engine docker, or without --engine
             `--help` is not an image's name | repository:tag
             there is no /no/such/engine here | on the machine that has the image, or with --engine PROGRAM

@@ -194,8 +194,8 @@ mod tests {
             }),
             ("a pause", &|look| look.status = "paused".to_owned()),
         ];
-        let told = changes.map(|(name, change)| format!("{name}: {:?}", with(change)));
-        assert_snapshot!("changes", told.join("\n"));
+        let reported = changes.map(|(name, change)| format!("{name}: {:?}", with(change)));
+        assert_snapshot!("changes", reported.join("\n"));
         let paused = ContainerState { status: "paused".to_owned(), ..before.clone() };
         assert_eq!(before.since(&paused), Some(ContainerChange::Unpaused));
     }

@@ -91,10 +91,10 @@ mod tests {
     use crate::target::standin::Standin;
 
     /// Returns what became of an image, and what the engine was asked.
-    async fn told(script: &str, image: &str, may_pull: bool) -> String {
+    async fn reported(script: &str, image: &str, may_pull: bool) -> String {
         let standin = Standin::new(script);
         let image = resolved(&standin.engine(), image, may_pull).await;
-        standin.told(&image.unwrap_or_else(|wrong| wrong.to_string()))
+        standin.reported(&image.unwrap_or_else(|wrong| wrong.to_string()))
     }
 
     const ONE: &str = "1111111111111111111111111111111111111111111111111111111111111111";
@@ -104,44 +104,45 @@ mod tests {
 
     #[tokio::test]
     async fn a_tag_becomes_the_digest_of_its_own_name() {
-        let told = [
-            told(HERE, "a/b:c", false).await,
-            told(HERE, "a/b:c", true).await,
-            told("echo '[]'", "a/b:c", false).await,
-            told("echo null", "a/b:c", false).await,
-            told(HERE, "x/y:c", false).await,
-            told(NOT_HERE, "a/b:c", false).await,
-            told("echo 'Cannot connect to the Docker daemon' >&2; exit 1", "a/b:c", false).await,
+        let reported = [
+            reported(HERE, "a/b:c", false).await,
+            reported(HERE, "a/b:c", true).await,
+            reported("echo '[]'", "a/b:c", false).await,
+            reported("echo null", "a/b:c", false).await,
+            reported(HERE, "x/y:c", false).await,
+            reported(NOT_HERE, "a/b:c", false).await,
+            reported("echo 'Cannot connect to the Docker daemon' >&2; exit 1", "a/b:c", false)
+                .await,
         ];
-        assert_snapshot!("tags", told.join("\n\n"));
+        assert_snapshot!("tags", reported.join("\n\n"));
     }
 
     #[tokio::test]
     async fn an_image_by_digest_is_fetched_only_where_it_is_not_here_and_may_be() {
         let pinned = format!("a/b:c@sha256:{ONE}");
-        let told = [
-            told(HERE, &pinned, true).await,
-            told(NOT_HERE, &pinned, false).await,
-            told(NOT_HERE, &pinned, true).await,
-            told("echo 'Cannot connect to the Docker daemon' >&2; exit 1", &pinned, true).await,
-            told(
+        let reported = [
+            reported(HERE, &pinned, true).await,
+            reported(NOT_HERE, &pinned, false).await,
+            reported(NOT_HERE, &pinned, true).await,
+            reported("echo 'Cannot connect to the Docker daemon' >&2; exit 1", &pinned, true).await,
+            reported(
                 "echo 'manifest unknown' >&2; [ $1 = image ] && echo 'no such image' >&2; exit 1",
                 &pinned,
                 true,
             )
             .await,
         ];
-        assert_snapshot!("digests", told.join("\n\n"));
+        assert_snapshot!("digests", reported.join("\n\n"));
     }
 
     #[tokio::test]
     async fn what_no_registry_has_is_not_asked_for() {
-        let told = [
-            told(HERE, "--help", false).await,
-            told(HERE, "a b", false).await,
-            told(HERE, "vllm-node", true).await,
+        let reported = [
+            reported(HERE, "--help", false).await,
+            reported(HERE, "a b", false).await,
+            reported(HERE, "vllm-node", true).await,
         ];
-        assert_snapshot!(told.join("\n\n"), @"
+        assert_snapshot!(reported.join("\n\n"), @"
             error: `--help` is not an image's name
 
             error: `a b` is not an image's name

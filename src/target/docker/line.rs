@@ -195,13 +195,13 @@ mod tests {
     fn a_command_gets_what_its_tools_would_add_and_every_added_word_is_told() {
         let env = [("A".to_owned(), "b c".to_owned())];
         let line = of_command("a/b@sha256:1", &env, "vllm serve m \\\n  --port 8000", &additions());
-        assert_snapshot!("command", told(&line));
+        assert_snapshot!("command", reported(&line));
         let bare = of_command("a/b@sha256:1", &[], "vllm serve m", &Additions::default());
-        assert_snapshot!("command.bare", told(&bare));
+        assert_snapshot!("command.bare", reported(&bare));
     }
 
     /// Returns the words, and what was added.
-    fn told(line: &RunLine) -> String {
+    fn reported(line: &RunLine) -> String {
         format!("{}\n\nadded:\n{}", line.words.join("|"), line.added.join("\n"))
     }
 
@@ -217,14 +217,14 @@ mod tests {
              a/b:1 org/m --spec '{\"k\": 1}'",
         );
         let line = of_line("a/b@sha256:1", &saved, &additions()).expect("a line");
-        assert_snapshot!("saved", told(&line));
+        assert_snapshot!("saved", reported(&line));
     }
 
     #[test]
     fn an_entry_point_stays_one() {
         let saved = saved("docker run --entrypoint vllm a/b:1 serve m --x 'a b'");
         let line = of_line("a/b@sha256:1", &saved, &Additions::default()).expect("a line");
-        assert_snapshot!("saved.entry_point", told(&line));
+        assert_snapshot!("saved.entry_point", reported(&line));
     }
 
     #[test]

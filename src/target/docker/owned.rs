@@ -133,7 +133,7 @@ pub(super) mod tests {
             let standin = Standin::new(script);
             let mut ours = ours(&standin, None);
             let started = ours.run().await;
-            all.push(standin.told(&format!("{script}\n  {started:?}, {:?}", ours.id)));
+            all.push(standin.reported(&format!("{script}\n  {started:?}, {:?}", ours.id)));
         }
         assert_snapshot!("starts", all.join("\n\n"));
     }
@@ -161,7 +161,7 @@ pub(super) mod tests {
             let standin = Standin::new(&script);
             let mut ours = ours(&standin, Some(ID));
             let ended = ours.end().await;
-            all.push(standin.told(&format!("{name}: {ended:?}, id {:?}", ours.id)));
+            all.push(standin.reported(&format!("{name}: {ended:?}, id {:?}", ours.id)));
         }
         assert_snapshot!("ends", all.join("\n\n"));
         let standin = Standin::new("exit 1");
@@ -173,13 +173,13 @@ pub(super) mod tests {
     async fn what_a_failed_start_left_is_found_by_the_runs_label_alone() {
         let standin = Standin::new("[ $1 = ps ] && printf 'aa\\nbb\\n'");
         ours(&standin, None).sweep().await;
-        assert_snapshot!(standin.told(""), @"
+        assert_snapshot!(standin.reported(""), @"
             $ engine ps -aq --no-trunc --filter label=longhaul.run=7
             $ engine rm -f aa
             $ engine rm -f bb
         ");
         let away = Standin::new(AWAY);
         ours(&away, None).sweep().await;
-        assert_snapshot!(away.told(""), @"$ engine ps -aq --no-trunc --filter label=longhaul.run=7");
+        assert_snapshot!(away.reported(""), @"$ engine ps -aq --no-trunc --filter label=longhaul.run=7");
     }
 }

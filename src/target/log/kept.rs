@@ -79,7 +79,7 @@ mod tests {
         let left_out = 1_000 * PIECE_BYTES as u64 - passed;
         let words = format!("\n[longhaul: {left_out} bytes came too fast and were not kept]\n");
         assert_eq!(kept.add(At(1_000_001), b"a second later\n"), None);
-        let told = kept.take().map(|it| String::from_utf8_lossy(&it).into_owned());
-        assert_eq!(told, Some(words + "a second later\n"));
+        let reported = kept.take().map(|it| String::from_utf8_lossy(&it).into_owned());
+        assert_eq!(reported, Some(words + "a second later\n"));
     }
 }

@@ -128,8 +128,8 @@ mod tests {
             "cluster_only: true\n",
             "build_args: [--x]\n",
         ];
-        let told = each(more, |more| accepted(StartMethod::Docker, &format!("{PLAIN}{more}")));
-        assert_snapshot!("docker", told);
+        let reported = each(more, |more| accepted(StartMethod::Docker, &format!("{PLAIN}{more}")));
+        assert_snapshot!("docker", reported);
         for more in more {
             let address = accepted(StartMethod::Sparkrun, &format!("{PLAIN}{more}"));
             assert_eq!(address, "http://127.0.0.1:9000", "{more}");

@@ -153,9 +153,9 @@ mod tests {
     #[test]
     fn an_exit_is_a_code_a_signal_or_not_known() {
         let status = |raw: i32| Ok(ExitStatus::from_raw(raw));
-        let told = [status(0), status(3 << 8), status(9), Err(io::Error::other("no child"))]
+        let reported = [status(0), status(3 << 8), status(9), Err(io::Error::other("no child"))]
             .map(|status| format!("{}: {:?}", how(&status), exit(&status)));
-        insta::assert_snapshot!(told.join("\n"), @"
+        insta::assert_snapshot!(reported.join("\n"), @"
             exit code 0: Exited { code: Some(0), signal: None, oom_killed: None }
             exit code 3: Exited { code: Some(3), signal: None, oom_killed: None }
             ended by signal 9: Exited { code: None, signal: Some(9), oom_killed: None }

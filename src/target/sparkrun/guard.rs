@@ -81,10 +81,10 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let place = listener.local_addr().expect("an address").to_string();
         drop(listener);
-        let told = said(|news| async move {
+        let reported = said(|news| async move {
             let timeline = news.timeline();
             assert_eq!(timeline.before(At(60_000_000), guard(place, news)).await, None);
         });
-        assert_eq!(told.await, "");
+        assert_eq!(reported.await, "");
     }
 }

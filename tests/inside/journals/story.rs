@@ -211,7 +211,7 @@ impl Story {
         self.push(request.done.seconds(), Fact::Request(Box::new(request)));
     }
 
-    /// Whole laps until a time has come; `change` is told of every answer before it ends.
+    /// Whole laps until a time has come; `change` is reported of every answer before it ends.
     pub(super) fn laps(&mut self, until: f64, change: impl Fn(&mut Request, f64)) {
         while self.now < until {
             for depth in self.scenario.depths {

@@ -74,12 +74,12 @@ fn a_rare_value_is_refused_in_defaults_env_metadata_and_lists() {
             (format!("metadata:\n  x:\n  - {value}\nmodel: m\n"), 3),
             (format!("recipe_version: '1'\ncommand: x\nmodel: {value}\n"), 3),
         ] {
-            let told = refusal(&text);
-            let place = told.lines().find_map(|line| line.strip_prefix("   at: "));
-            assert_eq!(place, Some(format!("r.yaml:{line}").as_str()), "{text}\n{told}");
+            let reported = refusal(&text);
+            let place = reported.lines().find_map(|line| line.strip_prefix("   at: "));
+            assert_eq!(place, Some(format!("r.yaml:{line}").as_str()), "{text}\n{reported}");
             // An alias of nothing is no YAML.
-            let has_hint = told.lines().any(|line| line.starts_with("  try: "));
-            assert!(has_hint || value.starts_with('*'), "{text}\n{told}");
+            let has_hint = reported.lines().any(|line| line.starts_with("  try: "));
+            assert!(has_hint || value.starts_with('*'), "{text}\n{reported}");
         }
     }
 }
@@ -88,14 +88,14 @@ fn a_rare_value_is_refused_in_defaults_env_metadata_and_lists() {
 fn a_format_is_refused_in_the_command_of_either_version() {
     for placeholder in PLACEHOLDERS {
         for version in ["1", "2"] {
-            let told = refusal(&format!(
+            let reported = refusal(&format!(
                 "recipe_version: \"{version}\"\nmodel: m\ndefaults: {{port: 1, gm: 0.8, a: x}}\ncommand: |\n  vllm serve m \\\n    --x {placeholder}\n"
             ));
-            let [_, place, hint, ..] = told.lines().collect::<Vec<_>>()[..] else {
-                panic!("{placeholder}\n{told}")
+            let [_, place, hint, ..] = reported.lines().collect::<Vec<_>>()[..] else {
+                panic!("{placeholder}\n{reported}")
             };
-            assert_eq!(place, "   at: r.yaml:6 command", "{placeholder}\n{told}");
-            assert!(hint.starts_with("  try: `{"), "{placeholder}\n{told}");
+            assert_eq!(place, "   at: r.yaml:6 command", "{placeholder}\n{reported}");
+            assert!(hint.starts_with("  try: `{"), "{placeholder}\n{reported}");
         }
     }
 }

@@ -44,7 +44,7 @@ fn in_time(play: &Played) {
 #[test]
 fn constant_arrivals_come_at_equal_intervals() {
     let play = open("constant", "0.1", &[]);
-    assert_eq!(play.exit(), Exit::Pass, "{}", play.told());
+    assert_eq!(play.exit(), Exit::Pass, "{}", play.reported());
     in_time(&play);
     let gaps = gaps(&play);
     assert!(gaps.len() > 100 && gaps.iter().all(|gap| (gap - 10.0).abs() < 1e-3), "{gaps:?}");
@@ -53,7 +53,7 @@ fn constant_arrivals_come_at_equal_intervals() {
 #[test]
 fn poisson_arrivals_have_their_rate_on_average_and_gaps_of_every_length() {
     let play = open("poisson", "0.1", &[]);
-    assert_eq!(play.exit(), Exit::Pass, "{}", play.told());
+    assert_eq!(play.exit(), Exit::Pass, "{}", play.reported());
     in_time(&play);
     let gaps = gaps(&play);
     let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
@@ -84,7 +84,7 @@ fn a_server_that_cannot_keep_up_has_a_queue_that_grows_and_arrivals_do_not_wait_
 fn an_outage_sends_no_burst_of_what_was_due_in_the_dark() {
     let play = open("poisson", "0.2", &["crash=3m@10m"]);
     assert_eq!(play.exit(), Exit::Fail);
-    assert!(play.incident().is(IncidentKind::Crash), "{}", play.told());
+    assert!(play.incident().is(IncidentKind::Crash), "{}", play.reported());
     assert!((179.0..206.0).contains(&away(play.incident())));
     in_time(&play);
     let (gone, back) = (play.incident().from, play.incident().until.unwrap());
@@ -99,7 +99,7 @@ fn an_outage_sends_no_burst_of_what_was_due_in_the_dark() {
 #[test]
 fn one_bad_answer_stops_no_arrival() {
     let play = open("constant", "0.1", &["error_frame=10%@0s"]);
-    assert!(play.ended(Ended::ErrorFrame) > 5, "{}", play.told());
+    assert!(play.ended(Ended::ErrorFrame) > 5, "{}", play.reported());
     in_time(&play);
     let faults = play.entries.iter().filter(|entry| matches!(entry.fact, Fact::Fault(_)));
     assert_eq!(faults.count(), 0);

@@ -17,7 +17,7 @@ fn metrics_that_go_away_darken_the_gates_that_need_them_and_no_others() {
     let metrics = play.analysis().coverage.sources.iter().find(|half| half.name == "metrics");
     let share = metrics.unwrap().share;
     assert!((0.3..0.4).contains(&share), "{share}");
-    assert_eq!(play.gate("errors"), VerdictWord::Pass, "{}", play.told());
+    assert_eq!(play.gate("errors"), VerdictWord::Pass, "{}", play.reported());
     let missed = |entry: &&longhaul::fact::Entry| matches!(&entry.fact, Fact::Missed(missed) if missed.why == "/metrics answered 404, and no metrics");
     assert!(play.entries.iter().filter(missed).count() > 50);
     let back = ailing(&["metrics_go_away=1m@10m"]);
@@ -30,7 +30,7 @@ fn a_wall_clock_that_steps_is_told_and_moves_no_measurement() {
     let mut notes = Vec::new();
     for ailment in ["wall_clock_step=1h@10m", "wall_clock_step=-5m@10m"] {
         let play = ailing(&[ailment]);
-        assert_eq!(play.exit(), Exit::Inconclusive, "{}", play.told());
+        assert_eq!(play.exit(), Exit::Inconclusive, "{}", play.reported());
         notes.push(play.notes());
         let requests = |play: &super::stage::Played| play.requests().cloned().collect::<Vec<_>>();
         assert_eq!(requests(&play), requests(&healthy));
@@ -50,7 +50,7 @@ fn a_wall_clock_that_steps_is_told_and_moves_no_measurement() {
 fn a_disk_that_is_slow_for_a_while_costs_no_row() {
     let healthy = ailing(&[]);
     let play = ailing(&["slow_disk=5m@10m"]);
-    assert_eq!(play.exit(), Exit::Pass, "{}", play.told());
+    assert_eq!(play.exit(), Exit::Pass, "{}", play.reported());
     assert_eq!(play.analysis(), healthy.analysis());
     let waiting = play.readings(Source::Own, "journal_waiting_rows");
     let most = |from: f64, to: f64| {
@@ -64,11 +64,11 @@ fn a_disk_that_is_slow_for_a_while_costs_no_row() {
 fn a_disk_that_takes_nothing_more_is_longhauls_own_failure_and_leaves_what_was_written() {
     let play = ailing(&["slow_disk@10m"]);
     let words = play.closed.as_ref().unwrap_err();
-    assert_snapshot!(words, @"the disk took nothing more; rows lost: 3743");
-    assert_eq!(play.exit(), Exit::Inconclusive, "{}", play.told());
+    assert_snapshot!(words, @"the disk took nothing more; rows lost: 3770");
+    assert_eq!(play.exit(), Exit::Inconclusive, "{}", play.reported());
     let seen = play.analysis().calendar.end(0).seconds() - play.began();
     assert!((590.0..=601.0).contains(&seen), "{seen}");
-    assert!(play.analysis().told.torn.is_empty() && play.analysis().told.missing_seqs == 0);
+    assert!(play.analysis().reported.torn.is_empty() && play.analysis().reported.missing_seqs == 0);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_journal_whose_queue_is_full_ends_the_run_at_once() {
 fn an_interrupt_lets_what_is_in_flight_end_and_proves_nothing() {
     let script = Script { interrupt_after: Some(500), ..Script::new(HALF_AN_HOUR, &[]) };
     let play = script.play();
-    assert_eq!(play.exit(), Exit::Interrupted, "{}", play.told());
+    assert_eq!(play.exit(), Exit::Interrupted, "{}", play.reported());
     assert_eq!(play.ended(Ended::Cut), 0);
 }
 

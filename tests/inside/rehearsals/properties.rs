@@ -194,7 +194,7 @@ fn a_folder_cut_at_any_byte_of_any_file_gives_a_prefix_of_that_file() {
 fn a_folder_whose_requests_or_events_were_cut_is_judged_and_does_not_pass() {
     let play = Script::new(&twenty_seconds(), &[]).play();
     let exit = || report::judge(&play.folder).unwrap().exit();
-    assert_eq!(exit(), Exit::Pass, "{}", play.told());
+    assert_eq!(exit(), Exit::Pass, "{}", play.reported());
     for file in [File::Requests, File::Events] {
         let path = play.folder.join(file.name());
         let whole = fs::read(&path).unwrap();

@@ -15,9 +15,9 @@ fn as_many_requests_as_were_to_fail_fail_each_in_its_own_way() {
         ("stall=3@10m", Ended::Stalled),
     ] {
         let play = ailing(&[ailment]);
-        assert_eq!((play.ended(ended), play.bad()), (3, 3), "{ailment}: {}", play.told());
+        assert_eq!((play.ended(ended), play.bad()), (3, 3), "{ailment}: {}", play.reported());
         assert_eq!(play.gate("errors"), VerdictWord::Fail, "{ailment}");
-        assert_eq!(play.gate("crashes"), VerdictWord::Pass, "{ailment}: {}", play.told());
+        assert_eq!(play.gate("crashes"), VerdictWord::Pass, "{ailment}: {}", play.reported());
         assert_eq!(play.exit(), Exit::Fail);
     }
 }
@@ -32,19 +32,19 @@ fn a_share_of_requests_fails_about_as_often_as_it_says() {
 #[test]
 fn a_pause_within_the_limit_is_no_failure_and_a_longer_one_is() {
     let brief = ailing(&["stall=20s@10m"]);
-    assert_eq!(brief.bad(), 0, "{}", brief.told());
+    assert_eq!(brief.bad(), 0, "{}", brief.reported());
     assert!(brief.requests().any(|request| request.max_gap_us.unwrap() > 19_000_000));
     let long = ailing(&["stall=2m@10m"]);
-    assert!(long.ended(Ended::Stalled) > 0, "{}", long.told());
+    assert!(long.ended(Ended::Stalled) > 0, "{}", long.reported());
 }
 
 #[test]
 fn short_answers_are_their_own_class_and_no_failure() {
     let play = ailing(&["short_answer=10%@0s"]);
-    assert!(play.ended(Ended::Short) > 5, "{}", play.told());
+    assert!(play.ended(Ended::Short) > 5, "{}", play.reported());
     assert_eq!(play.bad(), 0);
     assert_eq!(play.gate("errors"), VerdictWord::Pass);
     let strict = HALF_AN_HOUR.replace("  errors: 0%\n", "  errors: 0%\n  short_answers: 1%\n");
     let play = Script::new(&strict, &["short_answer=10%@0s"]).play();
-    assert_eq!(play.gate("short_answers"), VerdictWord::Fail, "{}", play.told());
+    assert_eq!(play.gate("short_answers"), VerdictWord::Fail, "{}", play.reported());
 }

@@ -21,16 +21,16 @@ use super::stage::{HALF_AN_HOUR, Played, Script, ailing, away};
 const LOOK: f64 = 10.0;
 const KNOCK: f64 = 15.0;
 
-/// Whether an outage is told with the length that it had, as finely as anybody looked.
+/// Whether an outage is reported with the length that it had, as finely as anybody looked.
 fn lasted(play: &Played, truth: f64) {
-    let told = away(play.incident());
-    assert!((truth - 1.0..truth + LOOK + KNOCK).contains(&told), "{told} s for {truth} s");
+    let reported = away(play.incident());
+    assert!((truth - 1.0..truth + LOOK + KNOCK).contains(&reported), "{reported} s for {truth} s");
 }
 
 #[test]
 fn a_healthy_half_hour_passes_and_lasts_half_an_hour() {
     let play = ailing(&[]);
-    assert_eq!(play.exit(), Exit::Pass, "{}", play.told());
+    assert_eq!(play.exit(), Exit::Pass, "{}", play.reported());
     assert!(play.incidents().is_empty() && play.bad() == 0);
     let lasted = play.entries.last().unwrap().at.seconds() - play.began();
     assert!((1_800.0..1_815.0).contains(&lasted), "{lasted}");
@@ -42,8 +42,8 @@ fn twenty_healthy_rehearsals_with_different_seeds_raise_no_alarm() {
     for seed in 1..=20 {
         let script = Script { seed, ..Script::new(HALF_AN_HOUR, &[]) };
         let play = script.play();
-        assert_eq!(play.exit(), Exit::Pass, "seed {seed}: {}", play.told());
-        assert!(play.incidents().is_empty() && play.bad() == 0, "seed {seed}: {}", play.told());
+        assert_eq!(play.exit(), Exit::Pass, "seed {seed}: {}", play.reported());
+        assert!(play.incidents().is_empty() && play.bad() == 0, "seed {seed}: {}", play.reported());
     }
 }
 
@@ -53,14 +53,14 @@ fn twenty_healthy_nights_with_different_seeds_raise_no_alarm() {
     let six_hours = include_str!("../../../scenarios/short.yaml").replace("  ooms: 0\n", "");
     for seed in 1..=20 {
         let play = Script { seed, ..Script::new(&six_hours, &[]) }.play();
-        assert_eq!(play.exit(), Exit::Pass, "seed {seed}: {}", play.told());
+        assert_eq!(play.exit(), Exit::Pass, "seed {seed}: {}", play.reported());
     }
 }
 
 #[test]
 fn a_crash_is_one_incident_and_its_outage_is_as_long_as_it_was() {
     let play = ailing(&["crash=2m@10m"]);
-    assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
+    assert_eq!(play.exit(), Exit::Fail, "{}", play.reported());
     assert!(play.incident().is(IncidentKind::Crash) && play.incident().is(IncidentKind::Restart));
     lasted(&play, 120.0);
     let from = play.incident().from.seconds() - play.began();
@@ -75,7 +75,7 @@ fn a_crash_is_one_incident_and_its_outage_is_as_long_as_it_was() {
 fn a_server_that_stays_down_ends_the_run_and_never_in_a_pass() {
     let patient = HALF_AN_HOUR.replace("away: 20m", "away: 45m");
     let play = Script::new(&patient, &["crash@10m"]).play();
-    assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
+    assert_eq!(play.exit(), Exit::Fail, "{}", play.reported());
     assert_eq!(play.closed.as_ref().unwrap().because, ClosedBecause::OutOfTime);
     assert_eq!(play.incident().until, None);
 }
@@ -83,14 +83,14 @@ fn a_server_that_stays_down_ends_the_run_and_never_in_a_pass() {
 #[test]
 fn a_server_that_stays_down_longer_than_the_scenario_allows_ends_the_run_as_fail() {
     let play = ailing(&["crash@10m"]);
-    assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
+    assert_eq!(play.exit(), Exit::Fail, "{}", play.reported());
     assert_eq!(play.closed.as_ref().unwrap().because, ClosedBecause::Away);
 }
 
 #[test]
 fn cuda_out_of_memory_ends_streams_in_error_frames_and_is_one_crash() {
     let play = ailing(&["cuda_oom=3m@10m"]);
-    assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
+    assert_eq!(play.exit(), Exit::Fail, "{}", play.reported());
     assert!(
         play.incident().is(IncidentKind::Crash) && play.incident().is(IncidentKind::OutOfMemory)
     );
@@ -98,7 +98,7 @@ fn cuda_out_of_memory_ends_streams_in_error_frames_and_is_one_crash() {
     lasted(&play, 180.0);
 }
 
-/// Signatures of the lines that were told, in order.
+/// Signatures of the lines that were reported, in order.
 fn said(play: &Played) -> Vec<&str> {
     let said = play.entries.iter().filter_map(|entry| match &entry.fact {
         Fact::Said(said) => Some(said.signature.as_str()),
@@ -176,7 +176,7 @@ fn every_way_to_die_shows_the_exit_that_a_parent_process_sees() {
 #[test]
 fn a_kill_by_the_kernel_is_out_of_memory_because_the_kernel_counted_it() {
     let play = ailing(&["host_oom_kill=3m@10m"]);
-    assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
+    assert_eq!(play.exit(), Exit::Fail, "{}", play.reported());
     assert!(
         play.incident().is(IncidentKind::OutOfMemory) && play.incident().is(IncidentKind::Crash)
     );
@@ -186,8 +186,8 @@ fn a_kill_by_the_kernel_is_out_of_memory_because_the_kernel_counted_it() {
 #[test]
 fn a_box_that_reboots_is_one_outage_of_a_server_that_was_silent() {
     let play = ailing(&["host_reboot=4m@10m"]);
-    assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
-    assert!(play.incident().is(IncidentKind::Restart), "{}", play.told());
+    assert_eq!(play.exit(), Exit::Fail, "{}", play.reported());
+    assert!(play.incident().is(IncidentKind::Restart), "{}", play.reported());
     lasted(&play, 240.0);
     assert_eq!(play.ended(Ended::ErrorFrame), 0, "nobody said good-bye");
 }
@@ -195,12 +195,12 @@ fn a_box_that_reboots_is_one_outage_of_a_server_that_was_silent() {
 #[test]
 fn a_hang_stalls_what_is_in_flight_while_health_says_that_all_is_well() {
     let play = ailing(&["hang=5m@10m"]);
-    assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
+    assert_eq!(play.exit(), Exit::Fail, "{}", play.reported());
     assert!(play.ended(Ended::Stalled) + play.ended(Ended::TimedOut) >= 1);
     assert!(
         play.incidents().iter().all(|incident| !incident.is(IncidentKind::Crash)),
         "{}",
-        play.told()
+        play.reported()
     );
     assert!(play.readings(Source::Engine, "up").iter().all(|(_, up)| *up >= 0.5));
 }
@@ -208,7 +208,7 @@ fn a_hang_stalls_what_is_in_flight_while_health_says_that_all_is_well() {
 #[test]
 fn a_hang_that_does_not_end_does_not_hang_longhaul() {
     let play = ailing(&["hang@10m"]);
-    assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
+    assert_eq!(play.exit(), Exit::Fail, "{}", play.reported());
     let lasted = play.entries.last().unwrap().at.seconds() - play.began();
     assert!(lasted < 1_800.0 * 1.25 + 200.0, "{lasted}");
 }
@@ -216,7 +216,7 @@ fn a_hang_that_does_not_end_does_not_hang_longhaul() {
 #[test]
 fn a_restart_is_seen_by_the_counters_that_began_anew() {
     let play = ailing(&["restart=30s@10m"]);
-    assert_eq!(play.exit(), Exit::Fail, "{}", play.told());
+    assert_eq!(play.exit(), Exit::Fail, "{}", play.reported());
     assert!(play.incident().is(IncidentKind::Restart));
     assert_eq!(play.gate("restarts"), VerdictWord::Fail);
     lasted(&play, 30.0);
@@ -225,7 +225,7 @@ fn a_restart_is_seen_by_the_counters_that_began_anew() {
 #[test]
 fn three_crashes_are_three() {
     let play = ailing(&["crash=1m@3x"]);
-    assert_eq!(play.incidents().len(), 3, "{}", play.told());
+    assert_eq!(play.incidents().len(), 3, "{}", play.reported());
     let crashes = play.analysis().incidents_of(Count::Crashes, None);
     assert_eq!(crashes.len(), 3);
 }
@@ -238,14 +238,14 @@ fn a_leak_is_seen_on_the_box_and_kills_in_the_end() {
     let (first, later) = (at(180.0), at(300.0));
     let per_hour = (first.1 - later.1) / (later.0 - first.0) * 3600.0 / f64::from(1 << 30);
     assert!((190.0..210.0).contains(&per_hour), "{per_hour} GiB/h");
-    assert!(play.incident().is(IncidentKind::OutOfMemory), "{}", play.told());
+    assert!(play.incident().is(IncidentKind::OutOfMemory), "{}", play.reported());
     assert_eq!(play.exit(), Exit::Fail);
 }
 
 #[test]
 fn a_leak_that_plateaus_takes_its_memory_and_kills_nobody() {
     let play = ailing(&["leak_that_plateaus=2GiB@1m"]);
-    assert_eq!(play.exit(), Exit::Pass, "{}", play.told());
+    assert_eq!(play.exit(), Exit::Pass, "{}", play.reported());
     let memory = play.readings(Source::Host, "mem_available_bytes");
     let (first, last) = (memory[0].1, memory.last().unwrap().1);
     let lost = (first - last) / f64::from(1 << 30);
@@ -255,7 +255,7 @@ fn a_leak_that_plateaus_takes_its_memory_and_kills_nobody() {
 #[test]
 fn a_server_that_never_starts_is_waited_for_and_then_nothing_was_proven() {
     let play = ailing(&["start_fails"]);
-    assert_eq!(play.exit(), Exit::Inconclusive, "{}", play.told());
+    assert_eq!(play.exit(), Exit::Inconclusive, "{}", play.reported());
     let closed = play.closed.as_ref().unwrap();
     assert_eq!(closed.because, ClosedBecause::NeverAnswered);
     assert_snapshot!(closed.note, @"Connection refused (os error 111); kv_cache_no_memory: ValueError: No available memory for the cache blocks.");
@@ -265,7 +265,7 @@ fn a_server_that_never_starts_is_waited_for_and_then_nothing_was_proven() {
 fn a_start_that_fails_once_after_a_crash_makes_the_outage_longer() {
     let once = ailing(&["crash=2m@10m"]);
     let twice = ailing(&["crash=2m@10m", "start_fails=1@5m"]);
-    assert_eq!(twice.incidents().len(), 1, "{}", twice.told());
+    assert_eq!(twice.incidents().len(), 1, "{}", twice.reported());
     let longer = away(twice.incident()) - away(once.incident());
     assert!(longer > 30.0, "{longer}");
 }
@@ -273,7 +273,7 @@ fn a_start_that_fails_once_after_a_crash_makes_the_outage_longer() {
 #[test]
 fn a_crash_and_bad_answers_together_are_both_told() {
     let play = ailing(&["crash=2m@10m", "error_frame=3@20m", "slow_down=30%@25m"]);
-    assert!(play.incident().is(IncidentKind::Crash), "{}", play.told());
+    assert!(play.incident().is(IncidentKind::Crash), "{}", play.reported());
     assert_eq!(play.ended(Ended::ErrorFrame), 3);
     assert!(play.change(Quantity::Tpot) > 1.2);
 }

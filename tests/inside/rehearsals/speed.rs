@@ -10,15 +10,15 @@ use super::stage::{HALF_AN_HOUR, Played, Script, ailing};
 
 /// No request failed and nothing befell the server: it is only slow.
 fn only_slow(play: &Played) {
-    assert!(play.incidents().is_empty() && play.bad() == 0, "{}", play.told());
+    assert!(play.incidents().is_empty() && play.bad() == 0, "{}", play.reported());
 }
 
 #[test]
 fn a_server_at_half_its_speed_breaks_the_gate_against_its_own_beginning() {
     let play = ailing(&["slow_down=2x@10m"]);
     only_slow(&play);
-    assert!((1.8..2.2).contains(&play.change(Quantity::Tpot)), "{}", play.told());
-    assert!((1.8..2.2).contains(&play.change(Quantity::Ttft)), "{}", play.told());
+    assert!((1.8..2.2).contains(&play.change(Quantity::Tpot)), "{}", play.reported());
+    assert!((1.8..2.2).contains(&play.change(Quantity::Ttft)), "{}", play.reported());
     assert_eq!(play.gate("tokens_per_s"), VerdictWord::Fail);
     assert_eq!(play.exit(), Exit::Fail);
 }
@@ -27,7 +27,7 @@ fn a_server_at_half_its_speed_breaks_the_gate_against_its_own_beginning() {
 fn latency_that_creeps_is_found_by_the_end_against_the_beginning() {
     let play = ailing(&["creeping_latency=40%/h@0s"]);
     only_slow(&play);
-    assert!((1.1..1.25).contains(&play.change(Quantity::Tpot)), "{}", play.told());
+    assert!((1.1..1.25).contains(&play.change(Quantity::Tpot)), "{}", play.reported());
     assert_eq!(play.exit(), Exit::Fail);
 }
 
@@ -36,8 +36,8 @@ fn a_step_slows_decoding_and_leaves_prefill_alone() {
     let play = ailing(&["step=20%@10m"]);
     only_slow(&play);
     // Noise of the simulated machine alone moves the ratio of medians: 1.16 to 1.26 with 8 seeds.
-    assert!((1.1..1.3).contains(&play.change(Quantity::Tpot)), "{}", play.told());
-    assert!((0.93..1.07).contains(&play.change(Quantity::Ttft)), "{}", play.told());
+    assert!((1.1..1.3).contains(&play.change(Quantity::Tpot)), "{}", play.reported());
+    assert!((0.93..1.07).contains(&play.change(Quantity::Ttft)), "{}", play.reported());
     assert_eq!(play.gate("tokens_per_s"), VerdictWord::Fail);
     assert_eq!(play.gate("ttft"), VerdictWord::Pass);
 }
@@ -46,8 +46,8 @@ fn a_step_slows_decoding_and_leaves_prefill_alone() {
 fn drafts_that_are_accepted_less_and_less_cost_tokens_per_second() {
     let play = ailing(&["acceptance_decay=80%/h@0s"]);
     only_slow(&play);
-    assert!(play.change(Quantity::TokensPerS) < 0.9, "{}", play.told());
-    assert!((0.93..1.07).contains(&play.change(Quantity::Ttft)), "{}", play.told());
+    assert!(play.change(Quantity::TokensPerS) < 0.9, "{}", play.reported());
+    assert!((0.93..1.07).contains(&play.change(Quantity::Ttft)), "{}", play.reported());
     assert_eq!(play.exit(), Exit::Fail);
 }
 
@@ -64,7 +64,7 @@ fn warm(ailments: &[&str]) -> Played {
 #[test]
 fn a_cache_that_stops_hitting_is_found_in_the_rows_and_in_the_time_to_the_first_token() {
     let healthy = warm(&[]);
-    assert_eq!(healthy.exit(), Exit::Pass, "{}", healthy.told());
+    assert_eq!(healthy.exit(), Exit::Pass, "{}", healthy.reported());
     let play = warm(&["cache_stops_hitting@10m"]);
     only_slow(&play);
     let cached = |phase| {
@@ -95,5 +95,5 @@ fn a_storm_of_preemptions_is_counted_and_costs_time_but_no_answer() {
             .filter(|r| (from..to).contains(&(r.sent.seconds() - began)) && r.cell.depth > 0);
         within.map(longhaul::fact::Request::e2e).fold(0.0, f64::max)
     };
-    assert!(slowest(600.0, 1200.0) > 1.5 * slowest(100.0, 600.0), "{}", play.told());
+    assert!(slowest(600.0, 1200.0) > 1.5 * slowest(100.0, 600.0), "{}", play.reported());
 }

@@ -173,7 +173,7 @@ impl Played {
     }
 
     /// The report, for the words of a failed assertion.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn reported(&self) -> String {
         let wide = longhaul::command::ReportFormat::Terminal { wide: true };
         longhaul::command::report::text(&self.judged.page(), wide)
     }
@@ -184,7 +184,7 @@ impl Played {
 
     /// The only incident.
     pub(super) fn incident(&self) -> &Incident {
-        assert_eq!(self.incidents().len(), 1, "{}", self.told());
+        assert_eq!(self.incidents().len(), 1, "{}", self.reported());
         &self.incidents()[0]
     }
 
@@ -240,7 +240,7 @@ impl Played {
     pub(super) fn gate(&self, text: &str) -> longhaul::verdict::VerdictWord {
         let gates = self.judged.verdict.gates.iter().filter(|gate| gate.text.starts_with(text));
         let word = gates.map(|gate| gate.word).max();
-        word.unwrap_or_else(|| panic!("no gate {text}: {}", self.told()))
+        word.unwrap_or_else(|| panic!("no gate {text}: {}", self.reported()))
     }
 
     /// Findings and warnings of the report, a line each, after the words on the ailments.

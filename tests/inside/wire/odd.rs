@@ -4,7 +4,7 @@
 use super::*;
 
 /// A chunk with text and the given usage record.
-fn told(text: &str, usage: &str) -> Step {
+fn reported(text: &str, usage: &str) -> Step {
     data(&format!(
         r#"{{"choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}],"usage":{usage}}}"#
     ))
@@ -12,7 +12,7 @@ fn told(text: &str, usage: &str) -> Step {
 
 /// Four words, each with the usage record that `of` gives it, five milliseconds apart.
 fn words(of: impl Fn(u64) -> String) -> Vec<Step> {
-    (1..=4).flat_map(|nth| [told("w ", &of(nth)), Step::Wait(5)]).collect()
+    (1..=4).flat_map(|nth| [reported("w ", &of(nth)), Step::Wait(5)]).collect()
 }
 
 const ZEROS: &str = r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#;
@@ -34,7 +34,7 @@ async fn zeros_beside_text_are_no_count_and_the_record_after_them_is() {
 
 #[tokio::test]
 async fn a_last_record_of_zeros_wipes_nothing_out() {
-    let steps = vec![told("w ", "null"), finish("length"), usage(1), record(ZEROS)];
+    let steps = vec![reported("w ", "null"), finish("length"), usage(1), record(ZEROS)];
     let row = play(1, &stream(steps)).await.request;
     assert_eq!((row.ended, row.checks.len()), (Ended::Completed, 0));
     assert_eq!((row.prompt_tokens, row.output_tokens), (Some(16), Some(1)));

@@ -32,7 +32,8 @@ fn rows_stand_in_the_order_of_the_visits_and_warm_up_is_not_among_them() {
 fn of_one_stream_both_rates_are_the_mean_of_its_requests() {
     let table = table(&replay());
     // 2,056 tokens by the server's count, in 1.000 and 2.000 s without the time of /v1/models.
-    let rate = Spread { n: Some(2), values: vec![2056.0, 1028.0], ..Spread::told(1542.0, 514.0) };
+    let rate =
+        Spread { n: Some(2), values: vec![2056.0, 1028.0], ..Spread::reported(1542.0, 514.0) };
     assert_eq!(table.rows[0].columns[&Column::Ts], rate);
     assert_eq!(table.rows[0].columns[&Column::TsReq], rate);
     let of = |column| mean(&table, "pp2048 (c1)", column);

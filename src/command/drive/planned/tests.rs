@@ -120,10 +120,10 @@ async fn depths_that_a_server_of_unstated_length_refuses_are_left_out_and_noted(
 
 #[tokio::test(start_paused = true)]
 async fn no_depth_left_is_a_mistake_in_the_words_of_the_server() {
-    let Err(told) = planned_for(|question| unstated(question, 1100)).await else {
+    let Err(reported) = planned_for(|question| unstated(question, 1100)).await else {
         panic!("d0 has 1,152 tokens")
     };
-    let first = told.split(';').next().unwrap();
+    let first = reported.split(';').next().unwrap();
     insta::assert_snapshot!(first, @"error: scenario `quick` leaves nothing to send: d0 left out: 1152 tokens, and the server refuses 1152: 400 the context is 9000 tokens long");
 }
 

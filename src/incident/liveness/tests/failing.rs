@@ -1,7 +1,7 @@
 //! Tests servers whose requests fail although their health probe is answered.
 
-use super::{refused, told};
-use crate::fact::{Ended, Fact, Source};
+use super::{refused, reported};
+use crate::fact::{Ended, Fact, Load, Source};
 use crate::incident::fixture::Story;
 use crate::incident::{Causes, IncidentKind, LivenessChange, State};
 use crate::series::{SERVING, TOKEN_ANSWERED};
@@ -21,7 +21,7 @@ fn outages(story: &Story) -> Vec<(f64, String)> {
         LivenessChange::WentAway { since, evidence } => Some((since.seconds(), evidence)),
         _ => None,
     };
-    told(story).1.into_iter().filter_map(away).collect()
+    reported(story).1.into_iter().filter_map(away).collect()
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn requests_that_all_fail_are_an_outage_since_the_last_good_sign_although_probes
             ended.word()
         );
         assert_eq!(*evidence, words);
-        assert!(told(&story).0.is_failing());
+        assert!(reported(&story).0.is_failing());
     }
 }
 
@@ -51,13 +51,13 @@ fn only_an_answered_request_brings_it_back_be_it_of_a_probe() {
     fails(&mut story, (3, 12), 0, Ended::HttpError);
     story.reading(20.0, Source::Engine, TOKEN_ANSWERED.name, 0.0).up(20.0, true);
     refused(&mut story, 21.0, 400);
-    assert_eq!(told(&story).0.state(), State::Down);
+    assert_eq!(reported(&story).0.state(), State::Down);
     let mut answered = story.clone();
     answered.good(22.0, 0);
-    assert_eq!(told(&answered).0.state(), State::Up);
+    assert_eq!(reported(&answered).0.state(), State::Up);
     story.reading(25.0, Source::Engine, TOKEN_ANSWERED.name, 1.0).up(25.0, true);
-    assert_eq!(told(&story).0.state(), State::Up);
-    assert!(!told(&story).0.is_failing());
+    assert_eq!(reported(&story).0.state(), State::Up);
+    assert!(!reported(&story).0.is_failing());
     story.bad(30.0, 0, Ended::HttpError, "broken");
     assert_eq!(outages(&story).len(), 2, "the next failure shows that the token proved little");
     assert!((outages(&story)[1].0 - 25.0).abs() < 1e-6);
@@ -107,14 +107,19 @@ fn silence_and_too_many_requests_are_no_failure_of_the_server_and_no_answer_eith
 }
 
 #[test]
-fn refusals_of_a_single_cell_are_no_outage_and_those_of_two_are() {
+fn refusals_of_a_single_depth_are_no_outage_and_those_of_two_are() {
     let mut story = Story::new();
     story.up(0.0, true).good(1.0, 0).good(3.0, 4_096);
     for second in 5..30 {
         refused(&mut story, f64::from(second), 400);
         story.up(f64::from(second) + 0.1, true);
     }
-    assert!(outages(&story).is_empty());
+    let mut request = story.request(29.5, 0);
+    request.cell.load = Load::Streams(4);
+    (request.ended, request.http_status) = (Ended::HttpError, Some(400));
+    (request.ttft_us, request.last_us) = (None, None);
+    story.push(29.6, Fact::Request(Box::new(request)));
+    assert!(outages(&story).is_empty(), "another load asks for no other length");
     let mut request = story.request(30.0, 4_096);
     (request.ended, request.http_status) = (Ended::HttpError, Some(400));
     (request.ttft_us, request.last_us) = (None, None);

@@ -8,7 +8,7 @@ use crate::escape::one_line;
 const NOTES_MAX: usize = 16;
 /// Bound on the characters of an engine's labels.
 const LABELS_CHARS_MAX: usize = 80;
-/// Looks after which a note is told that a process which answers again would refute.
+/// Looks after which a note is reported that a process which answers again would refute.
 const CONFIRMED_LOOKS: u64 = 2;
 
 /// Notes on the processes of a metrics page.
@@ -16,7 +16,7 @@ const CONFIRMED_LOOKS: u64 = 2;
 pub(super) struct MetricsNotes {
     /// Note that is not confirmed yet, with the look that gave it.
     waiting: Option<(u64, String)>,
-    told: BTreeSet<String>,
+    reported: BTreeSet<String>,
     new: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ impl MetricsNotes {
     }
 
     fn tell(&mut self, words: String) {
-        if self.told.len() < NOTES_MAX && self.told.insert(words.clone()) {
+        if self.reported.len() < NOTES_MAX && self.reported.insert(words.clone()) {
             self.new.push(words);
         }
     }

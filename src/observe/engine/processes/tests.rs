@@ -140,7 +140,7 @@ fn a_page_without_any_counter_has_no_process_of_its_own() {
 
 #[test]
 fn a_start_time_that_moves_while_the_counters_go_on_is_a_clock_that_was_set() {
-    for (moved, told) in [(300.0, "+300"), (-240.0, "-240")] {
+    for (moved, reported) in [(300.0, "+300"), (-240.0, "-240")] {
         let (numbers, notes) = shown(&[
             (START, 100.0),
             (START, 200.0),
@@ -153,7 +153,7 @@ fn a_start_time_that_moves_while_the_counters_go_on_is_a_clock_that_was_set() {
         assert_eq!(
             notes,
             [format!(
-                "its start time moved by {told} s while its counters went on: its machine's clock was set, and it did not restart"
+                "its start time moved by {reported} s while its counters went on: its machine's clock was set, and it did not restart"
             )]
         );
     }

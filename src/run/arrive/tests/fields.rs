@@ -62,3 +62,32 @@ async fn stream_options_that_are_refused_leave_the_count_of_whole_answers() {
     assert!(!seen.usage && seen.usage_whole && seen.ignore_eos, "{seen:?}");
     assert!(met.notes()[0].starts_with("stream_options: not sent"), "{:?}", met.notes());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_tokenizer_that_breaks_at_a_form_that_it_does_not_know_is_used_without_a_word() {
+    let breaks_at = |field: &'static str| {
+        met(move |question| {
+            let unknown = question.path == "/tokenize" && !question.body[field].is_null();
+            if unknown { refusal(500, "KeyError") } else { None }
+        })
+    };
+    let met = breaks_at("content").await;
+    assert_eq!((met.abilities(), met.notes()), (able(), vec![]));
+    assert!(met.seconds < 0.1, "{}", met.seconds);
+    let met = breaks_at("messages").await;
+    let less = Abilities { tokenize_messages: false, ..able() };
+    assert_eq!((met.abilities(), met.notes()), (less, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_is_refused_beside_another_is_left_away() {
+    let met = met(|question| {
+        let has = |field: &str| !question.body[field].is_null();
+        let refused = question.generates() && has("ignore_eos") && has("min_tokens");
+        if refused { refusal(400, "min_tokens and ignore_eos exclude each other") } else { None }
+    })
+    .await;
+    assert_eq!(met.abilities(), Abilities { min_tokens: false, ..able() });
+    let note = "min_tokens: not sent: the server took it once and refused it once: 400 min_tokens and ignore_eos exclude each other";
+    assert_eq!(met.notes(), [note]);
+}

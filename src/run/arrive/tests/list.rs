@@ -85,8 +85,11 @@ async fn a_list_that_is_not_found_is_a_mistake_within_seconds_unless_the_server_
         (Some("m"), 404, "The model `m` does not exist", 200, unknown),
     ] {
         let met = without_list(model, chat, words, health).await;
-        let told = met.mistake();
-        assert!(told.contains(mistake), "{model:?}, {chat} {words}, health {health}: {told}");
+        let reported = met.mistake();
+        assert!(
+            reported.contains(mistake),
+            "{model:?}, {chat} {words}, health {health}: {reported}"
+        );
         assert!(met.seconds < 9.0, "{model:?}, {chat} {words}: {}", met.seconds);
     }
     for model in [None, Some("m")] {

@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 use super::replay::goes_on_alike_at_every_cut;
 use super::toy::Toy;
 use crate::fact::{
-    ClosedBecause, Entry, Fact, Missed, MissedReason, Phase, Source, TargetFact, TargetWord,
+    ClosedBecause, Ended, Entry, Fact, Missed, MissedReason, Phase, Source, TargetFact, TargetWord,
 };
 use crate::plan::tests::scenario;
 use crate::run::conductor::Order;
@@ -209,6 +209,23 @@ fn requests_in_flight_are_served_as_long_as_the_rule_for_hangs_allows() {
     assert!(toy.conductor.is_serving(toy.now));
     runs_until(&mut toy, 180.0);
     assert!(!toy.conductor.is_serving(toy.now));
+}
+
+#[test]
+fn a_server_whose_last_request_was_answered_serves_between_two_and_not_after_one_that_failed() {
+    let mut toy = Toy::seconds(20);
+    assert_eq!(toy.run(), ClosedBecause::Done);
+    assert!(toy.in_flight.is_empty());
+    let after = |seconds: u64| At(toy.now.0 + seconds * 1_000_000);
+    assert!(toy.conductor.is_serving(after(30)));
+    assert!(!toy.conductor.is_serving(after(60)));
+    let mut failed = toy.requests(|request| request.ended.is_good())[0].clone();
+    failed.ended = Ended::Reset;
+    (failed.sent, failed.done) = (toy.now, after(1));
+    (failed.ttft_us, failed.last_us) = (None, None);
+    let done = failed.done;
+    toy.record(done, Fact::Request(Box::new(failed)));
+    assert!(!toy.conductor.is_serving(done));
 }
 
 #[test]

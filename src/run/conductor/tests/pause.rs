@@ -1,4 +1,4 @@
-//! Tests that a closed loop waits after refusals that came at once, and an open loop does not.
+//! Tests that a closed loop waits after refusals that arrived in one piece, and an open loop does not.
 
 use std::time::Duration;
 
@@ -43,8 +43,8 @@ fn ten_seconds_of_refusals_are_a_dozen_requests_and_told_once() {
         assert_eq!(toy.run(), ClosedBecause::Done);
         let failures = failures(&toy);
         assert!((5..=16).contains(&failures.len()), "{status}: {failures:?}");
-        let told = pauses(&toy);
-        notes.push(format!("{status}: {}", told.join("\n")));
+        let reported = pauses(&toy);
+        notes.push(format!("{status}: {}", reported.join("\n")));
         let good = toy.requests(|request| request.ended.is_good() && request.sent > SPELL.1);
         let first = good.iter().map(|request| request.sent).min().unwrap();
         assert!(first.since(SPELL.1) <= 5_200_000, "{status}: back at {first:?}");

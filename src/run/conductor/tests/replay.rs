@@ -78,7 +78,7 @@ fn troubled() -> Toy {
 }
 
 /// The run with these stop actions in the middle of its load, two steps apart.
-fn told(mut toy: Toy, words: &[&str]) -> Toy {
+fn reported(mut toy: Toy, words: &[&str]) -> Toy {
     while toy.now.seconds() < 20.0 || toy.in_flight.is_empty() {
         toy.step();
         assert!(!toy.conductor.is_closed(), "it ended before it was told anything");
@@ -123,10 +123,10 @@ fn worlds() -> Vec<(&'static str, Toy)> {
     (failing.refuses, failing.status) = (Some((At(12_000_000), At(44_000_000))), 500);
     let brief = || Toy::of(short(), minutes(1), 1);
     vec![
-        ("interrupted", told(brief(), &[INTERRUPT])),
-        ("interrupted while slow", told(slow, &[INTERRUPT])),
-        ("interrupted twice", told(brief(), &[INTERRUPT, INTERRUPT_AGAIN])),
-        ("stopped on a failure", told(brief(), &[STOP_ON_FAIL])),
+        ("interrupted", reported(brief(), &[INTERRUPT])),
+        ("interrupted while slow", reported(slow, &[INTERRUPT])),
+        ("interrupted twice", reported(brief(), &[INTERRUPT, INTERRUPT_AGAIN])),
+        ("stopped on a failure", reported(brief(), &[STOP_ON_FAIL])),
         ("away", away),
         ("refused", refused),
         ("refused with a wait", asked),
@@ -154,16 +154,16 @@ fn a_conductor_replayed_in_a_later_segment_goes_on_as_the_one_that_lived() {
     for (name, mut toy) in worlds() {
         toy.run();
         let all = toy.entries.len();
-        let told = told_to_stop(&toy);
-        let cuts = match told {
-            Some(told) => vec![all / 4, all / 2, told, told + 1, all - 1, all],
+        let reported = told_to_stop(&toy);
+        let cuts = match reported {
+            Some(reported) => vec![all / 4, all / 2, reported, reported + 1, all - 1, all],
             None => vec![all / 4, all / 2, 3 * all / 4],
         };
         for cut in cuts {
             let mut second = toy.cut(cut);
             second.reopens();
             second.run();
-            let is_told = told.is_some_and(|told| cut > told);
+            let is_told = reported.is_some_and(|reported| cut > reported);
             assert!(is_told || second.sends().len() > 5, "{name}, cut after {cut}");
             goes_on_alike_at_every_cut(&second);
         }
@@ -216,7 +216,7 @@ fn a_run_that_was_stopped_within_a_round_goes_on_in_another_segment_with_every_s
         planned.run();
         let planned: BTreeSet<Slot> = planned.sends().iter().map(|(slot, _)| *slot).collect();
         for words in [&[INTERRUPT][..], &[INTERRUPT, INTERRUPT_AGAIN]] {
-            let mut toy = told(whole(), words);
+            let mut toy = reported(whole(), words);
             toy.run();
             let ended = rows(&toy).len();
             assert!(ended < planned.len(), "{words:?}: {ended}");

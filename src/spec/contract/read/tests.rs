@@ -31,10 +31,10 @@ fn every_form_of_a_gate_is_read() {
          - { depth: 100000, at_least: 15 }\n  - { phase: return, load: 4, at_least: 95% of reference }\n\
          ttft:\n  - { class: resumed, attain: 95%, at_most: 20s }\nprefill_per_s: 90% of reference",
     );
-    let told: Vec<(&str, Limit)> =
+    let reported: Vec<(&str, Limit)> =
         gates.iter().map(|gate| (gate.text.as_str(), gate.limit)).collect();
     assert_eq!(
-        told,
+        reported,
         [
             ("crashes: 0", Limit::AtMost(0.0)),
             ("errors: 0.1%", Limit::AtMost(0.001)),
@@ -134,8 +134,8 @@ fn a_limit_that_does_not_fit_is_refused_with_what_to_write() {
 #[test]
 fn what_is_held_against_the_reference_needs_one() {
     let contracts = ["tokens_per_s: 95% of reference", "ttft: [{ phase: return, at_most: 2s }]"];
-    let told = each(contracts, |it| read_contract(it, "0 laps").unwrap_err().to_string());
-    assert_snapshot!(told, @r#"
+    let reported = each(contracts, |it| read_contract(it, "0 laps").unwrap_err().to_string());
+    assert_snapshot!(reported, @r#"
         "tokens_per_s: 95% of reference"
             error: scenario `overnight` has no reference laps to compare this with
                at: scenarios/overnight.yaml:6 contract.tokens_per_s

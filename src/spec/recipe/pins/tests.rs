@@ -108,12 +108,12 @@ fn an_image_is_graded_by_what_sparkrun_runs_for_it() {
         "container: vllm-node\nbuilder: docker-pull\nrecipe_version: \"1\"\ncommand: vllm serve m\n",
         "docker run vllm-node vllm serve org/m\n",
     ];
-    let told = each(texts, |text| {
+    let reported = each(texts, |text| {
         let first = pins(&reading(text)).findings.swap_remove(0);
         let hint = first.hint.unwrap_or_default();
         format!("{} {}\n  try: {hint}", first.grade.word(), first.why)
     });
-    assert_snapshot!("images", told);
+    assert_snapshot!("images", reported);
 }
 
 #[test]
@@ -142,8 +142,8 @@ fn a_command_beside_the_server_runs_and_is_graded_neither_way() {
     let text = "model: m/m\npost_exec: [echo hi]\ncommand: cd /x && vllm serve m/m --seed 1\n";
     let pins = pins(&reading(text));
     let runs: Vec<_> = pins.findings.iter().filter(|it| it.grade == Grade::Runs).collect();
-    let told: Vec<_> = runs.iter().map(|it| format!("{}: {}", it.what, it.why)).collect();
-    assert_snapshot!(told.join("\n"), @"
+    let reported: Vec<_> = runs.iter().map(|it| format!("{}: {}", it.what, it.why)).collect();
+    assert_snapshot!(reported.join("\n"), @"
         post_exec[0]: a command at the launch: `echo hi`
         command: more than the server
     ");

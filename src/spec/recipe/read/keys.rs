@@ -77,7 +77,7 @@ pub(super) fn warnings(whole: &MergedRecipe, layers: &[Layer]) -> Vec<String> {
     let command = whole.root.get("command").filter(|node| !node.is_null());
     if let Some(node) = command.filter(|node| !matches!(Python::of(node), Python::Text(_))) {
         let line = node.line;
-        warnings.push(format!("line {line}: `command` is not a text, and sparkrun refuses it"));
+        warnings.push(format!("line {line}: `command` is not a string, and sparkrun refuses it"));
     }
     let open = layers.iter().filter(|layer| layer.applied.is_none()).count();
     if open > 0 {

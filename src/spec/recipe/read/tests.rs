@@ -70,8 +70,8 @@ fn an_empty_list_of_variables_is_none_and_the_word_none_is_told() {
     );
     assert!(recipe.env.is_empty());
     assert_snapshot!(recipe.warnings.join("\n"), @"
-        `seed` is the word `None`, which is a text in YAML; nothing is `null`
-        `tensor_parallel_size` is the word `None`, which is a text in YAML; nothing is `null`
+        `seed` is the word `None`, which is a string in YAML; write `null` for no value
+        `tensor_parallel_size` is the word `None`, which is a string in YAML; write `null` for no value
     ");
 }
 
@@ -180,8 +180,8 @@ fn an_include_merges_as_sparkrun_merges_and_is_kept_as_one_file() {
     assert_eq!(found.recipe.command.as_deref(), Some("vllm serve org/m --port 8000 '{'b': 2}'"));
     assert_eq!(found.recipe.env, [("A".into(), "1".into()), ("C".into(), "3".into())]);
     assert_eq!(found.included, ["base.yaml", "_root.yml"]);
-    let told: Vec<_> = found.others.iter().map(|(key, text)| format!("{key}={text}")).collect();
-    assert_eq!(told, ["metadata={\"x\":{\"y\":9,\"z\":2}}"]);
+    let reported: Vec<_> = found.others.iter().map(|(key, text)| format!("{key}={text}")).collect();
+    assert_eq!(reported, ["metadata={\"x\":{\"y\":9,\"z\":2}}"]);
     let again = read(found.recipe.source.clone()).unwrap();
     assert_eq!(again, found.recipe, "{}", found.recipe.source.text);
 }
@@ -205,9 +205,9 @@ fn an_include_cannot_leave_its_folder_run_in_circles_or_go_deep() {
         "include: [a]\nmodel: m\n",
     ];
     let files = [&deep[..], &[("a.yaml", "include: a\n"), ("r.yaml", "model: m\n")]].concat();
-    let told =
+    let reported =
         each(texts, |text| reading(text, &ReadOptions::default(), &files).unwrap_err().to_string());
-    assert_snapshot!("includes", told);
+    assert_snapshot!("includes", reported);
 }
 
 #[test]
@@ -317,8 +317,8 @@ fn settings_are_those_of_the_server_whatever_a_shell_runs_around_it() {
 
 #[test]
 fn a_command_that_its_own_tools_would_not_start_is_told() {
-    let told = recipe("model: m\ncommand: 42\n").warnings;
-    assert_snapshot!(told.join("\n"), @"line 2: `command` is not a text, and sparkrun refuses it");
+    let reported = recipe("model: m\ncommand: 42\n").warnings;
+    assert_snapshot!(reported.join("\n"), @"line 2: `command` is not a string, and sparkrun refuses it");
     assert_eq!(recipe("model: m\ncommand: ' '\n").warnings, Vec::<String>::new());
 }
 

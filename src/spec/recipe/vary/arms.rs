@@ -119,8 +119,11 @@ mod tests {
         assert_eq!(changes("c=")[0], ("c".to_owned(), None));
         assert_eq!(changes("env.X=a=b"), [some("env.X", "a=b")]);
         for empty in ["a=1,,2", "a=1,", "a=,1", "a=1, ,2"] {
-            let told = of_flag(empty).expect_err(empty).to_string();
-            assert!(told.contains("is empty") && told.contains("--vary a= for"), "{told}");
+            let reported = of_flag(empty).expect_err(empty).to_string();
+            assert!(
+                reported.contains("is empty") && reported.contains("--vary a= for"),
+                "{reported}"
+            );
         }
         assert!(of_flag("x").is_err() && of_flag("=1").is_err() && of_flag("a b=1").is_err());
     }
@@ -139,8 +142,8 @@ mod tests {
         assert_eq!(arms[0].changes[1].value.as_deref(), Some("0.80"));
         assert_eq!((arms[0].changes.len(), &arms[1].changes[0].value), (2, &None));
         let texts = ["- name: x\n", "[]\n", "- {name: ' ', changes: {a: 1}}\n", "- {nam: x}\n"];
-        let told = crate::shown::each(texts, |text| read(text).unwrap_err().to_string());
-        insta::assert_snapshot!(told, @r#"
+        let reported = crate::shown::each(texts, |text| read(text).unwrap_err().to_string());
+        insta::assert_snapshot!(reported, @r#"
             "- name: x\n"
                 error: an arm needs `changes`
                    at: a.yaml:1 [0]

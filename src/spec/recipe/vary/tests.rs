@@ -48,8 +48,8 @@ fn other(text: &str, pairs: &[(&str, &str)]) -> (Vec<String>, String) {
             assert_eq!(again.recipe.profile, reading(text).recipe.profile);
             let differs = between(&reading(text), &again).serving;
             let words = |side: Option<String>| side.unwrap_or_else(|| "-".to_owned());
-            let told = differs.into_iter().map(|it| format!("{} {}", it.what, words(it.other)));
-            (told.collect(), again.recipe.command.unwrap_or_default())
+            let reported = differs.into_iter().map(|it| format!("{} {}", it.what, words(it.other)));
+            (reported.collect(), again.recipe.command.unwrap_or_default())
         }
     }
 }

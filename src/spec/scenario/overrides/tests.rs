@@ -101,7 +101,7 @@ fn a_schedule_keeps_what_is_left_of_it_or_goes() {
 #[test]
 fn an_override_that_asks_nothing_is_refused() {
     let none = Overrides::default;
-    let told = [
+    let reported = [
         Overrides { duration: Some(Duration::ZERO), ..none() },
         Overrides { depths: Some(vec![]), ..none() },
         Overrides { concurrency: Some(vec![0]), ..none() },
@@ -112,7 +112,7 @@ fn an_override_that_asks_nothing_is_refused() {
         Overrides { rate: Some(vec![f64::NAN]), ..none() },
     ]
     .map(|asked| scenario(TWO).with(&asked).unwrap_err().to_string());
-    assert_snapshot!("refused", told.join("\n\n"));
+    assert_snapshot!("refused", reported.join("\n\n"));
 }
 
 #[test]

@@ -151,8 +151,8 @@ fn an_arena_profile_of_another_tool_or_beyond_its_axes_is_refused() {
         ("concurrency: 10 }", "concurrency: 7 }"),
         ("pp: [2048, 512]", "pp: [0]"),
     ];
-    let told = each(changes, |(from, to)| mistake(&PROFILE.replace(from, to)));
-    assert_snapshot!("refused.arena", told);
+    let reported = each(changes, |(from, to)| mistake(&PROFILE.replace(from, to)));
+    assert_snapshot!("refused.arena", reported);
 }
 
 proptest::proptest! {

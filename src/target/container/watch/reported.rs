@@ -75,9 +75,9 @@ mod tests {
     }
 
     /// Returns the fact of a change to [`ended`], in words; empty where an event reported it.
-    fn unreported(told: &ReportedChanges, change: ContainerChange) -> String {
+    fn unreported(reported: &ReportedChanges, change: ContainerChange) -> String {
         let base = ContainerState { running: true, ..ContainerState::default() };
-        let fact = told.unreported(change, &ended(), &base).map(Fact::Target);
+        let fact = reported.unreported(change, &ended(), &base).map(Fact::Target);
         words(fact.as_slice())
     }
 

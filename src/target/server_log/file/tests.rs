@@ -181,7 +181,7 @@ fn a_file_that_is_gone_or_no_file_any_more_is_not_read_until_one_is_there_again(
 #[test]
 fn only_a_file_that_is_there_can_be_followed() {
     let scene = Scene::new();
-    let told = |path: &Path| FollowedFile::open_at_end(path).unwrap_err().to_string();
+    let reported = |path: &Path| FollowedFile::open_at_end(path).unwrap_err().to_string();
     let pipe = scene.path("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
@@ -191,8 +191,8 @@ fn only_a_file_that_is_there_can_be_followed() {
         (pipe, "a named pipe"),
         (PathBuf::from("/dev/null"), "no regular file"),
     ] {
-        let told = told(&path);
-        assert!(told.contains(words) && told.contains("at: --server-log"), "{told}");
-        assert!(told.contains("try: "), "{told}");
+        let reported = reported(&path);
+        assert!(reported.contains(words) && reported.contains("at: --server-log"), "{reported}");
+        assert!(reported.contains("try: "), "{reported}");
     }
 }
