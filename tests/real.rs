@@ -105,7 +105,7 @@ fn what_a_killed_api_server_leaves_behind_is_named_and_ended_before_the_next_sta
         (next as f64 - end as f64) / 1e6
     );
     let evidence = bench.evidence(&["target", "seen orphans"]);
-    for words in ["ended by signal #; left behind: ", "outlived the server's process"] {
+    for words in ["ended by signal 9; left behind: ", "outlived the server's process"] {
         let line = evidence.lines().find(|line| line.contains(words));
         let line = line.unwrap_or_else(|| panic!("no `{words}`: {evidence}"));
         assert!(line.contains("VLLM::EngineCor"), "{line}");
@@ -124,7 +124,7 @@ fn cannot_start(name: &str, length: u64, kv_gib: u64, signature: &str, words: &s
     eprintln!("{name} | exit {:?} after {:.0} s", reported.code, (now_us() - began) as f64 / 1e6);
     let tale = Tale::of(&bench, reported);
     assert_eq!(tale.reported.code, Some(1), "{}", tale.reported);
-    assert_eq!(tale.verdict["closed"], "never_answered", "{}", tale.reported);
+    assert_eq!(tale.verdict["closed"], "never_ready", "{}", tale.reported);
     let said = bench.details(&format!("said {signature}"));
     assert!(said.iter().any(|said| said["severity"] == "fatal"), "{signature}: {said:?}");
     let reasons = tale.verdict["reasons"].to_string();

@@ -98,6 +98,8 @@ pub(crate) struct CoverageFold {
     /// Tenths of a second for which a `missed` row says that the log was not read. They override
     /// readings nearby.
     blind: BTreeMap<(Observer, Segment), Tenths>,
+    /// Last reading that said that the server's log had been read since the reading before it.
+    log_read: BTreeMap<Segment, At>,
     /// Reason why an observer was last not reading.
     why: BTreeMap<Observer, String>,
     /// End of the last period in which the container engine could not be read, zero where it always
@@ -128,7 +130,7 @@ impl CoverageFold {
     fn fold_reading(&mut self, entry: &Entry, reading: &Reading) {
         if reading.name == LOG_DROPPED && reading.last > 0.0 {
             let why = format!("without {} bytes of long lines", reading.last);
-            self.not_read(Observer::ServerLog, entry, why);
+            self.not_read(Observer::ServerLog, entry, why, At::ZERO);
         }
         // A reading covers its interval, and the second in which the run is closed.
         let before = At(entry.at.0.saturating_sub(READING_US));
@@ -137,7 +139,10 @@ impl CoverageFold {
         for observer in shows {
             let (from, until) = match observer {
                 // A log is followed until a failure is reported, so it counts for one more interval.
-                Observer::ServerLog => (before, At(entry.at.0.saturating_add(READING_US))),
+                Observer::ServerLog => {
+                    self.log_read.insert(entry.segment, entry.at);
+                    (before, At(entry.at.0.saturating_add(READING_US)))
+                }
                 Observer::Container => {
                     let unseen = *self.contained.get_or_insert_default();
                     (before.max(unseen).min(after), after)
@@ -151,7 +156,11 @@ impl CoverageFold {
     fn fold_missed(&mut self, entry: &Entry, missed: &Missed) {
         let Some(observer) = Observer::missed(missed) else { return };
         match observer {
-            Observer::ServerLog => self.not_read(observer, entry, missed.why.clone()),
+            Observer::ServerLog => {
+                // The first failure of an interval is reported at once, right after a reading.
+                let read = self.log_read.get(&entry.segment).copied().unwrap_or(At::ZERO);
+                self.not_read(observer, entry, missed.why.clone(), read);
+            }
             _ => {
                 self.why.insert(observer, missed.why.clone());
             }
@@ -161,12 +170,13 @@ impl CoverageFold {
         }
     }
 
-    /// Marks the interval before an entry as one in which a log was not read.
-    fn not_read(&mut self, observer: Observer, entry: &Entry, why: String) {
+    /// Marks the interval before an entry, as far as it is after `read`, as one in which a log was
+    /// not read.
+    fn not_read(&mut self, observer: Observer, entry: &Entry, why: String, read: At) {
         self.why.insert(observer, why);
-        let until = entry.at.0 / TENTH_US;
+        let from = read.0.max(entry.at.0.saturating_sub(READING_US)).min(entry.at.0);
         let blind = self.blind.entry((observer, entry.segment)).or_default();
-        blind.add(until.saturating_sub(READING_US / TENTH_US), until);
+        blind.add(from / TENTH_US, entry.at.0 / TENTH_US);
     }
 
     /// Returns the coverage of the time that the calendar gives.

@@ -91,7 +91,7 @@ impl StatusLine {
         };
         parts.push(format!("{} ok, {bad}", grouped(self.good as f64)));
         parts.push(self.server(now));
-        if self.paused {
+        if self.paused && self.state() != State::Down {
             parts.push("requests fail at once, lanes wait".to_owned());
         }
         parts.extend(self.time(now));
@@ -194,6 +194,15 @@ mod tests {
         let mut story = Story::soaking();
         story.good(19.0, 0).bad(21.0, 0, Ended::Refused, "refused").up(22.0, false);
         assert_snapshot!(progress(&story).line(Story::at(50.0), 200), @"SIMULATED soak d0 c1 · 2 ok, 1 error · server down for 30.0 s · 20.0 s, 40.0 s left · 5.33 tok/s");
+    }
+
+    #[test]
+    fn lanes_that_wait_are_not_told_of_a_server_that_is_down() {
+        let mut story = Story::soaking();
+        let action = Action { id: 1, what: PAUSE.to_owned(), note: "why".to_owned() };
+        story.push(20.0, Fact::Action(action));
+        story.bad(21.0, 0, Ended::Refused, "refused").up(22.0, false);
+        assert_snapshot!(progress(&story).line(Story::at(50.0), 200), @"SIMULATED soak d0 c1 · 1 ok, 1 error · server down for 47.0 s · 3.00 s, 57.0 s left · 2.67 tok/s");
     }
 
     #[test]

@@ -86,6 +86,24 @@ fn a_log_that_was_not_read_for_an_interval_is_not_covered_by_those_beside_it() {
 }
 
 #[test]
+fn a_log_that_fails_right_after_a_reading_was_read_until_that_reading() {
+    let mut story = Story::soaking();
+    let missed = || {
+        let why = "no daemon".to_owned();
+        Fact::Missed(Missed::once(Source::Container, LOG_LINES, MissedReason::Unreadable, why))
+    };
+    story.reading(10.0, Source::Container, LOG_LINES, 50.0);
+    for at in [10.2, 20.0, 30.0] {
+        story.push(at, missed());
+    }
+    story.up(30.0, true);
+    let coverage = coverage(&story);
+    let source = coverage.sources.iter().find(|source| source.name == "server log").unwrap();
+    assert!(source.share > 0.3 && source.share < 0.4, "a third of the run: {source:?}");
+    assert_eq!(source.why, "no daemon");
+}
+
+#[test]
 fn an_interval_in_which_lines_were_cut_was_not_read() {
     let mut story = Story::soaking();
     for second in (10..=100).step_by(10) {
