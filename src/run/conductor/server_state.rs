@@ -347,12 +347,11 @@ impl Conductor {
     /// time that the rule for hangs allows. Between two requests the last one counts, if it was
     /// answered. Such a server may answer no probe.
     pub(crate) fn is_serving(&self, now: At) -> bool {
-        let is_served = match self.patience() {
-            Some((_, patience_us)) => now.since(self.server.hangs.moved()) < patience_us,
-            None => {
-                let token = self.server.liveness.token();
-                self.server.is_up() && token.is_some_and(|at| now.since(at) < LEAST_US)
-            }
+        let is_served = if let Some((_, patience_us)) = self.patience() {
+            now.since(self.server.hangs.moved()) < patience_us
+        } else {
+            let token = self.server.liveness.token();
+            self.server.is_up() && token.is_some_and(|at| now.since(at) < LEAST_US)
         };
         !self.server.is_hung() && is_served
     }
