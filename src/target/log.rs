@@ -91,7 +91,7 @@ impl LogReader {
 
     /// Passes on the bytes that were kept so far.
     async fn pass_on(&self) {
-        let piece = self.state().kept.take();
+        let piece = self.state().kept.flush();
         if let Some(piece) = piece {
             self.news.log(piece).await;
         }

@@ -80,7 +80,7 @@ impl MetricsProcesses {
 
     /// Returns the new notes for the report.
     pub(super) fn take_notes(&mut self) -> Vec<String> {
-        self.notes.take()
+        self.notes.drain()
     }
 
     /// Returns the values of a series: of the last process, or of all where they answer in turn.

@@ -42,11 +42,11 @@ impl KeptOutput {
         self.allowed -= size;
         self.say_left_out();
         self.piece.extend_from_slice(bytes);
-        if self.piece.len() >= PIECE_BYTES { self.take() } else { None }
+        if self.piece.len() >= PIECE_BYTES { self.flush() } else { None }
     }
 
     /// Returns what was collected, if anything.
-    pub(super) fn take(&mut self) -> Option<Bytes> {
+    pub(super) fn flush(&mut self) -> Option<Bytes> {
         self.say_left_out();
         let piece = std::mem::take(&mut self.piece);
         (!piece.is_empty()).then(|| Bytes::from(piece))
@@ -70,8 +70,8 @@ mod tests {
         let mut kept = KeptOutput::new(At(0));
         assert_eq!(kept.add(At(0), b"one\n"), None);
         assert_eq!(kept.add(At(0), b"two\n"), None);
-        assert_eq!(kept.take().as_deref(), Some(&b"one\ntwo\n"[..]));
-        assert_eq!(kept.take(), None);
+        assert_eq!(kept.flush().as_deref(), Some(&b"one\ntwo\n"[..]));
+        assert_eq!(kept.flush(), None);
         let piece = vec![b'x'; PIECE_BYTES];
         let passed = (0..1_000).filter_map(|_| kept.add(At(1), &piece)).map(|it| it.len() as u64);
         let passed = passed.sum::<u64>();
@@ -79,7 +79,7 @@ mod tests {
         let left_out = 1_000 * PIECE_BYTES as u64 - passed;
         let words = format!("\n[longhaul: {left_out} bytes came too fast and were not kept]\n");
         assert_eq!(kept.add(At(1_000_001), b"a second later\n"), None);
-        let reported = kept.take().map(|it| String::from_utf8_lossy(&it).into_owned());
+        let reported = kept.flush().map(|it| String::from_utf8_lossy(&it).into_owned());
         assert_eq!(reported, Some(words + "a second later\n"));
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct MetricsNotes {
 
 impl MetricsNotes {
     /// Returns the notes since the last call.
-    pub(super) fn take(&mut self) -> Vec<String> {
+    pub(super) fn drain(&mut self) -> Vec<String> {
         std::mem::take(&mut self.new)
     }
 
