@@ -93,18 +93,20 @@ struct FetchArgs {
 
 #[derive(Args)]
 struct InputArgs {
-    /// Recipe of the server: a file, a built-in name, an https address, or @spark-arena/ID
+    /// Recipe of the server: a recipe, a saved `docker run` or a compose file; a built-in name; an
+    /// https address; or @spark-arena/ID
     #[arg(long, value_name = "RECIPE")]
     recipe: Option<String>,
     #[command(flatten)]
     reach: FetchArgs,
-    /// Load to send: a scenario file, a benchmark profile, or the name of a built-in scenario
+    /// Load to send: a scenario file, a benchmark profile, a recipe with a `benchmark`, or the name
+    /// of a built-in scenario
     #[arg(long, value_name = "FILE|NAME")]
     scenario: Option<String>,
-    /// Duration, in place of the scenario's: 6h, 4h30m, 90s
-    #[arg(long, value_name = "TIME", value_parser = unit::duration)]
+    /// Duration, in place of the scenario's: 6h, 1.5h, 4h30m, 90s
+    #[arg(long, value_name = "TIME", value_parser = unit::duration, allow_hyphen_values = true)]
     duration: Option<Duration>,
-    /// Context depths in tokens, in place of the scenario's and of its cap: 0,4096,32768
+    /// Context depths in tokens, in place of the scenario's and of its cap: 0,4096,32k (1k = 1,024)
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = number::depth, allow_hyphen_values = true)]
     depths: Option<Vec<u64>>,
     /// Streams at once, in place of the scenario's: 1,4
@@ -156,7 +158,12 @@ Examples:
   longhaul run --endpoint https://host/v1 --api-key-env API_KEY --duration 6h --depths 0,32768 --stop-on-fail
   longhaul run --simulate --scenario smoke --ailment crash=10s@20s
   longhaul run --endpoint http://localhost:8000 --container brain
-  longhaul run --recipe recipe.yaml --start docker --pull --scenario overnight")]
+  longhaul run --recipe recipe.yaml --start docker --pull --scenario overnight
+
+Defaults:
+  scenario    quick (30 minutes); smoke (a minute) for the simulated server
+  recipe      what the server says of itself; nemotron-3-super for the simulated server
+  run folder  runs/START-RECIPE-SCENARIO")]
 struct RunArgs {
     #[command(flatten)]
     driven: DriveArgs,
@@ -191,7 +198,12 @@ Examples:
   longhaul rehearse
   longhaul rehearse --scenario overnight --recipe my-recipe.yaml
   longhaul rehearse --duration 6h --ailment hang=10m@2h --ailment error_frame=0.5%
-  longhaul rehearse --scenario my.yaml --ailment slow_leak=2GiB/h --wide")]
+  longhaul rehearse --scenario my.yaml --ailment slow_leak=2GiB/h --wide
+
+Defaults:
+  scenario    short (6 hours)
+  recipe      nemotron-3-super
+  run folder  runs/rehearsed-RECIPE-SCENARIO-N")]
 struct RehearseArgs {
     #[command(flatten)]
     driven: DriveArgs,
@@ -240,7 +252,11 @@ Examples:
   longhaul plan --scenario overnight
   longhaul plan --scenario my.yaml --prefill-rate 1800 --decode-rate 22
   longhaul plan --scenario quick --rate 0.05,0.1
-  longhaul plan --scenario quick --from runs/2026-11-23T20-39-00-m-quick")]
+  longhaul plan --scenario quick --from runs/2026-11-23T20-39-00-m-quick
+
+Defaults:
+  scenario  quick (30 minutes)
+  recipe    nemotron-3-super")]
 struct PlanArgs {
     #[command(flatten)]
     inputs: InputArgs,
@@ -259,7 +275,10 @@ struct PlanArgs {
 #[command(after_help = "\
 Examples:
   longhaul sim --port 8000
-  longhaul sim --port 8000 --ailment error_frame=1% --ailment restart=30s@5m")]
+  longhaul sim --port 8000 --ailment error_frame=1% --ailment restart=30s@5m
+
+Defaults:
+  recipe  nemotron-3-super")]
 struct SimArgs {
     /// The port to listen on, on the loopback address
     #[arg(long, default_value_t = 8000)]

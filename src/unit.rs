@@ -66,9 +66,28 @@ impl fmt::Display for Bytes {
 /// A hint with examples of durations.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
-    humantime::parse_duration(text).map_err(|_| {
-        format!("`{text}` is not a duration; write it with its unit, as 6h, 4h30m, 90s or 800ms")
-    })
+    let wrong = |_| match text.strip_prefix('-') {
+        Some(positive) if humantime::parse_duration(positive).is_ok() => {
+            format!("`{text}` is below zero, and no time is; write {positive}")
+        }
+        _ => format!(
+            "`{text}` is not a duration; write it with its unit, as 6h, 4h30m, 90s or 800ms"
+        ),
+    };
+    humantime::parse_duration(text).map_err(wrong)
+}
+
+/// Parses a number of tokens with a unit, `32k` (1,024 each) or `1M` (1,024 × 1,024); `None` for
+/// plain digits too.
+pub(crate) fn tokens(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (number, factor) = match text.strip_suffix(['k', 'K']) {
+        Some(number) => (number, 1024.0),
+        None => (text.strip_suffix('M')?, 1024.0 * 1024.0),
+    };
+    let is_plain = number.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let tokens = number.parse::<f64>().ok().filter(|_| is_plain)? * factor;
+    (tokens.fract() == 0.0 && tokens < 2f64.powi(53)).then_some(tokens as u64)
 }
 
 /// Parses a size such as `2GiB`, `512MiB`, `16GB`. A unit is required.
@@ -183,6 +202,32 @@ mod tests {
             `60` is not a duration; write it with its unit, as 6h, 4h30m, 90s or 800ms
             `six hours` is not a duration; write it with its unit, as 6h, 4h30m, 90s or 800ms
         ");
+    }
+
+    #[test]
+    fn a_time_below_zero_is_told_apart_and_parts_of_a_unit_are_read() {
+        assert_eq!(duration("1.5h"), Ok(Duration::from_secs(5400)));
+        insta::assert_snapshot!(duration("-5m").unwrap_err(), @"`-5m` is below zero, and no time is; write 5m");
+    }
+
+    #[test]
+    fn a_thousand_tokens_are_1024_and_a_part_of_a_token_is_none() {
+        for (text, value) in [
+            ("32k", Some(32_768)),
+            ("1.5K", Some(1536)),
+            ("1M", Some(1 << 20)),
+            ("0k", Some(0)),
+            ("0.3k", None),
+            ("k", None),
+            ("-1k", None),
+            ("1e3k", None),
+            ("infk", None),
+            ("99999999999999999999k", None),
+            ("32kB", None),
+            ("32", None),
+        ] {
+            assert_eq!(tokens(text), value, "{text}");
+        }
     }
 
     #[test]

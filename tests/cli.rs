@@ -307,6 +307,13 @@ fn a_value_that_an_option_does_not_take_is_a_mistake() {
         "values",
         mistakes(&[
             &run("--duration", "60"),
+            &run("--duration", "-5m"),
+            &run("--depths", "0.3k"),
+            &run("-o", "Cargo.toml"),
+            &["plan", "--scenario", "./src"],
+            &["report", "src"],
+            &["report", "Cargo.toml"],
+            &["sweep", "--starts", "-1"],
             &run("--duration", "99999999999d"),
             &run("--depths", "18446744073709551615"),
             &run("--concurrency", "4294967295"),
@@ -340,6 +347,42 @@ fn a_depth_that_the_server_does_not_take_is_a_mistake() {
            at: shipped:smoke workloads.ladder.depths
           try: --depths 0
     ");
+    assert_snapshot!(mistake(&["run", "--simulate", "--depths", "195.3125k"]), @"
+        note: 195.3125k is 200,000 tokens
+        error: depth 200000 + prompt 256 + output 24 = 200280 tokens, but max_model_len is 131072
+           at: shipped:smoke workloads.ladder.depths
+          try: --depths 130792, the deepest that fits
+    ");
+}
+
+#[test]
+fn a_compose_file_is_read_and_not_started_and_check_tells_the_dialects_apart() {
+    let folder = Folder::new();
+    let file = folder.write(
+        "docker-compose.yml",
+        "services:\n  llm:\n    image: vllm/vllm-openai:v0.20.0\n    restart: no\n    command: --model org/m\n",
+    );
+    let check = longhaul(&["recipe", "check", &file]);
+    assert!(stdout(&check).starts_with("DATED image"), "{}", stdout(&check));
+    assert_snapshot!(folder.named(&mistake(&["run", "--recipe", &file, "--start", "docker"])), @"
+        error: longhaul starts no compose file
+           at: FOLDER/docker-compose.yml
+          try: docker compose up -d, then --endpoint and --container NAME
+          try: the server's service as a `docker run`
+    ");
+    let version_1 = folder.write(
+        "eugr.yaml",
+        "recipe_version: \"1\"\nname: n\ncontainer: vllm-node\n\
+         command: vllm serve org/m --distributed-executor-backend ray --port 1\n",
+    );
+    let check = stdout(&longhaul(&["recipe", "check", &version_1]));
+    let notes = check.split_once("notes\n").expect("notes").1;
+    assert_snapshot!(notes, @"
+          eugr's run-recipe.py, since July 2026 and without --ray, leaves
+          `distributed_executor_backend` away (`ray`); --dialect eugr renders that
+    ");
+    let eugr = longhaul(&["recipe", "render", &version_1, "--dialect", "eugr"]);
+    assert_eq!(stdout(&eugr), "vllm serve org/m  --port 1\n");
 }
 
 #[test]

@@ -2,16 +2,26 @@
 
 use std::str::FromStr;
 
+use crate::command::print_stderr;
 use crate::unit;
 
-/// Parses a depth.
+/// Parses a depth, and says the number that a unit stands for.
 pub(super) fn depth(text: &str) -> Result<u64, String> {
-    number(text, "a depth is a whole number of tokens, as in --depths 0,4096,32768")
+    if let Some(depth) = unit::tokens(text) {
+        print_stderr(&format!("note: {} is {} tokens", text.trim(), unit::grouped(depth as f64)));
+        return Ok(depth);
+    }
+    number(text, "a depth is a whole number of tokens, as in --depths 0,4096,32k")
 }
 
 /// Parses a number of streams.
 pub(super) fn streams(text: &str) -> Result<u32, String> {
     number(text, "a number of streams is a whole number, as in --concurrency 1,4")
+}
+
+/// Parses a number of starts.
+pub(super) fn starts(text: &str) -> Result<u32, String> {
+    number(text, "a number of starts is a whole number, as 6")
 }
 
 /// Parses a seed.
@@ -59,6 +69,8 @@ mod tests {
             "run --rate x",
             "run --seed=-1",
             "run --seed -1",
+            "run --duration -5m",
+            "sweep --starts -1",
             "compare a b --margin -5%",
             "compare a b --margin-p95 100%",
             "plan --prefill-rate inf --decode-rate 5",
@@ -70,7 +82,7 @@ mod tests {
         });
         assert_snapshot!(mistakes, @r#"
             "run --depths 0,x"
-                error: invalid value 'x' for '--depths <LIST>': a depth is a whole number of tokens, as in --depths 0,4096,32768
+                error: invalid value 'x' for '--depths <LIST>': a depth is a whole number of tokens, as in --depths 0,4096,32k
 
             "run --concurrency -1"
                 error: invalid value '-1' for '--concurrency <LIST>': a number of streams is a whole number, as in --concurrency 1,4
@@ -83,6 +95,12 @@ mod tests {
 
             "run --seed -1"
                 error: invalid value '-1' for '--seed <SEED>': a seed is a whole number from 0 up, as 7
+
+            "run --duration -5m"
+                error: invalid value '-5m' for '--duration <TIME>': `-5m` is below zero, and no time is; write 5m
+
+            "sweep --starts -1"
+                error: invalid value '-1' for '--starts <N>': a number of starts is a whole number, as 6
 
             "compare a b --margin -5%"
                 error: invalid value '-5%' for '--margin <SHARE>': a margin is from above 0% to below 100%, as 5%

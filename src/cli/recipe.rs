@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use super::FetchArgs;
 use crate::command::recipe::{self, RecipeOptions};
 use crate::exit::Exit;
+use crate::spec::recipe::Dialect;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -75,7 +76,7 @@ Examples:
 #[derive(Args)]
 struct InputArgs {
     /// A recipe file, a built-in name, an https address, @spark-arena/ID, a submission's folder,
-    /// or a saved `docker run` line
+    /// a saved `docker run` line, or a compose file
     recipe: String,
     #[command(flatten)]
     reach: FetchArgs,
@@ -92,6 +93,9 @@ struct SetArgs {
     /// given again
     #[arg(long, value_name = "WHAT=VALUE")]
     when: Vec<String>,
+    /// Whose rules render the command: sparkrun's, or those of eugr's run-recipe.py without --ray
+    #[arg(long, value_parser = ["sparkrun", "eugr"], default_value = "sparkrun")]
+    dialect: String,
 }
 
 impl RecipeArgs {
@@ -121,6 +125,7 @@ impl From<InputArgs> for RecipeOptions {
 
 impl From<SetArgs> for RecipeOptions {
     fn from(args: SetArgs) -> RecipeOptions {
-        RecipeOptions { set: args.set, when: args.when, ..args.input.into() }
+        let dialect = if args.dialect == "eugr" { Dialect::Eugr } else { Dialect::Sparkrun };
+        RecipeOptions { set: args.set, when: args.when, dialect, ..args.input.into() }
     }
 }

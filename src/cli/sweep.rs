@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::target::StartArgs;
-use super::{DriveArgs, InputArgs};
+use super::{DriveArgs, InputArgs, number};
 use crate::command::drive::DriveOptions;
 use crate::command::run::{RunOptions, ServerOptions};
 use crate::command::sweep;
@@ -20,6 +20,10 @@ Examples:
   longhaul sweep --vary speculative_config.num_speculative_tokens=1,2 --vary speculative_config= --rehearse
   longhaul sweep --recipe my.yaml --vary container=repo@sha256:… --vary env.VLLM_X=1 --start podman --pull
   longhaul sweep --recipe my.yaml --arms arms.yaml --allow-several --starts 4 --start sparkrun
+
+Defaults:
+  scenario  smoke; short with --rehearse
+  recipe    nemotron-3-super, where the server is simulated
 
 The same command with the same -o continues a sweep that was interrupted.
 
@@ -39,7 +43,7 @@ pub(crate) struct SweepArgs {
     #[arg(long)]
     allow_several: bool,
     /// Starts of each arm; fewer than 4 decide nothing exactly
-    #[arg(long, value_name = "N", default_value_t = 6)]
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = number::starts, allow_hyphen_values = true)]
     starts: u32,
     /// Play it in virtual time, against the simulated server
     #[arg(long)]

@@ -227,10 +227,17 @@ pub(crate) fn text_of(path: &Path) -> std::io::Result<String> {
 /// that a shell makes of `<(…)` is open already.
 fn opened(path: &Path) -> std::io::Result<std::fs::File> {
     let is_open = path.starts_with("/dev/fd") || path == Path::new("/dev/stdin");
-    if is_open || std::fs::metadata(path)?.is_file() {
-        return std::fs::File::open(path);
+    if !is_open {
+        check_regular(path)?;
     }
-    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file"))
+    std::fs::File::open(path)
+}
+
+fn check_regular(path: &Path) -> std::io::Result<()> {
+    let kind = std::fs::metadata(path)?.file_type();
+    let what = if kind.is_dir() { "it is a folder" } else { "it is not a regular file" };
+    let wrong = || std::io::Error::new(std::io::ErrorKind::InvalidInput, what);
+    kind.is_file().then_some(()).ok_or_else(wrong)
 }
 
 /// Reads a text file, whole or not at all: a part of it would mean something else.
@@ -263,10 +270,8 @@ pub(crate) fn plain_text(path: &Path) -> std::io::Result<String> {
 /// Reads a regular file only: a path from somebody else's text must not be a pipe or a device, from
 /// which a read would never end.
 fn read_plain(path: &Path) -> std::io::Result<String> {
-    if std::fs::metadata(path)?.is_file() {
-        return read_bounded(path);
-    }
-    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file"))
+    check_regular(path)?;
+    read_bounded(path)
 }
 
 /// Returns a recipe's warnings, including its unknown keys.
@@ -423,6 +428,7 @@ mod tests {
         assert_snapshot!(Inputs::default().profile(Some(&named("/dev/zero"))).unwrap_err(), @"
             error: the profile `/dev/zero` cannot be read: it is not a regular file
                at: /dev/zero
+              try: a path, or a shipped profile: dgx-spark-nemotron-3-super
         ");
         let asked = Inputs { profile: Some("no-such-profile".into()), ..Inputs::default() };
         assert_snapshot!(asked.profile(Some(&named("/dev/zero"))).unwrap_err(), @"
@@ -444,7 +450,7 @@ mod tests {
             endless.yaml: it is larger than 5 MiB
             gone.yaml: No such file or directory (os error 2)
         ");
-        assert_snapshot!(reported(&folder, plain_text(folder.path()), |text| text), @"it is not a regular file");
+        assert_snapshot!(reported(&folder, plain_text(folder.path()), |text| text), @"it is a folder");
     }
 
     #[test]

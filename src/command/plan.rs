@@ -247,8 +247,8 @@ mod tests {
         };
         assert_snapshot!("measured", from("healthy"));
         assert_snapshot!(from("no-such-run"), @"
-            error: this is not a run folder: No such file or directory (os error 2)
-               at: JOURNALS/no-such-run/run.json
+            error: there is no such run folder
+               at: JOURNALS/no-such-run
               try: give the folder that `longhaul run` named at its end, as runs/tonight
         ");
     }

@@ -13,7 +13,7 @@ use crate::http::reference::FetchPermissions;
 use crate::report::recipe as text;
 use crate::spec::recipe::layers::SELECTORS;
 use crate::spec::recipe::pins::pins;
-use crate::spec::recipe::{Deployment, ReadOptions, ReadRecipe};
+use crate::spec::recipe::{Deployment, Dialect, ReadOptions, ReadRecipe};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RecipeOptions {
@@ -23,6 +23,7 @@ pub(crate) struct RecipeOptions {
     pub set: Vec<String>,
     /// Conditions of the place where it will run, as `selector=value`.
     pub when: Vec<String>,
+    pub dialect: Dialect,
 }
 
 pub(crate) fn show(options: &RecipeOptions) -> Result<Exit, Mistake> {
@@ -52,7 +53,13 @@ pub(crate) fn diff(one: &RecipeOptions, other: &RecipeOptions) -> Result<Exit, M
 
 /// Reports how reproducible a recipe is; `strict` fails where anything is unpinned.
 pub(crate) fn check(options: &RecipeOptions, json: bool, strict: bool) -> Result<Exit, Mistake> {
-    let reading = reading(options)?;
+    let mut reading = reading(options)?;
+    let is_version_1 = |(key, value): &(String, String)| key == "recipe_version" && value == "1";
+    if options.dialect == Dialect::Sparkrun && reading.others.iter().any(is_version_1) {
+        let eugr = RecipeOptions { dialect: Dialect::Eugr, ..options.clone() };
+        let note = text::dialects(&reading, &self::reading(&eugr));
+        reading.recipe.warnings.extend(note);
+    }
     let pins = pins(&reading);
     let text = if json { text::check_json } else { text::check };
     let exit = if strict && pins.floating() > 0 { Exit::Fail } else { Exit::Pass };
@@ -64,7 +71,11 @@ pub(crate) fn done(exit: Result<Exit, Mistake>) -> Exit {
 }
 
 fn reading(options: &RecipeOptions) -> Result<ReadRecipe, Mistake> {
-    let mut read = ReadOptions { set: pairs("--set", &options.set)?, deployment: None };
+    let mut read = ReadOptions {
+        set: pairs("--set", &options.set)?,
+        dialect: options.dialect,
+        ..ReadOptions::default()
+    };
     for (selector, value) in pairs("--when", &options.when)? {
         if !SELECTORS.split(", ").any(|known| known == selector) {
             let what = format!("`{}` says nothing of where it runs", one_line(&selector, 40));

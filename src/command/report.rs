@@ -264,8 +264,8 @@ mod tests {
         let named = |wrong: Mistake| crate::shown::named(&wrong.to_string(), &[(&path, "FOLDER")]);
         let reported = named(judge(folder.path()).map(drop).unwrap_err());
         assert_snapshot!(reported, @"
-            error: this is not a run folder: No such file or directory (os error 2)
-               at: FOLDER/run.json
+            error: this is not a run folder: it holds no run.json
+               at: FOLDER
               try: give the folder that `longhaul run` named at its end, as runs/tonight
         ");
         assert_eq!(named(judge_over_time(folder.path()).map(drop).unwrap_err()), reported);

@@ -33,6 +33,13 @@ impl Address {
     /// The text is not a server's address.
     pub(crate) fn parse(text: &str) -> Result<Address, Mistake> {
         let text = text.trim();
+        let scheme = text.split(['/', '.']).next().unwrap_or_default();
+        if !text.contains("://")
+            && text.contains('/')
+            && matches!(scheme.trim_end_matches(':'), "http" | "https")
+        {
+            return Err(wrong(text, "`://` follows http"));
+        }
         let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let url = Url::parse(&whole).map_err(|error| wrong(text, &error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") {

@@ -69,6 +69,10 @@ pub(super) fn vacant(dir: &Path) -> Result<(), Mistake> {
         // `claim` reports a folder that is in use.
         return claim(dir).map(drop);
     }
+    if dir.is_file() {
+        let mistake = Mistake::new("a run is written into a folder, and this is a file");
+        return Err(mistake.at(dir.display().to_string()).hint("a new folder: -o runs/tonight"));
+    }
     let existing = dir.ancestors().find(|ancestor| ancestor.exists());
     let existing = existing.unwrap_or_else(|| Path::new("."));
     // Only an attempt shows it: permission bits do not, for root and on read-only disks.

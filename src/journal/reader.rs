@@ -63,8 +63,17 @@ pub(crate) fn read_manifest(dir: &Path) -> Result<Manifest, Mistake> {
     let path = dir.join(MANIFEST);
     let place = path.display().to_string();
     let text = fs::read_to_string(&path).map_err(|error| {
-        Mistake::new(format!("this is not a run folder: {error}"))
-            .at(place.clone())
+        let what = if dir.is_file() {
+            "this is a file, not a run folder".to_owned()
+        } else if !dir.exists() {
+            "there is no such run folder".to_owned()
+        } else if error.kind() == std::io::ErrorKind::NotFound {
+            format!("this is not a run folder: it holds no {MANIFEST}")
+        } else {
+            format!("this is not a run folder: {error}")
+        };
+        Mistake::new(what)
+            .at(dir.display().to_string())
             .hint("give the folder that `longhaul run` named at its end, as runs/tonight")
     })?;
     let manifest: Manifest = serde_json::from_str(&text).map_err(|error| {

@@ -5,10 +5,11 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::layout::{self, indented};
+use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::spec::recipe::diff::{Difference, between};
 use crate::spec::recipe::pins::{Grade, PinFinding, Pins};
-use crate::spec::recipe::{ReadRecipe, RenderMethod};
+use crate::spec::recipe::{Dialect, ReadRecipe, RenderMethod};
 
 /// Version of the JSON schema: keys may be added, never renamed.
 const SCHEMA: u32 = 2;
@@ -37,9 +38,11 @@ pub(crate) fn show(reading: &ReadRecipe) -> String {
     let rows = rows.into_iter().map(|(name, value)| (name.to_owned(), value));
     out += &pairs(rows.filter(|(_, value)| !value.is_empty()));
     let how = match reading.how {
-        RenderMethod::Template => "rendered as sparkrun does",
+        RenderMethod::Template(Dialect::Sparkrun) => "rendered as sparkrun does",
+        RenderMethod::Template(Dialect::Eugr) => "rendered as run-recipe.py does without --ray",
         RenderMethod::Built(_) => "built from the defaults, as sparkrun does",
         RenderMethod::AsItStands => "as it stands in the `docker run`",
+        RenderMethod::Composed => "entry point and command of the compose file's service",
         RenderMethod::NotRendered => {
             "none: how this runtime is started is not known; shown, not rendered"
         }
@@ -104,6 +107,22 @@ pub(crate) fn check(reading: &ReadRecipe, pins: &Pins) -> String {
     let tries = shown.iter().filter_map(|it| Some(format!("{}: {}", it.what, it.hint.as_ref()?)));
     out += &lined("try", tries);
     out + &lined("notes", reading.recipe.warnings.iter().cloned())
+}
+
+/// Returns in what the commands of sparkrun and of `run-recipe.py` differ.
+pub(crate) fn dialects(one: &ReadRecipe, other: &Result<ReadRecipe, Mistake>) -> Option<String> {
+    let tool = "eugr's run-recipe.py, since July 2026 and without --ray,";
+    let other = match other {
+        Ok(other) => other,
+        Err(why) => return Some(format!("{tool} does not start it: {}", why.what())),
+    };
+    let say = |it: &Difference| match (&it.one, &it.other) {
+        (Some(one), None) => format!("leaves `{}` away (`{one}`)", it.what),
+        (_, value) => format!("sets `{}` to `{}`", it.what, value.as_deref().unwrap_or_default()),
+    };
+    let serving = between(one, other).serving;
+    let said: Vec<_> = serving.iter().filter(|it| it.what != "runtime").map(say).collect();
+    (!said.is_empty()).then(|| format!("{tool} {}; --dialect eugr renders that", said.join(", ")))
 }
 
 pub(crate) fn check_json(reading: &ReadRecipe, pins: &Pins) -> String {

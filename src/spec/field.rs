@@ -193,6 +193,17 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// Parses a whole number of tokens: digits, or a number with a `k` or `M`.
+    ///
+    /// # Errors
+    /// The value is not a whole number, or out of range.
+    pub(crate) fn tokens(&self, least: u64, most: u64) -> Result<u64, Mistake> {
+        match unit::tokens(self.text()?) {
+            Some(value) if (least..=most).contains(&value) => Ok(value),
+            _ => self.whole(least, most),
+        }
+    }
+
     /// Parses a number of at least `least`.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Defines the recipe: model, runtime, container, flags and hardware of a server.
 
+mod compose;
 pub(crate) mod diff;
 pub(crate) mod docker;
 mod draft;
@@ -17,7 +18,7 @@ pub(crate) use from_server::{attach, unread};
 pub(crate) use include::ReadInclude;
 pub(crate) use layers::{Deployment, Layer};
 pub(crate) use read::{read, read_as};
-pub(crate) use render::RenderMethod;
+pub(crate) use render::{Dialect, RenderMethod};
 
 use std::collections::BTreeMap;
 
@@ -54,6 +55,8 @@ pub(crate) struct ReadOptions {
     pub set: Vec<(String, String)>,
     /// Values of `--when`, which select conditional layers.
     pub deployment: Option<Deployment>,
+    /// Tool whose rules render the command.
+    pub dialect: Dialect,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -126,7 +126,7 @@ pub(crate) fn find(
         }
         Err(error) => {
             let what = format!("the {} {} cannot be read: {error}", kind.word(), shown(name));
-            Err(Mistake::new(what).at(name))
+            Err(Mistake::new(what).at(name).hint(a_path_or_a_name(kind)))
         }
     }
 }
@@ -144,8 +144,12 @@ fn missing(kind: FileKind, name: &str, verb: &str) -> Mistake {
         Some(near) => mistake.hint(near),
         None => mistake,
     };
-    let list: Vec<&str> = names(kind).collect();
-    mistake.hint(format!("a path, or a shipped {word}: {}", list.join(", ")))
+    mistake.hint(a_path_or_a_name(kind))
+}
+
+fn a_path_or_a_name(kind: FileKind) -> String {
+    let names: Vec<&str> = names(kind).collect();
+    format!("a path, or a shipped {}: {}", kind.word(), names.join(", "))
 }
 
 #[cfg(test)]
@@ -199,6 +203,7 @@ mod tests {
         insta::assert_snapshot!(unread, @"
             error: the recipe `a/b.yaml` cannot be read: permission denied
                at: a/b.yaml
+              try: a path, or a shipped recipe: nemotron-3-super, nemotron-3-nano, llama-cpp-qwen3-1.7b, sglang-qwen3.8-flash-next, attach-nemotron-3-super
         ");
     }
 }

@@ -299,8 +299,8 @@ fn what_is_no_run_folder_is_refused_with_a_hint() {
         named(&error, &[(scratch.path().to_str().unwrap(), "FOLDER")])
     };
     assert_snapshot!(refused(), @"
-        error: this is not a run folder: No such file or directory (os error 2)
-           at: FOLDER/run.json
+        error: this is not a run folder: it holds no run.json
+           at: FOLDER
           try: give the folder that `longhaul run` named at its end, as runs/tonight
     ");
     fs::write(scratch.path().join("run.json"), r#"{"schema": 99}"#).unwrap();

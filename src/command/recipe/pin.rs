@@ -27,6 +27,7 @@ pub(crate) fn pin(
     std::fs::write(path, &text).map_err(|why| {
         Mistake::new(format!("the recipe could not be written: {why}"))
             .at(path.display().to_string())
+            .hint("a file that you may write: -o pinned.yaml")
     })?;
     print_stderr(&note);
     print_stderr(&format!("written: {}", path.display()));

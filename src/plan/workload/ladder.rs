@@ -263,7 +263,11 @@ fn too_deep(
         depth + ladder.prompt + ladder.output
     ))
     .at(format!("{} workloads.ladder.depths", scenario.source.origin));
-    if fits.is_empty() {
+    let most =
+        bounds.max_model_len.and_then(|most| most.checked_sub(ladder.prompt + ladder.output));
+    if let (true, Some(most)) = (fits.is_empty(), most) {
+        mistake.hint(format!("--depths {most}, the deepest that fits"))
+    } else if fits.is_empty() {
         mistake.hint("a shorter prompt or output in the scenario")
     } else {
         mistake.hint(format!("--depths {}", fits.join(",")))

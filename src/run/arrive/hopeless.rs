@@ -64,8 +64,15 @@ impl HostPatience {
 }
 
 fn unresolved(words: &str) -> Mistake {
-    Mistake::new(words.to_owned())
-        .at("--endpoint")
+    let host = words.split('`').nth(1).unwrap_or_default();
+    let name = host.trim_end_matches(|c: char| c.is_ascii_digit());
+    let port = &host[name.len()..];
+    let mistake = Mistake::new(words.to_owned()).at("--endpoint");
+    let mistake = match port.len() {
+        4..=5 if !name.is_empty() => mistake.hint(format!("{name}:{port}, if that is its port")),
+        _ => mistake,
+    };
+    mistake
         .hint("the name as it is spelled elsewhere, or the server's IP address")
         .hint("--wait, where the host may not exist yet")
 }
@@ -161,6 +168,13 @@ mod tests {
         assert_snapshot!(mistake, @"
             error: no
                at: --endpoint
+              try: the name as it is spelled elsewhere, or the server's IP address
+              try: --wait, where the host may not exist yet
+        ");
+        assert_snapshot!(unresolved("the host `spark8000` has no known address"), @"
+            error: the host `spark8000` has no known address
+               at: --endpoint
+              try: spark:8000, if that is its port
               try: the name as it is spelled elsewhere, or the server's IP address
               try: --wait, where the host may not exist yet
         ");

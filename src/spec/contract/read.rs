@@ -127,7 +127,7 @@ impl Reader<'_> {
         }
         match key {
             "depth" => {
-                let depth = field.whole(0, u64::MAX)?;
+                let depth = field.tokens(0, u64::MAX)?;
                 self.check_depth(depth, field)?;
                 select.depth = Some(depth);
             }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::render::{RenderMethod, engine_of, runtime_name};
+use super::read::model_of_command;
+use super::render::{engine_of, runtime_name};
 use super::{ReadRecipe, Recipe, cached, docker};
 use crate::engine::flags;
 use crate::spec::node::python::{Python, json};
@@ -31,7 +32,7 @@ pub(crate) struct Differences {
 }
 
 pub(crate) fn between(one: &ReadRecipe, other: &ReadRecipe) -> Differences {
-    let has_line = [one, other].iter().any(|reading| reading.how == RenderMethod::AsItStands);
+    let has_line = [one, other].iter().any(|reading| reading.how.is_container());
     let is_between_kinds = has_line && one.how != other.how;
     let (one, other) = (facts(one), facts(other));
     let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
@@ -70,6 +71,12 @@ pub(super) fn declared(recipe: &Recipe) -> BTreeMap<String, String> {
     declared
 }
 
+/// Returns the model that a command serves, whatever the recipe says beside it.
+pub(super) fn served_model(recipe: &Recipe, declared: &BTreeMap<String, String>) -> Option<String> {
+    let of_command = recipe.command.as_deref().and_then(model_of_command);
+    of_command.or_else(|| declared.get("model").cloned())
+}
+
 /// Returns all that two recipes are compared by.
 fn facts(reading: &ReadRecipe) -> BTreeMap<String, String> {
     let recipe = &reading.recipe;
@@ -78,15 +85,15 @@ fn facts(reading: &ReadRecipe) -> BTreeMap<String, String> {
     let is_ray = backend.is_some_and(|backend| backend.eq_ignore_ascii_case("ray"));
     facts.insert("runtime".to_owned(), runtime_name(&recipe.runtime, is_ray).to_owned());
     facts.insert("served_model_name".to_owned(), recipe.served.join(" "));
-    if let Some(model) = &recipe.model {
+    if let Some(model) = served_model(recipe, &facts).or(recipe.model.clone()) {
         // A folder of the hub's cache is the model of its id, at its commit.
-        let (id, commit) = cached(model).map_or((model.clone(), None), |(id, it)| (id, Some(it)));
-        facts.insert("model".to_owned(), id);
-        facts.extend(commit.map(|commit| ("revision".to_owned(), commit.to_owned())));
+        let commit = cached(&model).map(|(_, commit)| ("revision".to_owned(), commit.to_owned()));
+        facts.extend(commit);
+        facts.insert("model".to_owned(), cached(&model).map_or(model.clone(), |(id, _)| id));
     }
     facts.extend(recipe.container.iter().map(|image| ("container".to_owned(), image.clone())));
     facts.extend(recipe.env.iter().map(|(name, value)| (format!("env.{name}"), value.clone())));
-    let is_line = reading.how == RenderMethod::AsItStands;
+    let is_line = reading.how.is_container();
     for (name, value) in reading.others.iter().chain(&reading.hooks) {
         match name.as_str() {
             "model_revision" => {
@@ -220,6 +227,13 @@ mod tests {
         };
         let named = of("org/m", &format!("--revision {commit} "));
         assert_eq!(between(&named, &of(&path, "")), Differences::default());
+        let recipe = format!(
+            "model: org/m\ncontainer: i\ncommand: vllm serve {path} --served-model-name x\n"
+        );
+        assert_eq!(between(&named, &reading(&recipe)), Differences::default());
+        let elsewhere = between(&named, &reading(&recipe.replace(&path, "/models/m"))).serving;
+        let elsewhere: Vec<_> = elsewhere.iter().map(|it| it.what.as_str()).collect();
+        assert_eq!(elsewhere, ["model", "revision"]);
         let found = between(&of("org/other", ""), &of(&path, "")).serving;
         let reported: Vec<_> =
             found.iter().map(|it| (it.what.as_str(), it.other.as_deref())).collect();

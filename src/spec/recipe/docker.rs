@@ -9,6 +9,10 @@ const SWITCHES: &str = "--detach --interactive --tty --rm --privileged --init --
     --publish-all --no-healthcheck --oom-kill-disable --sig-proxy --disable-content-trust \
     --quiet --replace";
 
+/// Parts of the names of images that serve a model.
+const SERVERS: [&str; 7] =
+    ["vllm", "sglang", "llama.cpp", "llama-cpp", "llamacpp", "llama-server", "tensorrt-llm"];
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Line {
     /// Image; empty where the line names none.
@@ -25,10 +29,14 @@ pub(crate) struct Line {
     /// Value of `--entrypoint`, which `command` begins with; empty where the line clears it.
     pub entry: Option<String>,
     pub options: Vec<(String, String)>,
+    /// Service of a compose file; `None` for a `docker run`.
+    pub service: Option<String>,
+    /// Warnings about parts that are not read.
+    pub notes: Vec<String>,
 }
 
-/// Reads the first `docker run` of a script, or of the code blocks of a Markdown text. `None` where
-/// there is none, and where the text is YAML.
+/// Reads the first `docker run` of a script, or of the code blocks of a Markdown text; of several,
+/// the first that serves a model. `None` where there is none, and where the text is YAML.
 pub(crate) fn line(text: &str) -> Option<Line> {
     let is_code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
     if text.lines().find(is_code).is_none_or(is_yaml) {
@@ -36,11 +44,28 @@ pub(crate) fn line(text: &str) -> Option<Line> {
     }
     let is_fence = |line: &str| line.trim_start().starts_with("```");
     let mut is_inside = !text.lines().any(is_fence);
-    text.split_inclusive('\n').find_map(|line| {
+    let runs = text.split_inclusive('\n').filter_map(|line| {
         is_inside ^= is_fence(line);
         let at = run_at(line).filter(|_| is_inside)?;
-        Some(parse(text, line.as_ptr() as usize - text.as_ptr() as usize + at))
-    })
+        Some(line.as_ptr() as usize - text.as_ptr() as usize + at)
+    });
+    let mut lines: Vec<(usize, Line)> = runs.map(|at| (at, parse(text, at))).collect();
+    let command = |line: &Line| line.command.clone().unwrap_or_default();
+    let serving = lines.iter().position(|(_, line)| serves(&line.image, &command(line)));
+    let count = lines.len();
+    let (at, mut line) = lines.drain(..).nth(serving.unwrap_or(0))?;
+    if count > 1 {
+        let number = 1 + text[..at].matches('\n').count();
+        line.notes.push(format!("of {count} `docker run` the one on line {number} is read"));
+    }
+    Some(line)
+}
+
+/// Whether a container serves a model, by its image or its command.
+pub(super) fn serves(image: &str, command: &str) -> bool {
+    let image = image.to_lowercase();
+    SERVERS.iter().any(|part| image.contains(part))
+        || shell::commands(command).iter().any(|words| starts_a_server(words))
 }
 
 /// Whether a line with content is one of YAML: `key:`, `{key:`, `---`.
@@ -55,15 +80,29 @@ fn run_at(line: &str) -> Option<usize> {
     shell::commands(line).iter().find_map(|words| {
         let is_before = |word: &&ShellWord| {
             let word = word.text.as_str();
-            matches!(word, "sudo" | "exec" | "env" | "nohup" | "time" | "$")
+            matches!(
+                word,
+                "sudo"
+                    | "exec"
+                    | "env"
+                    | "nohup"
+                    | "time"
+                    | "{"
+                    | "if"
+                    | "then"
+                    | "else"
+                    | "do"
+                    | "!"
+            ) || word.ends_with('$')
+                || word.ends_with("()")
                 || word.len() > 1 && word.starts_with('-')
                 || word.contains('=')
         };
         let mut words = words.iter().skip_while(is_before);
         let engine = words.next()?;
         let verb = words.find(|word| word.text != "container")?;
-        let name = engine.text.rsplit('/').next();
-        let is_engine = matches!(name, Some("docker" | "podman" | "nerdctl"));
+        let name = engine.text.trim_start_matches('\u{feff}').rsplit('/').next();
+        let is_engine = matches!(name, Some("docker" | "podman" | "nerdctl" | "docker.exe"));
         (is_engine && verb.text == "run").then_some(engine.span.start)
     })
 }
@@ -76,6 +115,7 @@ fn parse(text: &str, start: usize) -> Line {
     let run = words.iter().position(|word| word.text == "run").unwrap_or(0);
     let mut words = words[run + 1..].iter();
     while let Some(word) = words.next() {
+        let word = if word.text == "--" { words.next().unwrap_or(word) } else { word };
         if !word.text.starts_with('-') {
             (line.image, line.image_at) = (word.text.clone(), in_text(word.span.clone()));
             break;
@@ -248,6 +288,10 @@ mod tests {
             "TOKEN=x A='b c' /usr/bin/docker run a/b:1 org/m # comment\n",
             "export X=1; nohup docker container run -d a/b:1 org/m > log 2>&1 &\n",
             "$ docker run --rm \\\r\n  -p 8000:8000 \\\r\n  a/b:1 \\\r\n  org/m\r\nnext\r\n",
+            "start() { docker run a/b:1 org/m; }\n",
+            "if ! docker ps | grep x; then docker.exe run a/b:1 org/m; fi\n",
+            "me@spark:~$ docker run --rm -- a/b:1 org/m\n",
+            "\u{feff}docker run --rm a/b:1 org/m\n",
             "# My server\n\nRun docker run as below; it's easy:\n\n```bash\n# pull: docker run no/image\n\
              docker run a/b:1 org/m\n```\n\nMore.\n",
         ] {
@@ -256,6 +300,14 @@ mod tests {
             assert_eq!(line.command.as_deref(), Some("org/m"), "{text}");
             assert_eq!(&text[line.command_at], "org/m");
         }
+    }
+
+    #[test]
+    fn of_several_docker_runs_the_one_that_serves_is_read_and_told() {
+        let read = line("docker run -d redis:7\ndocker run -d vllm/vllm-openai:v1 --model org/m\n");
+        assert_eq!(read.image, "vllm/vllm-openai:v1");
+        assert_eq!(read.notes, ["of 2 `docker run` the one on line 2 is read"]);
+        assert_eq!(line("docker run a/b\ndocker run c/d\n").image, "a/b");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::pins::{Grade, Image, is_digest};
-use super::{ReadInclude, ReadOptions, ReadRecipe, SpecFile, docker, read_as};
+use super::read::saved;
+use super::{ReadInclude, ReadOptions, ReadRecipe, SpecFile, read_as};
 use crate::error::Mistake;
 use crate::spec::field::{document, shown};
 use crate::spec::node::python::{Python, json};
@@ -68,7 +69,7 @@ pub(crate) fn written(
 }
 
 fn place_of(source: &SpecFile, image: &str) -> Result<Option<Range<usize>>, Mistake> {
-    let span = match docker::line(&source.text) {
+    let span = match saved(source)? {
         Some(line) => Some(line.image_at),
         None => document(source)?.root.get(OWN).map(|node| node.span.clone()),
     };

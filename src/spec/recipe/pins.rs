@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::diff::declared;
-use super::read::model_of_command;
+use super::diff::{declared, served_model};
 use super::render::engine_of;
 use super::{ReadRecipe, cached, docker, pin};
 use crate::engine::Engine;
@@ -195,8 +194,7 @@ impl Check<'_> {
     fn model(&mut self) {
         let recipe = &self.reading.recipe;
         // The folder of a snapshot that is served says more than the name beside it.
-        let served = recipe.command.as_deref().and_then(model_of_command);
-        let served = served.or_else(|| self.setting("model")).filter(|it| cached(it).is_some());
+        let served = served_model(recipe, &self.settings).filter(|it| cached(it).is_some());
         let Some(model) = served.as_ref().or(recipe.model.as_ref()) else {
             return self.add("model", Grade::Unknown, "no model is named", "", "");
         };

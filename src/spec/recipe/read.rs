@@ -10,7 +10,7 @@ use super::include::{ReadInclude, whole};
 use super::layers;
 use super::render;
 use super::values::{Values, set_of};
-use super::{ReadOptions, ReadRecipe, Recipe, SpecFile, docker};
+use super::{ReadOptions, ReadRecipe, Recipe, SpecFile, compose, docker};
 use crate::engine::flags;
 use crate::error::Mistake;
 use crate::shell::{has_open_quote, words};
@@ -37,12 +37,12 @@ pub(crate) fn read_as(
     load: ReadInclude<'_>,
 ) -> Result<ReadRecipe, Mistake> {
     node::check_size(&source.text).map_err(|flaw| flawed(source, flaw))?;
-    if let Some(line) = docker::line(&source.text) {
+    if let Some(line) = saved(source)? {
         return line::reading(source.clone(), &line, options);
     }
     let whole = whole(source, load)?;
     let root = Field { source, node: &whole.root, path: String::new() };
-    keys::check_it_is_one(&root)?;
+    keys::check_it_is_one(&root).map_err(|wrong| with_hint(source, wrong))?;
     let mut draft = Draft::of(&root)?;
     let (env, set): (Vec<_>, Vec<_>) = set_of(&options.set)?
         .into_iter()
@@ -62,7 +62,7 @@ pub(crate) fn read_as(
         put(&mut draft.env, key[4..].to_owned(), value.str());
     }
     let values = with_set(&draft)?;
-    let rendered = render::rendered(&draft, &values, &set).map_err(|flaw| {
+    let rendered = render::rendered(&draft, &values, &set, options.dialect).map_err(|flaw| {
         let line = flaw.line + root.node.get("command").unwrap_or(root.node).line;
         flawed(source, flaw).at(format!("{}:{line} command", source.origin))
     })?;
@@ -99,6 +99,21 @@ pub(crate) fn read_as(
     let (hooks, others) =
         keys::others(root.node).into_iter().partition(|(key, _)| HOOKS.contains(&key.as_str()));
     Ok(ReadRecipe { recipe, how: rendered.how, layers, hooks, others, included })
+}
+
+/// Returns the `docker run` that a text is, or the server's service of a compose file.
+pub(super) fn saved(source: &SpecFile) -> Result<Option<docker::Line>, Mistake> {
+    match docker::line(&source.text) {
+        None => compose::line(source).map_err(|wrong| with_hint(source, wrong)),
+        line => Ok(line),
+    }
+}
+
+/// Adds where a `docker run` is looked for, if the text holds one that was not found.
+fn with_hint(source: &SpecFile, wrong: Mistake) -> Mistake {
+    let hint = "a `docker run` at the beginning of a line: docs/formats/recipe.md";
+    let is_held = ["docker", "podman"].iter().any(|name| source.text.contains(name));
+    if is_held && source.text.contains(" run ") { wrong.hint(hint) } else { wrong }
 }
 
 /// Collects the settings: the recipe's own values, overridden by the command's flags.

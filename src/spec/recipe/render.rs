@@ -1,6 +1,7 @@
 //! Renders a recipe to the command that sparkrun 0.4 would run, byte for byte.
 
 pub(crate) mod built;
+mod eugr;
 mod sparkrun;
 
 use super::draft::Draft;
@@ -13,18 +14,36 @@ use crate::spec::node::python::Python;
 /// Maximum size of a command, bytes: nested placeholders would otherwise exhaust memory.
 const COMMAND_BYTES_MAX: usize = 1 << 20;
 
+/// Tool whose rules render a command template.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    #[default]
+    Sparkrun,
+    /// eugr's `run-recipe.py`.
+    Eugr,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum RenderMethod {
-    Template,
+    Template(Dialect),
     /// Built from the recipe's defaults, since it has no template.
     Built(Engine),
     /// Taken verbatim from a `docker run` line.
     AsItStands,
+    /// Taken from a service of a compose file.
+    Composed,
     /// No command: a runtime whose commands longhaul cannot build.
     NotRendered,
     /// Not parsed: the file is passed on verbatim.
     #[default]
     Unread,
+}
+
+impl RenderMethod {
+    /// Whether the recipe says how its container is started, on one machine.
+    pub(super) fn is_container(self) -> bool {
+        matches!(self, RenderMethod::AsItStands | RenderMethod::Composed)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +58,7 @@ pub(crate) fn rendered(
     draft: &Draft,
     values: &Values,
     set: &[(String, Python)],
+    dialect: Dialect,
 ) -> Result<Rendered, Flaw> {
     let Some(template) = draft.command.as_deref() else {
         let engine = engine_of(&draft.runtime);
@@ -52,6 +72,19 @@ pub(crate) fn rendered(
         let warnings = is_unnamed.then(|| text.to_owned()).into_iter().collect();
         return Ok(Rendered { command, how, warnings });
     };
+    if dialect == Dialect::Eugr {
+        // No `model` beside the recipe's own values, and a null is Python's word.
+        let own: Vec<&(String, Python)> = draft.defaults.iter().chain(set).collect();
+        let is_own = |key: &str| own.iter().any(|(known, _)| known.split('.').next() == Some(key));
+        let text = |key: &str| values.text(key).unwrap_or_else(|| Python::None.str());
+        let value = |key: &str| is_own(key).then(|| text(key));
+        let command = Some(eugr::rendered(template, &value)?);
+        return Ok(Rendered {
+            command,
+            how: RenderMethod::Template(dialect),
+            warnings: Vec::new(),
+        });
+    }
     let (command, open) =
         sparkrun::rendered(template, &|key| values.text(key)).ok_or_else(|| {
             Flaw::new(0, "the command grows without end when its placeholders are filled in")
@@ -79,7 +112,7 @@ pub(crate) fn rendered(
             ));
         }
     }
-    Ok(Rendered { command: Some(command), how: RenderMethod::Template, warnings })
+    Ok(Rendered { command: Some(command), how: RenderMethod::Template(dialect), warnings })
 }
 
 /// Returns the runtime that sparkrun resolves `vllm` to, which is an alias for one of two.

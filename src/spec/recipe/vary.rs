@@ -60,6 +60,11 @@ pub(crate) fn varied(
     }
     let text = match base.how {
         RenderMethod::AsItStands => of_line(base, changes)?,
+        RenderMethod::Composed => {
+            return Err(Mistake::new("a compose file is not varied")
+                .at(&base.recipe.source.origin)
+                .hint("a recipe, or a saved `docker run`: docs/formats/recipe.md"));
+        }
         _ => edit::changed(base, changes)?,
     };
     let text = if text.starts_with("#!") { text } else { format!("{note}{text}") };

@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::{Extent, Limits, Scenario, Workload, arena, care};
 use crate::error::Mistake;
 use crate::spec::field::{Field, LAPS_MAX, document, no_duplicate};
+use crate::spec::node::{self, Node};
 use crate::spec::{Contract, SpecFile, contract};
+use crate::unit;
 
 const KEYS: [&str; 10] = [
     "about",
@@ -43,10 +45,18 @@ pub(crate) fn read(source: SpecFile, load: ReadTextFile<'_>) -> Result<Scenario,
     if root.node.get("framework").is_some() {
         return arena::read(&root);
     }
+    let benchmark = root.node.get("benchmark").filter(|node| node.is_map());
+    if let Some(node) = benchmark.filter(|_| root.node.get("workloads").is_none()) {
+        let mut scenario = arena::read(&root.below("benchmark", node))?;
+        // The run keeps the profile alone: a recipe around it may hold keys.
+        let key = Node::scalar("benchmark", false);
+        scenario.source.text = node::write(&Node::map(vec![(key, node.clone())]));
+        return Ok(scenario);
+    }
     if root.node.get("workloads").is_none() && root.node.get("model").is_some() {
         let mistake =
             root.mistake(format!("`{}` is not a scenario: it has no workloads", source.name));
-        return Err(mistake.hint("it looks like a recipe: --recipe"));
+        return Err(mistake.hint("it looks like a recipe without a `benchmark`: --recipe"));
     }
     no_duplicate(&source, &document)?;
     own(&root, load)
@@ -81,6 +91,9 @@ fn own(root: &Field<'_>, load: ReadTextFile<'_>) -> Result<Scenario, Mistake> {
     }
     let extent = extent(root, &extents, reference_laps)?;
     let mut warnings = Vec::new();
+    for key in ["workloads", "contract"] {
+        root.node.get(key).into_iter().for_each(|node| lengths(node, &mut warnings));
+    }
     let contract = if let Some(field) = asked {
         let scope = contract::Scope { workloads: &workloads, reference_laps };
         contract::read(&field, &scope)?
@@ -103,6 +116,17 @@ fn own(root: &Field<'_>, load: ReadTextFile<'_>) -> Result<Scenario, Mistake> {
         warnings,
     };
     Ok(scenario)
+}
+
+/// Reports what numbers of tokens with a unit stand for.
+fn lengths(node: &Node, warnings: &mut Vec<String>) {
+    let tokens = node.said().and_then(|text| Some((text, unit::tokens(text)?)));
+    if let Some((text, tokens)) = tokens {
+        let tokens = unit::grouped(tokens as f64);
+        warnings.push(format!("line {}: {text} is {tokens} tokens", node.line));
+    }
+    let items = node.items().unwrap_or_default().iter();
+    items.chain(node.pairs().iter().map(|(_, value)| value)).for_each(|it| lengths(it, warnings));
 }
 
 fn extent(

@@ -35,6 +35,10 @@ pub(super) fn check(start: StartMethod, reading: &ReadRecipe) -> Result<(), Mist
         return to_sparkrun("the recipe needs several machines".to_owned());
     }
     match (start, reading.how, &reading.recipe.command) {
+        (_, RenderMethod::Composed, _) => Err(Mistake::new("longhaul starts no compose file")
+            .at(&reading.recipe.source.origin)
+            .hint("docker compose up -d, then --endpoint and --container NAME")
+            .hint("the server's service as a `docker run`")),
         (StartMethod::Process, RenderMethod::AsItStands, _) => {
             Err(Mistake::new("the recipe is a `docker run`, and its command is a container's")
                 .hint("--start docker"))

@@ -16,7 +16,7 @@ pub fn recipe(text: &str) {
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     let options = [Vec::new(), vec![("a.b".to_owned(), first.chars().take(200).collect())]];
     for set in options {
-        let options = ReadOptions { set, deployment: None };
+        let options = ReadOptions { set, ..ReadOptions::default() };
         let beside = |name: &str| {
             Ok(Some(if name.len().is_multiple_of(2) { text } else { rest }.to_owned()))
         };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use longhaul::spec::SpecFile;
-use longhaul::spec::recipe::{Deployment, ReadOptions, ReadRecipe, RenderMethod, read_as};
+use longhaul::spec::recipe::{Deployment, Dialect, ReadOptions, ReadRecipe, RenderMethod, read_as};
 use serde_json::{Value, json};
 
 /// The tool that every recipe is compared with.
@@ -64,7 +64,9 @@ impl Ask {
         let text = std::fs::read_to_string(&self.path).expect("a recipe");
         let name = self.path.file_stem().expect("a stem").to_string_lossy().into_owned();
         let source = SpecFile { name, origin: self.path.display().to_string(), text };
-        let options = ReadOptions { set: self.set.clone(), deployment: self.place.clone() };
+        let dialect = if self.tool == SPARKRUN { Dialect::Sparkrun } else { Dialect::Eugr };
+        let (set, deployment) = (self.set.clone(), self.place.clone());
+        let options = ReadOptions { set, deployment, dialect };
         let folder = self.path.parent().expect("a folder");
         let beside = |name: &str| Ok(std::fs::read_to_string(folder.join(name)).ok());
         read_as(&source, &options, &beside).map_err(|mistake| mistake.to_string())

@@ -6,6 +6,7 @@ with one ({command, env} or {error}). Needs sparkrun 0.4.2; launches nothing.
 
 import dataclasses
 import json
+import re
 import sys
 
 import yaml
@@ -54,6 +55,9 @@ def by_eugr(ask):
     defaults = recipe.get("defaults") or {}
     chosen = {key: coerce_value(value.strip()) for key, value in ask["set"]}
     command = recipe["command"].format(**{**defaults, **fold_dotted_overrides(chosen, defaults.get)})
+    # Since July 2026 without --ray: the flag, and lines that are empty then, are left away.
+    command = re.sub(r"--distributed-executor-backend\s+\S+", "", command)
+    command = "\n".join(line for line in command.split("\n") if line.strip() not in ("", "\\"))
     command = command.rstrip()
     if command.endswith("\\"):
         command = command.rstrip("\\\n").rstrip()

@@ -2,6 +2,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::shown::each;
+use crate::spec::recipe::Dialect;
 
 fn source(text: &str) -> SpecFile {
     SpecFile { name: "r".to_owned(), origin: "r.yaml".to_owned(), text: text.to_owned() }
@@ -57,10 +58,18 @@ fn a_saved_line_with_a_variable_for_its_image_command_or_model_is_refused() {
         "docker run a/b:1 bash -c 'vllm serve --model $(cat name)'\n",
         "docker run --rm\n",
         "docker run -e A='b c a/b:1 org/m\n",
+        "docker run --rm ^\n  a/b:1 ^\n  org/m\n",
+        "docker run --rm `\n  a/b:1 `\n  org/m\n",
+        "docker run a/b:1 --port 1 \"${ARGS[@]}\"\n",
+        "docker run a/b:1 --model `cat model`\n",
+        "ssh spark docker run --rm a/b:1 org/m\n",
+        "run: |\n\tdocker run --rm a/b:1 org/m\n",
     ];
     assert_snapshot!("saved", each(texts, |text| mistake(text)));
     let elsewhere = "docker run -v $HOME/x:/x -e A=$A a/b:1 vllm serve org/m --api-key $KEY\n";
     assert_eq!(recipe(elsewhere).model.as_deref(), Some("org/m"));
+    let told = "docker run a/b:1 vllm serve org/m --max-model-len $LEN --x '$5' --y ${Y:-1}\n";
+    assert_snapshot!(recipe(told).warnings.join("\n"), @"");
 }
 
 #[test]
@@ -224,8 +233,11 @@ fn layers_count_where_it_is_said_where_it_runs_and_are_told_otherwise() {
         text.starts_with("conditional layers in `overrides` that are not applied: 3;")
     }));
     let place = [("arch".to_owned(), vec!["SM_120".to_owned()])].into();
-    let options =
-        ReadOptions { deployment: Some(place), set: vec![("env.E".to_owned(), "mine".to_owned())] };
+    let options = ReadOptions {
+        deployment: Some(place),
+        set: vec![("env.E".to_owned(), "mine".to_owned())],
+        ..ReadOptions::default()
+    };
     let found = reading(text, &options, &[]).unwrap();
     assert_eq!(found.recipe.command.as_deref(), Some("x 10 20"));
     assert_eq!(found.recipe.env, [("E".into(), "mine".into()), ("F".into(), "3".into())]);
@@ -264,6 +276,24 @@ fn version_1_is_rendered_by_the_same_rules() {
     let found = recipe(&v1("x {gm} ${HOME} {gone}"));
     assert_eq!(found.command.as_deref(), Some("x 0.9 ${HOME} {gone}"));
     assert_eq!(found.warnings, ["{gone} in `command` has no value in `defaults`"]);
+}
+
+#[test]
+fn the_dialect_of_run_recipe_leaves_the_backend_away_and_stops_where_it_would() {
+    let eugr = ReadOptions { dialect: Dialect::Eugr, ..ReadOptions::default() };
+    let of = |command: &&str| {
+        let text = format!("model: m\ndefaults: {{n: 2, none: null}}\ncommand: |\n  {command}\n");
+        match reading(&text, &eugr, &[]) {
+            Ok(found) => found.recipe.command.unwrap_or_default(),
+            Err(wrong) => wrong.to_string(),
+        }
+    };
+    let commands = [
+        "vllm serve m -tp {n} --x {none} --distributed-executor-backend ray",
+        "vllm serve {model}",
+        "vllm serve m --y '{\"a\": 1}'",
+    ];
+    assert_snapshot!(each(commands, of), @"");
 }
 
 #[test]

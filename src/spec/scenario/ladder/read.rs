@@ -59,8 +59,8 @@ pub(crate) fn read(field: &Field<'_>, load: ReadTextFile<'_>) -> Result<Ladder, 
         }
     };
     let mut ladder = Ladder {
-        prompt: need("prompt", "prompt: 2048")?.whole(1, TOKENS_MAX)?,
-        output: need("output", "output: 128")?.whole(1, TOKENS_MAX)?,
+        prompt: need("prompt", "prompt: 2048")?.tokens(1, TOKENS_MAX)?,
+        output: need("output", "output: 128")?.tokens(1, TOKENS_MAX)?,
         concurrency: concurrency.iter().map(|streams| *streams as u32).collect(),
         rate: Vec::new(),
         arrivals: Arrivals::default(),
@@ -151,7 +151,7 @@ fn rates(field: &Field<'_>) -> Result<Vec<f64>, Mistake> {
 fn axis(field: &Field<'_>, least: u64, most: u64) -> Result<Vec<u64>, Mistake> {
     let mut values = Vec::new();
     for item in field.list()? {
-        let value = item.whole(least, most)?;
+        let value = item.tokens(least, most)?;
         if values.contains(&value) {
             return Err(item.mistake(format!("{value} stands twice in `{}`", field.name())));
         }
@@ -170,7 +170,7 @@ pub(crate) fn schedule(
     for item in field.list()? {
         let values = item.map(&["depth", "concurrency"])?;
         let get = |name: &str, least: u64| match values.iter().find(|(key, _)| *key == name) {
-            Some((_, field)) => field.whole(least, TOKENS_MAX).map(|value| (value, field)),
+            Some((_, field)) => field.tokens(least, TOKENS_MAX).map(|value| (value, field)),
             None => Err(item
                 .mistake(format!("a step needs its `{name}`"))
                 .hint("{ depth: 8192, concurrency: 2 }")),

@@ -28,6 +28,36 @@ fn ladder(scenario: &Scenario) -> &Ladder {
 }
 
 #[test]
+fn tokens_may_have_a_unit_and_the_number_taken_is_told() {
+    let scenario = scenario(&PLAIN.replace("4096", "4k").replace("prompt: 256", "prompt: 0.5k"));
+    assert_eq!(
+        (ladder(&scenario).depths.as_slice(), ladder(&scenario).prompt),
+        (&[0, 4096][..], 512)
+    );
+    assert_snapshot!(scenario.warnings.join("\n"), @"
+        line 4: 4k is 4,096 tokens
+        line 4: 0.5k is 512 tokens
+    ");
+}
+
+#[test]
+fn a_benchmark_within_a_recipe_is_a_scenario_and_the_run_keeps_it_alone() {
+    let recipe = "model: org/m\nenv: {HF_TOKEN: hf_secret}\nbenchmark:\n  tokenizer: org/m\n  pp: [512]\n  tg: 32\n  \
+                  args: {depth: [0, 4096], concurrency: [1, 2], runs: 2}\n";
+    let found = scenario(recipe);
+    let asked = ladder(&found);
+    assert_eq!((asked.depths.as_slice(), asked.prompt, asked.runs), (&[0, 4096][..], 512, 2));
+    assert_snapshot!(found.warnings.join("\n"), @"line 4: `tokenizer` of the profile has no meaning here and is left out");
+    assert!(!found.source.text.contains("hf_secret"), "{}", found.source.text);
+    assert_eq!(scenario(&found.source.text).workloads, found.workloads);
+    assert_snapshot!(mistake("model: m\nbenchmark: {framework: spark-arena}\n"), @"
+        error: longhaul replays profiles of llama-benchy, not of `spark-arena`
+           at: s.yaml:2 benchmark.framework
+          try: framework: llama-benchy
+    ");
+}
+
+#[test]
 fn what_is_left_out_has_its_default() {
     let scenario = scenario(PLAIN);
     assert_eq!((scenario.extent, scenario.warmup_laps), (Extent::Laps(4), 1));
@@ -92,7 +122,7 @@ fn a_mistake_says_its_line_its_path_and_what_to_write() {
         ("ladder:", "leader:"),
         ("[0, 4096]", "[]"),
         ("[0, 4096]", "[0, 4.5]"),
-        ("[0, 4096]", "[0, 4k]"),
+        ("[0, 4096]", "[0, 4kk]"),
         ("[0, 4096]", "[0, 010]"),
         ("[0, 4096]", "[8, 8]"),
         ("[1, 2]", "[0]"),
