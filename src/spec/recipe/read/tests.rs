@@ -69,7 +69,10 @@ fn a_saved_line_with_a_variable_for_its_image_command_or_model_is_refused() {
     let elsewhere = "docker run -v $HOME/x:/x -e A=$A a/b:1 vllm serve org/m --api-key $KEY\n";
     assert_eq!(recipe(elsewhere).model.as_deref(), Some("org/m"));
     let told = "docker run a/b:1 vllm serve org/m --max-model-len $LEN --x '$5' --y ${Y:-1}\n";
-    assert_snapshot!(recipe(told).warnings.join("\n"), @"");
+    assert_snapshot!(recipe(told).warnings.join("\n"), @"
+        `$LEN` in the command has no value here: it comes from whoever starts it
+        `${Y:-1}` in the command has no value here: it comes from whoever starts it
+    ");
 }
 
 #[test]
@@ -293,7 +296,20 @@ fn the_dialect_of_run_recipe_leaves_the_backend_away_and_stops_where_it_would() 
         "vllm serve {model}",
         "vllm serve m --y '{\"a\": 1}'",
     ];
-    assert_snapshot!(each(commands, of), @"");
+    assert_snapshot!(each(commands, of), @r#"
+        "vllm serve m -tp {n} --x {none} --distributed-executor-backend ray"
+            vllm serve m -tp 2 --x None
+
+        "vllm serve {model}"
+            error: run-recipe.py stops at `{model}`
+               at: r.yaml:4 command
+              try: a value in `defaults` for a placeholder, {{ and }} for a brace
+
+        "vllm serve m --y '{\"a\": 1}'"
+            error: run-recipe.py stops at `{"a": 1}`
+               at: r.yaml:4 command
+              try: a value in `defaults` for a placeholder, {{ and }} for a brace
+    "#);
 }
 
 #[test]
