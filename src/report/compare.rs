@@ -145,6 +145,21 @@ pub(crate) fn columns(row: &ComparedRow, rows: &[ComparedRow]) -> Vec<String> {
         || super::layout::NONE.to_owned(),
         |(low, high)| format!("{} to {}", percent(low).trim_end_matches(" %"), percent(high)),
     );
+    if row.is_gross {
+        // The policy has decided, whatever the test over starts says.
+        let word = "gross: by policy".to_owned();
+        let sides = [row.base.value, row.candidate.value].map(|it| amount(row.key.measure, it));
+        let [base, candidate] = sides;
+        return vec![
+            group(row, rows),
+            measure(row),
+            base,
+            candidate,
+            percent(row.ratio),
+            interval,
+            word,
+        ];
+    }
     // A row that decides nothing is still marked where the margin was exceeded.
     let note = match row.basis {
         Basis::Floor if row.word != CompareWord::Inconclusive => "?".to_owned(),

@@ -8,6 +8,7 @@ use crate::compare::{
 };
 
 use super::unit;
+use crate::compare::gross::{TPOT_S as GROSS_TPOT_S, TTFT_S as GROSS_TTFT_S};
 
 const SCHEMA: u32 = 1;
 
@@ -30,6 +31,7 @@ struct Document<'a> {
     forced: &'a [&'static str],
     floor_starts: Option<u32>,
     margins: Margins,
+    gross: Gross,
     policies: Vec<Policy<'a>>,
     noted: Vec<BothSides<'a>>,
     coverage: Vec<BothSides<'a>>,
@@ -99,6 +101,14 @@ struct Margins {
     tail: f64,
 }
 
+/// Limit of a gross change.
+#[derive(Serialize)]
+struct Gross {
+    factor: f64,
+    ttft_s: f64,
+    tpot_s: f64,
+}
+
 #[derive(Serialize)]
 struct Policy<'a> {
     name: &'a str,
@@ -131,6 +141,8 @@ struct Cells {
     basis: &'static str,
     margin: f64,
     p_adjusted: Option<f64>,
+    gross: bool,
+    gross_low: Option<f64>,
     word: &'static str,
     why: String,
 }
@@ -167,6 +179,11 @@ pub(crate) fn render(comparison: &Comparison) -> Result<String, serde_json::Erro
         forced: &comparison.differs.forced,
         floor_starts: comparison.floor_starts,
         margins: Margins { middle: comparison.margins.median, tail: comparison.margins.p95 },
+        gross: Gross {
+            factor: comparison.gross.factor,
+            ttft_s: GROSS_TTFT_S,
+            tpot_s: GROSS_TPOT_S,
+        },
         policies: comparison.policies.iter().map(policy).collect(),
         noted: comparison.noted.iter().map(both).collect(),
         coverage: comparison.coverage.iter().map(both).collect(),
@@ -257,6 +274,8 @@ fn row(row: &ComparedRow) -> Cells {
         basis,
         margin: row.margin,
         p_adjusted: row.p,
+        gross: row.is_gross,
+        gross_low: row.gross_low,
         word: row.word.word(),
         why: row.why.clone(),
     }
