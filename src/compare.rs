@@ -62,6 +62,8 @@ pub(crate) struct Comparison {
     pub rows: Vec<ComparedRow>,
     /// Rows by test, where the base is a published table.
     pub published: Vec<Published>,
+    /// Summary of these.
+    pub table: Option<published::TableSummary>,
     /// Rows with a value on only one side, the deciding ones first.
     pub alone: Vec<OneSidedRow>,
     /// Policies, which need no statistical test.
@@ -107,6 +109,7 @@ pub(crate) fn against(
 ) -> Comparison {
     let mut differs = comparable::from_published(base.recipe.as_ref(), candidate);
     let left_out = [(&base.table, "base"), (table, "candidate")];
+    differs.starts.extend(base.table.notes.iter().cloned());
     differs.starts.extend(left_out.iter().filter_map(|(table, side)| table.left_out_told(side)));
     let side = std::slice::from_ref(candidate);
     let policies = policy::policies(&[], side);
@@ -122,11 +125,13 @@ pub(crate) fn against(
         },
         terms,
     );
+    let published = published::against(&base.table, table);
     Comparison {
         names: [vec![base.name.clone()], vec![candidate.name.clone()]],
         differs,
         rows: Vec::new(),
-        published: published::against(&base.table, table),
+        table: Some(published::TableSummary::of(&published)),
+        published,
         alone: Vec::new(),
         policies,
         noted: ungated::noted(&[], side),
@@ -183,6 +188,7 @@ pub(crate) fn compare(
         differs,
         rows,
         published: Vec::new(),
+        table: None,
         alone,
         policies,
         noted: ungated::noted(base, candidate),
