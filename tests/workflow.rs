@@ -147,7 +147,8 @@ impl Runner {
             .env("REPO", "you/recipes")
             .output()
             .expect("bash runs");
-        let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        let text =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
         (output.status.code().unwrap_or(-1), text.concat())
     }
 }

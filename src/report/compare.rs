@@ -134,7 +134,9 @@ pub(crate) fn method(comparison: &Comparison) -> String {
             )
         }
         _ => format!(
-            "{starts}, no noise floor: ratios without an interval, nothing decided by them; {margins}"
+            "{starts}, no noise floor: ratios without an interval, nothing decided by them but a \
+             gross slowdown (beyond {} times); {margins}",
+            crate::unit::figures(comparison.gross.factor)
         ),
     }
 }

@@ -94,22 +94,32 @@ fn next(table: &TableSummary) -> &'static str {
     }
 }
 
-/// Returns the rows to show: without `wide` those of the tests outside of the band, or all where
-/// they are few.
+/// Returns the rows to show: without `wide` those of tests that both sides have; where these are
+/// many, those outside of the band, and one for each kind of artefact.
 pub(crate) fn selected(rows: &[Published], table: &TableSummary, wide: bool) -> Vec<Published> {
-    let all: Vec<&str> = tests(rows);
-    if wide || all.len() <= TESTS_MAX {
+    if wide {
         return rows.to_vec();
     }
-    let outside: BTreeSet<&str> =
-        table.outside.iter().take(TESTS_MAX).map(|(test, _)| test.as_str()).collect();
-    rows.iter().filter(|row| outside.contains(row.test.as_str())).cloned().collect()
+    let is_shared = |row: &&Published| row.base.is_some() && row.candidate.is_some();
+    let mut shown: BTreeSet<&str> =
+        rows.iter().filter(is_shared).map(|row| row.test.as_str()).collect();
+    if shown.len() > TESTS_MAX {
+        shown = table.outside.iter().take(TESTS_MAX).map(|(test, _)| test.as_str()).collect();
+        let mut artefacts = BTreeMap::new();
+        for row in rows.iter().filter(is_shared) {
+            if let Some(honest) = &row.honest {
+                artefacts.entry(honest.what).or_insert(row.test.as_str());
+            }
+        }
+        shown.extend(artefacts.into_values());
+    }
+    rows.iter().filter(|row| shown.contains(row.test.as_str())).cloned().collect()
 }
 
 /// Returns a line on the tests that are not shown, where there are some.
 pub(crate) fn left_out(rows: &[Published], shown: &[Published]) -> Option<String> {
     let left = tests(rows).len() - tests(shown).len();
-    (left > 0).then(|| format!("  {}: --wide", counted(left as u64, "more test", "more tests")))
+    (left > 0).then(|| format!("{}: --wide", counted(left as u64, "more test", "more tests")))
 }
 
 /// Returns the names of the tests, in order.
@@ -120,7 +130,13 @@ fn tests(rows: &[Published]) -> Vec<&str> {
 }
 
 /// Returns the rows for a terminal, at most `width` columns.
-pub(crate) fn lines(rows: &[Published], columns: ColumnSet, width: usize) -> Vec<String> {
+/// `left_out` tells what is not among them.
+pub(crate) fn lines(
+    rows: &[Published],
+    columns: ColumnSet,
+    width: usize,
+    left_out: Option<String>,
+) -> Vec<String> {
     let mut lines = Vec::new();
     let body = body(rows, columns);
     if body.len() > 1 {
@@ -129,6 +145,7 @@ pub(crate) fn lines(rows: &[Published], columns: ColumnSet, width: usize) -> Vec
     if let Some(alone) = alone(rows, columns) {
         lines.push(format!("  {alone}: --wide"));
     }
+    lines.extend(left_out.map(|left_out| format!("  {left_out}")));
     for reason in reasons(rows, columns).into_iter().chain(repeated(rows)) {
         lines.push(String::new());
         lines.extend(indented(&reason, width));
@@ -315,14 +332,14 @@ mod tests {
 
     #[test]
     fn the_honest_measure_stands_under_a_number_that_is_an_artefact() {
-        let lines = lines(&rows(), ColumnSet::Primary, 80);
+        let lines = lines(&rows(), ColumnSet::Primary, 80, None);
         assert_snapshot!("primary", lines.join("\n"));
         assert!(lines.iter().all(|line| line.chars().count() <= 80), "{}", lines.join("\n"));
     }
 
     #[test]
     fn what_is_not_known_is_called_unknown() {
-        assert_snapshot!("all", lines(&rows(), ColumnSet::All, 80).join("\n"));
+        assert_snapshot!("all", lines(&rows(), ColumnSet::All, 80, None).join("\n"));
     }
 
     #[test]
@@ -334,7 +351,7 @@ mod tests {
         let of_prompt = candidate.rows[0].columns.clone();
         candidate.rows[2].columns = of_prompt;
         let rows = against(&base, &candidate);
-        let terminal = lines(&rows, ColumnSet::Primary, 80).join("\n");
+        let terminal = lines(&rows, ColumnSet::Primary, 80, None).join("\n");
         let markdown = markdown(&rows, ColumnSet::Primary, 60_000);
         assert_snapshot!("one_name", format!("{terminal}\n\n{markdown}"));
     }
