@@ -136,7 +136,7 @@ pub(crate) fn method(comparison: &Comparison) -> String {
         _ => format!(
             "{starts}, no noise floor: ratios without an interval, nothing decided by them but a \
              gross slowdown (beyond {} times); {margins}",
-            crate::unit::figures(comparison.gross.factor)
+            comparison.gross.factor
         ),
     }
 }

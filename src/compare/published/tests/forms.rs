@@ -3,7 +3,9 @@
 
 use insta::assert_snapshot;
 
-use super::*;
+use super::{HEADER, line, of, table_of};
+use crate::analysis::arena::{ArenaRow, Column, Spread, Table};
+use crate::compare::published::{TableSummary, TableWord, against, read};
 
 /// Two tables under one heading, as a README has them: the second has streams.
 const README: &str = "\
