@@ -141,7 +141,9 @@ mod tests {
     fn one(name: &str, measure: &str, values: &[f64]) -> Vec<Start> {
         let key = key(0, measure);
         let mut dist = Dist::new();
-        values.iter().for_each(|value| dist.record(*value));
+        for value in values {
+            dist.record(*value);
+        }
         let mut start = start(name, &[(key.clone(), dist.percentile(0.5).unwrap())]);
         start.dists.insert(key, dist);
         vec![start]

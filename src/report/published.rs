@@ -117,7 +117,7 @@ pub(crate) fn selected(rows: &[Published], table: &TableSummary, wide: bool) -> 
 }
 
 /// Returns a line on the tests that are not shown, where there are some.
-pub(crate) fn left_out(rows: &[Published], shown: &[Published]) -> Option<String> {
+fn left_out(rows: &[Published], shown: &[Published]) -> Option<String> {
     let left = tests(rows).len() - tests(shown).len();
     (left > 0).then(|| format!("{}: --wide", counted(left as u64, "more test", "more tests")))
 }
@@ -130,12 +130,12 @@ fn tests(rows: &[Published]) -> Vec<&str> {
 }
 
 /// Returns the rows for a terminal, at most `width` columns.
-/// `left_out` tells what is not among them.
+/// `all` holds also those that are not shown; artefacts are counted among all.
 pub(crate) fn lines(
     rows: &[Published],
+    all: &[Published],
     columns: ColumnSet,
     width: usize,
-    left_out: Option<String>,
 ) -> Vec<String> {
     let mut lines = Vec::new();
     let body = body(rows, columns);
@@ -145,8 +145,8 @@ pub(crate) fn lines(
     if let Some(alone) = alone(rows, columns) {
         lines.push(format!("  {alone}: --wide"));
     }
-    lines.extend(left_out.map(|left_out| format!("  {left_out}")));
-    for reason in reasons(rows, columns).into_iter().chain(repeated(rows)) {
+    lines.extend(left_out(all, rows).map(|left_out| format!("  {left_out}")));
+    for reason in reasons(all, columns).into_iter().chain(repeated(rows)) {
         lines.push(String::new());
         lines.extend(indented(&reason, width));
     }
@@ -332,14 +332,14 @@ mod tests {
 
     #[test]
     fn the_honest_measure_stands_under_a_number_that_is_an_artefact() {
-        let lines = lines(&rows(), ColumnSet::Primary, 80, None);
+        let lines = lines(&rows(), &rows(), ColumnSet::Primary, 80);
         assert_snapshot!("primary", lines.join("\n"));
         assert!(lines.iter().all(|line| line.chars().count() <= 80), "{}", lines.join("\n"));
     }
 
     #[test]
     fn what_is_not_known_is_called_unknown() {
-        assert_snapshot!("all", lines(&rows(), ColumnSet::All, 80, None).join("\n"));
+        assert_snapshot!("all", lines(&rows(), &rows(), ColumnSet::All, 80).join("\n"));
     }
 
     #[test]
@@ -351,7 +351,7 @@ mod tests {
         let of_prompt = candidate.rows[0].columns.clone();
         candidate.rows[2].columns = of_prompt;
         let rows = against(&base, &candidate);
-        let terminal = lines(&rows, ColumnSet::Primary, 80, None).join("\n");
+        let terminal = lines(&rows, &rows, ColumnSet::Primary, 80).join("\n");
         let markdown = markdown(&rows, ColumnSet::Primary, 60_000);
         assert_snapshot!("one_name", format!("{terminal}\n\n{markdown}"));
     }

@@ -25,14 +25,13 @@ pub(super) fn chosen(
         }
         return Err(listed(origin, "there are several tables here", &tables));
     };
-    let number = choice.parse::<usize>().ok();
-    let meant: Vec<usize> = match number.and_then(|number| number.checked_sub(1)) {
-        Some(place) => (place < tables.len()).then_some(place).into_iter().collect(),
-        None => {
-            let wanted = slug(choice);
-            let is_meant = |table: &TextTable| slug(&table.heading).contains(&wanted);
-            (0..tables.len()).filter(|place| is_meant(&tables[*place])).collect()
-        }
+    let number = choice.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+    let meant: Vec<usize> = if let Some(place) = number {
+        (place < tables.len()).then_some(place).into_iter().collect()
+    } else {
+        let wanted = slug(choice);
+        let is_meant = |place: &usize| slug(&tables[*place].heading).contains(&wanted);
+        (0..tables.len()).filter(is_meant).collect()
     };
     match meant.as_slice() {
         [place] => tables.remove(*place).read,

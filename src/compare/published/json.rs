@@ -9,8 +9,11 @@ use crate::error::Mistake;
 
 use super::{llama_bench, serve, shown, wrong};
 
-/// Keys that a run of llama-benchy must have, with what they are.
-const RUN: [(&str, &str, fn(&Value) -> bool); 3] = [
+/// Key of a run, its form, and whether a value has it.
+type Key = (&'static str, &'static str, fn(&Value) -> bool);
+
+/// Keys that a run of llama-benchy must have.
+const RUN: [Key; 3] = [
     ("concurrency", "a whole number", Value::is_u64),
     ("context_size", "a whole number", Value::is_u64),
     ("is_context_prefill_phase", "true or false", Value::is_boolean),

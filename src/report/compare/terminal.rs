@@ -58,8 +58,7 @@ pub(crate) fn render(comparison: &Comparison, wide: bool) -> String {
         lines.push(String::new());
         let columns = if wide { ColumnSet::All } else { ColumnSet::Primary };
         let shown = published::selected(&comparison.published, table, wide);
-        let left_out = published::left_out(&comparison.published, &shown);
-        lines.extend(published::lines(&shown, columns, WIDTH, left_out));
+        lines.extend(published::lines(&shown, &comparison.published, columns, WIDTH));
     } else {
         lines.extend(rows(comparison, wide));
     }
