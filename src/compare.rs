@@ -12,6 +12,7 @@ pub(crate) mod decision;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod floor;
+pub(crate) mod gross;
 pub(crate) mod policy;
 pub(crate) mod published;
 pub(crate) mod start;
@@ -21,6 +22,7 @@ pub(crate) use comparable::{LoadIdentity, RunDifferences, Variable};
 pub(crate) use decide::{Basis, CompareWord, ComparedRow, Margins, OneSidedRow, Side};
 pub(crate) use decision::{Decision, DecisionInput};
 pub(crate) use floor::Floor;
+pub(crate) use gross::GrossLimit;
 pub(crate) use policy::{Policy, PolicyWord};
 pub(crate) use published::Published;
 #[cfg(test)]
@@ -37,6 +39,8 @@ use crate::spec::recipe::ReadRecipe;
 pub(crate) struct CompareTerms {
     /// Margins, below which a difference does not matter.
     pub margins: Margins,
+    /// Limit of a gross change.
+    pub gross: GrossLimit,
     /// Noise floor of starts of one recipe on this machine, where it was measured.
     pub floor: Option<Floor>,
     /// Whether to compare the common part of different loads.
@@ -58,6 +62,8 @@ pub(crate) struct Comparison {
     pub rows: Vec<ComparedRow>,
     /// Rows by test, where the base is a published table.
     pub published: Vec<Published>,
+    /// Summary of these.
+    pub table: Option<published::TableSummary>,
     /// Rows with a value on only one side, the deciding ones first.
     pub alone: Vec<OneSidedRow>,
     /// Policies, which need no statistical test.
@@ -74,6 +80,8 @@ pub(crate) struct Comparison {
     pub decision: Decision,
     /// Margins, below which a difference does not matter.
     pub margins: Margins,
+    /// Limit of a gross change.
+    pub gross: GrossLimit,
     /// Whether any of the starts was simulated.
     pub simulated: bool,
     /// Number of starts of the noise floor, where there was one.
@@ -101,6 +109,7 @@ pub(crate) fn against(
 ) -> Comparison {
     let mut differs = comparable::from_published(base.recipe.as_ref(), candidate);
     let left_out = [(&base.table, "base"), (table, "candidate")];
+    differs.starts.extend(base.table.notes.iter().cloned());
     differs.starts.extend(left_out.iter().filter_map(|(table, side)| table.left_out_told(side)));
     let side = std::slice::from_ref(candidate);
     let policies = policy::policies(&[], side);
@@ -116,11 +125,13 @@ pub(crate) fn against(
         },
         terms,
     );
+    let published = published::against(&base.table, table);
     Comparison {
         names: [vec![base.name.clone()], vec![candidate.name.clone()]],
         differs,
         rows: Vec::new(),
-        published: published::against(&base.table, table),
+        table: Some(published::TableSummary::of(&published)),
+        published,
         alone: Vec::new(),
         policies,
         noted: ungated::noted(&[], side),
@@ -129,6 +140,7 @@ pub(crate) fn against(
         gates: worst_gates(side),
         decision,
         margins: terms.margins,
+        gross: terms.gross,
         simulated: candidate.simulated,
         floor_starts: None,
     }
@@ -154,7 +166,8 @@ pub(crate) fn compare(
     let overlap = !differs.forced.is_empty();
     let (mut rows, alone) = decide::rows(base, candidate, terms.margins, floor, overlap);
     decide::adjust(&mut rows);
-    let policies = policy::policies(base, candidate);
+    let mut policies = policy::policies(base, candidate);
+    policies.push(gross::policy(&mut rows, base, candidate, terms.gross));
     let decision = decision::decide(
         &DecisionInput {
             rows: &rows,
@@ -175,6 +188,7 @@ pub(crate) fn compare(
         differs,
         rows,
         published: Vec::new(),
+        table: None,
         alone,
         policies,
         noted: ungated::noted(base, candidate),
@@ -183,6 +197,7 @@ pub(crate) fn compare(
         gates: worst_gates(candidate),
         decision,
         margins: terms.margins,
+        gross: terms.gross,
         simulated,
         floor_starts,
     })

@@ -7,6 +7,7 @@
 //! always a measured value, never interpolated.
 
 pub(crate) mod binomial;
+pub(crate) mod bootstrap;
 pub(crate) mod dist;
 pub(crate) mod hdr;
 pub(crate) mod many;
@@ -29,6 +30,13 @@ pub(crate) fn rank(n: u64, share: f64) -> Option<u64> {
     // 0.95 · 20 is 19.000000000000004 in binary; the rank is 19.
     let exact = share * n as f64;
     (n > 0).then(|| ((exact - 1e-9).ceil() as u64).clamp(1, n))
+}
+
+/// Returns the length of a block for a moving-block bootstrap of `n` values: the cube root of `n`,
+/// rounded up.
+pub(crate) fn block_length(n: usize) -> usize {
+    // 27 to the power of 1 / 3 is 3.0000000000000004 in binary.
+    (((n as f64).cbrt() - 1e-9).ceil() as usize).max(1)
 }
 
 #[cfg(test)]

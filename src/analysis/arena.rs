@@ -30,6 +30,8 @@ pub(crate) struct Table {
     pub origin: Origin,
     /// Rounds of a run that are in no row because one of their requests failed.
     pub left_out: u64,
+    /// What the source of the table measured otherwise, or does not say.
+    pub notes: Vec<String>,
 }
 
 /// Origin of a table, as far as it is known.

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::number;
 use crate::command::compare::{self, CompareFormat};
-use crate::compare::Margins;
+use crate::compare::{GrossLimit, Margins};
 use crate::exit::Exit;
 
 #[derive(Args)]
@@ -43,6 +43,10 @@ pub(super) struct CompareArgs {
     /// The same for p95
     #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = number::margin, allow_hyphen_values = true)]
     margin_p95: f64,
+    /// A deciding row that is slower by more than this factor is a regression with any number of
+    /// starts
+    #[arg(long, value_name = "FACTOR", default_value = "2", value_parser = number::gross, allow_hyphen_values = true)]
+    gross: f64,
     #[command(flatten)]
     rigour: StrictnessArgs,
     /// Output format
@@ -113,6 +117,7 @@ impl CompareArgs {
             candidate: side(self.other, self.candidate),
             how: crate::compare::CompareTerms {
                 margins: Margins { median: self.margin, p95: self.margin_p95 },
+                gross: GrossLimit { factor: self.gross },
                 floor: None,
                 force: self.rigour.force,
                 one_variable: self.rigour.one_variable,

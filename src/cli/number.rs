@@ -48,6 +48,13 @@ pub(super) fn margin(text: &str) -> Result<f64, String> {
     share.ok_or_else(|| "a margin is from above 0% to below 100%, as 5%".to_owned())
 }
 
+/// Parses the factor of a gross change.
+pub(super) fn gross(text: &str) -> Result<f64, String> {
+    let factor = text.trim().trim_end_matches(['x', '×']).trim_end().parse().ok();
+    let factor = factor.filter(|factor: &f64| *factor > 1.0 && factor.is_finite());
+    factor.ok_or_else(|| "a factor is above 1, as 2 for twice as slow".to_owned())
+}
+
 /// Parses a number, or says what is wanted.
 fn number<T: FromStr>(text: &str, wanted: &str) -> Result<T, String> {
     text.trim().parse().map_err(|_| wanted.to_owned())
@@ -73,6 +80,9 @@ mod tests {
             "sweep --starts -1",
             "compare a b --margin -5%",
             "compare a b --margin-p95 100%",
+            "compare a b --gross 1",
+            "compare a b --gross -2",
+            "compare a b --gross 200%",
             "plan --prefill-rate inf --decode-rate 5",
         ];
         let mistakes = each(lines, |line| {
@@ -107,6 +117,15 @@ mod tests {
 
             "compare a b --margin-p95 100%"
                 error: invalid value '100%' for '--margin-p95 <SHARE>': a margin is from above 0% to below 100%, as 5%
+
+            "compare a b --gross 1"
+                error: invalid value '1' for '--gross <FACTOR>': a factor is above 1, as 2 for twice as slow
+
+            "compare a b --gross -2"
+                error: invalid value '-2' for '--gross <FACTOR>': a factor is above 1, as 2 for twice as slow
+
+            "compare a b --gross 200%"
+                error: invalid value '200%' for '--gross <FACTOR>': a factor is above 1, as 2 for twice as slow
 
             "plan --prefill-rate inf --decode-rate 5"
                 error: invalid value 'inf' for '--prefill-rate <TOKENS/S>': a number of tokens per second above 0, as 1800

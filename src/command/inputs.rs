@@ -14,7 +14,7 @@ use crate::secret::Secrets;
 use crate::spec::recipe::{ReadOptions, ReadRecipe};
 use crate::spec::scenario::Overrides;
 use crate::spec::{Profile, Recipe, Scenario, SpecFile, profile, recipe, scenario, shipped};
-pub(crate) use published::published;
+pub(crate) use published::{published, split_choice};
 
 /// Recipe that the simulator uses where the user gives none.
 pub(crate) const DEFAULT_RECIPE: &str = shipped::RECIPE;

@@ -113,6 +113,11 @@ pub(crate) struct ComparedRow {
     /// Two-sided p-value, adjusted for the other rows of its family. Its null hypothesis is a
     /// difference of at most the margin where the estimate lies beyond it, otherwise no difference.
     pub p: Option<f64>,
+    /// Lower bound of the candidate's cost as a factor, by a bootstrap within the runs; `None`
+    /// where the cost itself is within the limit of a gross change, or has too few values.
+    pub gross_low: Option<f64>,
+    /// Whether the row is a gross change: a regression by policy.
+    pub is_gross: bool,
     /// Word of the row.
     pub word: CompareWord,
     /// Reason why it is inconclusive.
@@ -280,6 +285,8 @@ fn row(
         margin,
         // An equivalent row claims no difference, so it has no test.
         p: shift.p.map(|p| if word == CompareWord::Equivalent { 1.0 } else { p }),
+        gross_low: None,
+        is_gross: false,
         word,
         why,
     }

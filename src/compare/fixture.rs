@@ -6,6 +6,7 @@ use super::start::{EVENTS, EventCount};
 use super::{LoadIdentity, MeasureKey, Start, StartValue};
 use crate::fact::{Cell, Class, Group, Load};
 use crate::measure::{Count, Measure};
+use crate::stats::Dist;
 
 /// Returns the group of a ladder at this depth, under this load.
 pub(crate) fn group(depth: u64, load: Load, output: u64) -> Group {
@@ -44,6 +45,7 @@ pub(crate) fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
             .iter()
             .map(|(key, value)| (key.clone(), StartValue { value: *value, n: 80 }))
             .collect(),
+        dists: values.iter().map(|(key, value)| (key.clone(), repeated(*value))).collect(),
         events: EVENTS.iter().map(event).collect(),
         sources: vec![("requests", 1.0)],
         parser_faults: 0,
@@ -64,6 +66,13 @@ pub(crate) fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
         surroundings: BTreeMap::new(),
         identity: BTreeMap::new(),
     }
+}
+
+/// Returns a distribution of 80 equal values.
+fn repeated(value: f64) -> Dist {
+    let mut dist = Dist::new();
+    dist.record_n(value, 80);
+    dist
 }
 
 /// Returns starts whose TTFT and TPOT at two depths are these values, in milliseconds.

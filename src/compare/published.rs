@@ -4,22 +4,33 @@
 //! A value that such a table does not contain is unknown, never zero.
 
 mod artefact;
+mod choice;
+mod counted;
 mod csv;
+mod held;
 mod index;
 mod json;
 mod markdown;
+mod serve;
+mod sparkrun;
+pub(crate) mod summary;
 
 pub(crate) use artefact::Artefact;
+pub(crate) use summary::{TableSummary, TableWord};
 
 use crate::analysis::arena::{ArenaRow, Column, Spread, Table};
 use crate::error::Mistake;
 use crate::escape::one_line;
 
+use held::Held;
 use index::{Index, Nth};
 
 /// Facts that neither Spark Arena nor llama-benchy publishes of a server.
 pub(crate) const NOT_PUBLISHED: [&str; 6] =
     ["errors", "crashes and restarts", "OOMs", "percentiles", "cached tokens", "memory"];
+
+/// Reason why two rates are not held against each other as they are.
+const OTHER_TOKENS: &str = "one side counts context and prompt, the other only the prompt";
 
 /// Bound on the rows that are read.
 const ROWS_MAX: usize = 20_000;
@@ -37,8 +48,10 @@ pub(crate) struct Published {
     pub base: Option<Spread>,
     /// Value of the candidate.
     pub candidate: Option<Spread>,
-    /// Candidate over base, of the means.
+    /// Candidate over base, of the means; `None` where they are not the same quantity.
     pub ratio: Option<f64>,
+    /// Reason why both values cannot be held against each other, where they cannot.
+    pub apart: Option<String>,
     /// Corrected measure, where a side's number is an artefact.
     pub honest: Option<CorrectedMeasure>,
 }
@@ -63,25 +76,33 @@ impl CorrectedMeasure {
     }
 }
 
-/// Reads a published table: `benchmark.csv` of Spark Arena, llama-benchy's JSON or CSV, or its
-/// Markdown table, with or without prose around it. `origin` names the text in a mistake.
+/// Reads a published table: `benchmark.csv` of Spark Arena, llama-benchy's JSON or CSV, its
+/// Markdown tables, with or without prose around them, sparkrun's `benchmark_*.yaml`, or the result
+/// of `vllm bench serve`. `origin` names the text in a mistake; `choice` names one of several
+/// tables.
 ///
 /// # Errors
-/// A text of another form, a broken row, or no row.
-pub(crate) fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
+/// A text of another form, a broken row, no row, or several tables and no choice.
+pub(crate) fn read(origin: &str, text: &str, choice: Option<&str>) -> Result<Table, Mistake> {
     let text = text.trim_start_matches('\u{feff}');
     let header = |line: &str| line.starts_with("model,test_name");
-    let table = if text.trim_start().starts_with('{') {
+    let is_json = text.trim_start().starts_with(['{', '[']);
+    let table = if is_json {
         json::read(origin, text)
+    } else if text.lines().any(|line| line.starts_with("sparkrun_benchmark:")) {
+        sparkrun::read(origin, text)
     } else if text.lines().any(header) {
         csv::read(origin, text)
+    } else if text.lines().any(is_csv_of_llama_bench) {
+        Err(llama_bench(origin))
     } else if text.lines().any(|line| line.trim_start().starts_with('|')) {
-        markdown::read(origin, text)
+        choice::chosen(origin, markdown::read(origin, text)?, choice)
     } else {
         Err(Mistake::new("this is not a published benchmark")
             .at(origin)
             .hint("benchmark.csv of a Spark Arena submission")
             .hint("what llama-benchy writes with --format json, csv or md")
+            .hint("sparkrun's benchmark_*.yaml, or what `vllm bench serve --save-result` writes")
             .hint("a run folder of longhaul's own"))
     }?;
     if table.rows.is_empty() {
@@ -93,15 +114,33 @@ pub(crate) fn read(origin: &str, text: &str) -> Result<Table, Mistake> {
     Ok(table)
 }
 
-/// Aligns two tables: the base's tests in its order, then those that only the candidate has; of
+/// Whether a line is the header of llama-bench's CSV.
+fn is_csv_of_llama_bench(line: &str) -> bool {
+    line.starts_with("build_commit,") || line.starts_with("build_number,")
+}
+
+/// Returns the mistake that a table is llama-bench's.
+fn llama_bench(origin: &str) -> Mistake {
+    Mistake::new(
+        "this is a table of llama-bench, not of llama-benchy: it times the engine without a server, \
+         and its `pp512 @ d4096` counts the prompt alone, behind a context that is not timed",
+    )
+    .at(origin)
+    .hint("what llama-benchy measures over the server's address")
+}
+
+/// Aligns two tables: the tests of both, by depth and streams; of
 /// each the columns that either side has. Rows of the same name are paired in their order.
 pub(crate) fn against(base: &Table, candidate: &Table) -> Vec<Published> {
+    let placed = serve::is_table(base).then(|| serve::placed(base, candidate));
+    let base = placed.as_ref().unwrap_or(base);
     let with_streams = base.streams_max().max(candidate.streams_max()) > 1;
     let sides = [base, candidate].map(Index::of);
     let only = index::counted(candidate).into_iter();
     let only = only.filter(|(row, nth)| sides[0].row(row.key(), *nth).is_none());
-    let all = index::counted(base).into_iter().chain(only);
-    all.flat_map(|(row, nth)| test(row, nth, with_streams, &sides)).collect()
+    let mut all: Vec<(&ArenaRow, Nth)> = index::counted(base).into_iter().chain(only).collect();
+    all.sort_by_key(|(row, _)| (row.depth, row.streams));
+    all.into_iter().flat_map(|(row, nth)| test(row, nth, with_streams, &sides)).collect()
 }
 
 /// Returns the columns of one test.
@@ -112,16 +151,32 @@ fn test(row: &ArenaRow, nth: Nth, with_streams: bool, sides: &[Index; 2]) -> Vec
     let mut found = [0, 1].map(|side: usize| {
         rows[side].map(|row| artefact::artefacts(&sides[side], row, nth)).unwrap_or_default()
     });
+    let held = held::held(sides, rows, nth);
+    let answers_apart = held::answers_apart(sides, rows);
     let columns = row.kind.columns().iter().map(|column| {
         let spread = |side: usize| rows[side].and_then(|row| row.columns.get(column)).cloned();
         let (base, candidate) = (spread(0), spread(1));
         let means = [&base, &candidate].map(|spread| spread.as_ref().map(|spread| spread.mean));
-        let wrong = [0, 1].map(|side| found[side].remove(column));
+        let mut wrong = [0, 1].map(|side| found[side].remove(column));
+        let is_rate = matches!(column, Column::Ts | Column::TsReq);
+        let mut apart = match &held {
+            Held::Apart(why) => Some(why.clone()),
+            _ => answers_apart.clone().filter(|_| *column == Column::Ts),
+        };
+        if let (Held::ByTokensRead { prompt_only }, true) = (&held, is_rate) {
+            let other = 1 - prompt_only;
+            wrong[other] = rows[other].and_then(|row| held::by_tokens_read(row, *column));
+            apart = Some(OTHER_TOKENS.to_owned());
+        }
+        if !(base.is_some() && candidate.is_some()) {
+            apart = None;
+        }
         Published {
             test: name.clone(),
             nth: nth + 1,
             column: *column,
-            ratio: ratio(means[0], means[1]),
+            ratio: ratio(means[0], means[1]).filter(|_| apart.is_none()),
+            apart,
             honest: honest(&wrong, rows),
             base,
             candidate,

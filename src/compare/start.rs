@@ -72,6 +72,8 @@ pub(crate) struct Start {
     pub hours: f64,
     /// Values by cell and measure, of the steady state.
     pub values: BTreeMap<MeasureKey, StartValue>,
+    /// Distributions whose medians are among these values.
+    pub dists: BTreeMap<MeasureKey, Dist>,
     /// Counts of events.
     pub events: Vec<EventCount>,
     /// Coverage of each source, a share of the time.
@@ -129,13 +131,15 @@ impl Start {
     pub(crate) fn of(about: StartDescription, analysis: &Analysis, verdict: &Verdict) -> Start {
         let errors = analysis.portion(RequestShare::Errors, &Select::default());
         let never_ready = never_ready(verdict);
+        let (values, dists) = values(analysis);
         Start {
             name: about.name,
             server_start_id: born(about.server_seed, &about.run, &analysis.notes),
             run: about.run,
             simulated: about.server_seed.is_some(),
             hours: analysis.calendar.load_us() as f64 / 3.6e9,
-            values: values(analysis),
+            values,
+            dists,
             events: EVENTS.iter().map(|count| event(*count, analysis, verdict)).collect(),
             sources: analysis
                 .coverage
@@ -196,15 +200,15 @@ fn broken_off(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
     ended.map(str::to_owned).or(rows)
 }
 
-/// Returns the values of the steady state.
-fn values(analysis: &Analysis) -> BTreeMap<MeasureKey, StartValue> {
+/// Returns the values of the steady state, and the distributions of those that are medians.
+fn values(analysis: &Analysis) -> (BTreeMap<MeasureKey, StartValue>, BTreeMap<MeasureKey, Dist>) {
     let mut dists: BTreeMap<(&Group, Quantity), Dist> = BTreeMap::new();
     for atom in analysis.atoms.iter().filter(|atom| atom.phase.is_steady()) {
         for (quantity, dist) in &atom.dists {
             dists.entry((&atom.group, *quantity)).or_default().merge(dist);
         }
     }
-    let mut values = BTreeMap::new();
+    let (mut values, mut of_medians) = (BTreeMap::new(), BTreeMap::new());
     for ((group, quantity), dist) in &dists {
         // One stream alone has no throughput of its own: it is 1 / TPOT.
         if *quantity == Quantity::Throughput && group.streams() == 1 {
@@ -213,11 +217,15 @@ fn values(analysis: &Analysis) -> BTreeMap<MeasureKey, StartValue> {
         for (_, wanted) in MEASURES.iter().filter(|(of, _)| of == quantity) {
             if let Some(value) = statistic(dist, *wanted).filter(|value| *value > 0.0) {
                 let (group, measure) = ((*group).clone(), Measure::Of(*quantity, *wanted));
-                values.insert(MeasureKey { group, measure }, StartValue { value, n: dist.n() });
+                let key = MeasureKey { group, measure };
+                if *wanted == Statistic::P50 {
+                    of_medians.insert(key.clone(), dist.clone());
+                }
+                values.insert(key, StartValue { value, n: dist.n() });
             }
         }
     }
-    values
+    (values, of_medians)
 }
 
 fn event(count: Count, analysis: &Analysis, verdict: &Verdict) -> EventCount {

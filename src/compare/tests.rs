@@ -264,7 +264,7 @@ fn cells_that_differ_in_their_answers_length_only_are_told_apart() {
 #[test]
 fn against_a_published_table_a_run_that_is_not_whole_and_rounds_left_out_are_told() {
     let text = "| model | test | t/s |\n|--|--|--|\n| m | pp512 | 5.0 ± 0.1 |\n";
-    let table = published::read("july.md", text).unwrap();
+    let table = published::read("july.md", text, None).unwrap();
     let run = crate::analysis::arena::Table { left_out: 3, ..table.clone() };
     let base = PublishedBase { name: "july.md".to_owned(), table, recipe: None };
     let mut candidate = fixture::start("replay", &[]);

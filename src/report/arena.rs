@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back_and_written_the_same() {
         let text = csv(&table());
-        let read = published::read("benchmark.csv", &text).unwrap();
+        let read = published::read("benchmark.csv", &text, None).unwrap();
         assert_eq!(csv(&read), text);
         let (one, other) = (&read.rows[2], &table().rows[2]);
         assert_eq!((one.key(), one.mean(Column::Ts)), (other.key(), other.mean(Column::Ts)));

@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back_whole() {
-        let read = published::read("benchy.json", &json(&table())).unwrap();
+        let read = published::read("benchy.json", &json(&table()), None).unwrap();
         let about = |table: &Table| (table.model.clone(), table.origin.clone());
         assert_eq!(about(&read), about(&table()));
         for (read, row) in read.rows.iter().zip(&table().rows) {

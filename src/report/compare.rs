@@ -10,6 +10,7 @@ pub(crate) mod terminal;
 use crate::analysis::coverage::COVERED_MIN;
 use crate::compare::advice::percent;
 use crate::compare::decision::measured;
+use crate::compare::published::TableSummary;
 use crate::compare::{
     Basis, CompareWord, ComparedRow, Comparison, Margins, OneSidedRow, Policy, UngatedMeasure,
     Variable,
@@ -29,8 +30,11 @@ const POLICIES_MAX: usize = 16;
 
 /// Formats the decision: `REGRESSION`, `IMPROVED (suggestive)`.
 pub(crate) fn decision(comparison: &Comparison) -> String {
-    let word = comparison.decision.word.word().to_uppercase();
     let label = if comparison.simulated { "SIMULATED " } else { "" };
+    if let Some(table) = beside_table(comparison) {
+        return format!("{label}{}", super::published::headline(table));
+    }
+    let word = comparison.decision.word.word().to_uppercase();
     let surely = if comparison.decision.suggestive { " (suggestive)" } else { "" };
     format!("{label}{word}{surely}")
 }
@@ -97,17 +101,24 @@ pub(crate) fn starts(comparison: &Comparison) -> String {
     }
 }
 
+/// Returns the summary beside a published table, where no policy has decided.
+pub(crate) fn beside_table(comparison: &Comparison) -> Option<&TableSummary> {
+    comparison.table.as_ref().filter(|_| comparison.decision.word != CompareWord::Regression)
+}
+
 /// Whether the base is a published table.
 pub(crate) fn is_published(comparison: &Comparison) -> bool {
-    !comparison.published.is_empty()
+    comparison.table.is_some()
 }
 
 /// Returns the method behind the words.
 pub(crate) fn method(comparison: &Comparison) -> String {
     if is_published(comparison) {
-        return "the run's requests as llama-benchy counts them, beside what was published; \
-                policies on what befell the run"
-            .to_owned();
+        return format!(
+            "the run's requests as llama-benchy counts them, beside what was published; the band \
+             of {} is no test; policies on what befell the run",
+            percent_short(crate::compare::published::summary::BAND)
+        );
     }
     let Margins { median: middle, p95: tail } = comparison.margins;
     let margins = [middle, tail].map(percent_short);
@@ -123,7 +134,9 @@ pub(crate) fn method(comparison: &Comparison) -> String {
             )
         }
         _ => format!(
-            "{starts}, no noise floor: ratios without an interval, nothing decided by them; {margins}"
+            "{starts}, no noise floor: ratios without an interval, nothing decided by them but a \
+             gross slowdown (beyond {} times); {margins}",
+            comparison.gross.factor
         ),
     }
 }
@@ -145,6 +158,21 @@ pub(crate) fn columns(row: &ComparedRow, rows: &[ComparedRow]) -> Vec<String> {
         || super::layout::NONE.to_owned(),
         |(low, high)| format!("{} to {}", percent(low).trim_end_matches(" %"), percent(high)),
     );
+    if row.is_gross {
+        // The policy has decided, whatever the test over starts says.
+        let word = "gross: by policy".to_owned();
+        let sides = [row.base.value, row.candidate.value].map(|it| amount(row.key.measure, it));
+        let [base, candidate] = sides;
+        return vec![
+            group(row, rows),
+            measure(row),
+            base,
+            candidate,
+            percent(row.ratio),
+            interval,
+            word,
+        ];
+    }
     // A row that decides nothing is still marked where the margin was exceeded.
     let note = match row.basis {
         Basis::Floor if row.word != CompareWord::Inconclusive => "?".to_owned(),

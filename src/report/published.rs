@@ -6,11 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::analysis::arena::{Column, Spread};
-use crate::compare::published::{Artefact, CorrectedMeasure, NOT_PUBLISHED, Published};
+use crate::compare::advice::percent;
+use crate::compare::published::summary::BAND;
+use crate::compare::published::{
+    Artefact, CorrectedMeasure, NOT_PUBLISHED, Published, TableSummary, TableWord,
+};
 use crate::unit::{figures, grouped};
 
 use super::layout::{table, wrap};
-use super::words::counted;
+use super::words::{counted, percent_short};
 
 /// Text for a value that a table does not give.
 const UNKNOWN: &str = "unknown";
@@ -26,8 +30,113 @@ pub(crate) enum ColumnSet {
     All,
 }
 
+/// Bounds on the tests that a summary names, and on those in a table.
+const NAMED_MAX: usize = 4;
+const TESTS_MAX: usize = 16;
+
+/// Formats the word of a run beside a table: `SLOWER THAN THE TABLE by 12 % (median of 40 tests)`.
+pub(crate) fn headline(table: &TableSummary) -> String {
+    let Some(median) = table.median else {
+        return "NOT COMPARABLE WITH THE TABLE".to_owned();
+    };
+    let tests = counted((table.within + table.outside.len()) as u64, "test", "tests");
+    let by = percent_short((median - 1.0).abs());
+    match table.word {
+        TableWord::Slower => format!("SLOWER THAN THE TABLE by {by}, the median of {tests}"),
+        TableWord::Faster => format!("FASTER THAN THE TABLE by {by}, the median of {tests}"),
+        TableWord::Within | TableWord::Apart => {
+            let (band, change) = (percent_short(BAND), percent(median));
+            format!("WITHIN {band} OF THE TABLE: {change}, the median of {tests}")
+        }
+    }
+}
+
+/// Returns the summary, in sentences: what is alike, slower and faster, what could not be held
+/// against each other, and what to do for a sharper answer.
+pub(crate) fn summary(table: &TableSummary) -> Vec<String> {
+    let tests = |n: usize| counted(n as u64, "test", "tests");
+    let mut items = Vec::new();
+    if table.median.is_some() {
+        items.push(format!("within {}: {}", percent_short(BAND), tests(table.within)));
+    }
+    for (word, is_slower) in [("slower", true), ("faster", false)] {
+        let mut of: Vec<&(String, f64)> =
+            table.outside.iter().filter(|(_, speed)| (*speed < 1.0) == is_slower).collect();
+        if of.is_empty() {
+            continue;
+        }
+        of.sort_by(|one, other| other.1.ln().abs().total_cmp(&one.1.ln().abs()));
+        let named = of.iter().take(NAMED_MAX);
+        let named: Vec<String> =
+            named.map(|(test, speed)| format!("{test} {}", percent(*speed))).collect();
+        let more = if of.len() > NAMED_MAX { " …" } else { "" };
+        items.push(format!("{word}: {}: {}{more}", tests(of.len()), named.join(", ")));
+    }
+    for (why, n) in &table.apart {
+        items.push(format!("not held against each other: {}: {why}", tests(*n)));
+    }
+    if table.missing > 0 {
+        items.push(format!("only in the table: {}", tests(table.missing)));
+    }
+    items.push(next(table).to_owned());
+    items
+}
+
+/// Returns what to do for a sharper answer.
+fn next(table: &TableSummary) -> &'static str {
+    if !table.apart.is_empty() {
+        "next: a run that sends as the table's did: --scenario spark_arena_v2 where it has ctx_ \
+         rows, a cold ladder (prefix: cold) where it has none"
+    } else if table.missing > 0 {
+        "next: a run at the table's depths and streams: --depths, --concurrency"
+    } else {
+        "next: a table has no spread: two sides of longhaul's own runs can be decided"
+    }
+}
+
+/// Returns the rows to show: without `wide` those of tests that both sides have; where these are
+/// many, those outside of the band, and one for each kind of artefact.
+pub(crate) fn selected(rows: &[Published], table: &TableSummary, wide: bool) -> Vec<Published> {
+    if wide {
+        return rows.to_vec();
+    }
+    let is_shared = |row: &&Published| row.base.is_some() && row.candidate.is_some();
+    let mut shown: BTreeSet<&str> =
+        rows.iter().filter(is_shared).map(|row| row.test.as_str()).collect();
+    if shown.len() > TESTS_MAX {
+        shown = table.outside.iter().take(TESTS_MAX).map(|(test, _)| test.as_str()).collect();
+        let mut artefacts = BTreeMap::new();
+        for row in rows.iter().filter(is_shared) {
+            if let Some(honest) = &row.honest {
+                artefacts.entry(honest.what).or_insert(row.test.as_str());
+            }
+        }
+        shown.extend(artefacts.into_values());
+    }
+    rows.iter().filter(|row| shown.contains(row.test.as_str())).cloned().collect()
+}
+
+/// Returns a line on the tests that are not shown, where there are some.
+fn left_out(rows: &[Published], shown: &[Published]) -> Option<String> {
+    let left = tests(rows).len() - tests(shown).len();
+    (left > 0).then(|| format!("{}: --wide", counted(left as u64, "more test", "more tests")))
+}
+
+/// Returns the names of the tests, in order.
+fn tests(rows: &[Published]) -> Vec<&str> {
+    let mut tests: Vec<&str> = rows.iter().map(|row| row.test.as_str()).collect();
+    tests.dedup();
+    tests
+}
+
 /// Returns the rows for a terminal, at most `width` columns.
-pub(crate) fn lines(rows: &[Published], columns: ColumnSet, width: usize) -> Vec<String> {
+/// `all` holds also those that are not shown; artefacts are counted among all.
+pub(crate) fn lines(
+    rows: &[Published],
+    all: &[Published],
+    columns: ColumnSet,
+    width: usize,
+) -> Vec<String> {
     let mut lines = Vec::new();
     let body = body(rows, columns);
     if body.len() > 1 {
@@ -36,7 +145,8 @@ pub(crate) fn lines(rows: &[Published], columns: ColumnSet, width: usize) -> Vec
     if let Some(alone) = alone(rows, columns) {
         lines.push(format!("  {alone}: --wide"));
     }
-    for reason in reasons(rows, columns).into_iter().chain(repeated(rows)) {
+    lines.extend(left_out(all, rows).map(|left_out| format!("  {left_out}")));
+    for reason in reasons(all, columns).into_iter().chain(repeated(rows)) {
         lines.push(String::new());
         lines.extend(indented(&reason, width));
     }
@@ -93,7 +203,11 @@ fn body(rows: &[Published], columns: ColumnSet) -> Vec<Vec<String>> {
             None => UNKNOWN.to_owned(),
         };
         let (base, candidate) = (side(&row.base), side(&row.candidate));
-        body.push(vec![name.to_owned(), unit.0.to_owned(), base, candidate, ratio(row.ratio)]);
+        let last = match row.apart {
+            Some(_) => "not held".to_owned(),
+            None => ratio(row.ratio),
+        };
+        body.push(vec![name.to_owned(), unit.0.to_owned(), base, candidate, last]);
         if let Some(honest) = &row.honest {
             body.push(row_below_artefact(honest));
         }
@@ -210,7 +324,7 @@ mod tests {
     use crate::compare::published::{against, read};
 
     fn rows() -> Vec<Published> {
-        let base = read("july.md", include_str!("../compare/published/july.md")).unwrap();
+        let base = read("july.md", include_str!("../compare/published/july.md"), None).unwrap();
         let mut candidate = base.clone();
         candidate.rows.pop();
         against(&base, &candidate)
@@ -218,26 +332,26 @@ mod tests {
 
     #[test]
     fn the_honest_measure_stands_under_a_number_that_is_an_artefact() {
-        let lines = lines(&rows(), ColumnSet::Primary, 80);
+        let lines = lines(&rows(), &rows(), ColumnSet::Primary, 80);
         assert_snapshot!("primary", lines.join("\n"));
         assert!(lines.iter().all(|line| line.chars().count() <= 80), "{}", lines.join("\n"));
     }
 
     #[test]
     fn what_is_not_known_is_called_unknown() {
-        assert_snapshot!("all", lines(&rows(), ColumnSet::All, 80).join("\n"));
+        assert_snapshot!("all", lines(&rows(), &rows(), ColumnSet::All, 80).join("\n"));
     }
 
     #[test]
     fn tests_of_one_side_and_tests_of_one_name_are_told_on_a_terminal_and_in_markdown() {
         let text = "| model | test | t/s |\n|--|--|--|\n| m | pp1 | 5 |\n| m | pp1 | 6 ± 1 |\n";
-        let base = read("x", text).unwrap();
+        let base = read("x", text, None).unwrap();
         let mut candidate = base.clone();
         candidate.rows.push(crate::analysis::arena::ArenaRow::named("tg1").unwrap());
         let of_prompt = candidate.rows[0].columns.clone();
         candidate.rows[2].columns = of_prompt;
         let rows = against(&base, &candidate);
-        let terminal = lines(&rows, ColumnSet::Primary, 80).join("\n");
+        let terminal = lines(&rows, &rows, ColumnSet::Primary, 80).join("\n");
         let markdown = markdown(&rows, ColumnSet::Primary, 60_000);
         assert_snapshot!("one_name", format!("{terminal}\n\n{markdown}"));
     }

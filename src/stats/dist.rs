@@ -129,6 +129,15 @@ impl Dist {
         (self.n > 0).then_some(self.max)
     }
 
+    /// Returns the values in the order in which they were recorded; `None` beyond [`EXACT_MAX`]
+    /// values.
+    pub(crate) fn in_order(&self) -> Option<&[f64]> {
+        match &self.store {
+            Store::Exact(values) => Some(values),
+            Store::Hdr(_) => None,
+        }
+    }
+
     /// Returns the arithmetic mean.
     pub(crate) fn mean(&self) -> Option<f64> {
         (self.n > 0).then(|| self.sum / self.n as f64)

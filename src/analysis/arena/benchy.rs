@@ -134,6 +134,7 @@ impl BenchyJson {
                 prefix_caching: self.prefix_caching_enabled,
             },
             left_out: 0,
+            notes: Vec::new(),
         })
     }
 }

@@ -101,6 +101,7 @@ impl ArenaFold {
             rows: self.cells.iter().flat_map(|it| self.rows(it)).collect(),
             origin: Origin { prefix_caching: Some(loads), ..self.origin.clone() },
             left_out: self.left_out,
+            notes: Vec::new(),
         }
     }
 

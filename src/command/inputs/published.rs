@@ -22,12 +22,23 @@ const NAMED_MAX: usize = 3;
 /// # Errors
 /// There is none, it cannot be read, or it is malformed.
 pub(crate) fn published(path: &Path) -> Result<Table, Mistake> {
-    let file = if path.is_dir() { within(path)? } else { path.to_owned() };
+    let (path, choice) = split_choice(path);
+    let file = if path.is_dir() { within(&path)? } else { path };
     let origin = file.display().to_string();
     let text = read_plain(&file).map_err(|why| {
         Mistake::new(format!("the published benchmark cannot be read: {why}")).at(&origin)
     })?;
-    compare::read(&origin, &text)
+    compare::read(&origin, &text, choice.as_deref())
+}
+
+/// Splits `README.md#2` or `README.md#heading` into the file and the choice of a table in it.
+pub(crate) fn split_choice(path: &Path) -> (PathBuf, Option<String>) {
+    let split = || {
+        let (file, choice) = path.to_str()?.rsplit_once('#')?;
+        Path::new(file).is_file().then(|| (PathBuf::from(file), Some(choice.to_owned())))
+    };
+    let whole = || (path.to_owned(), None);
+    if path.exists() { whole() } else { split().unwrap_or_else(whole) }
 }
 
 fn within(folder: &Path) -> Result<PathBuf, Mistake> {
@@ -93,6 +104,7 @@ mod tests {
                at: FOLDER/benchmark.csv
               try: benchmark.csv of a Spark Arena submission
               try: what llama-benchy writes with --format json, csv or md
+              try: sparkrun's benchmark_*.yaml, or what `vllm bench serve --save-result` writes
               try: a run folder of longhaul's own
         ");
     }

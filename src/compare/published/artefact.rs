@@ -6,12 +6,17 @@ use std::collections::BTreeMap;
 use crate::analysis::arena::{ArenaRow, Column, TestKind};
 use crate::unit::{figures, grouped, span};
 
+use super::counted::{CountedTokens, Counting, time_ms};
 use super::index::{Index, Nth};
 
 /// Bounds on the prefill rate of a prompt behind a context, with the context counted in, relative
 /// to the rate of the context alone. Within them the context was read again. A cache hit would at
 /// least double the rate, where the context is not shorter than the prompt.
 const SAME_SPEED: std::ops::RangeInclusive<f64> = 0.75..=1.5;
+
+/// Least time of a prompt behind a context that was read again, relative to that of the context
+/// alone.
+const SAME_TIME_MIN: f64 = 0.9;
 
 /// Share of the peak, and of the streams' own rates, below which the total is dominated by waiting.
 const FAR_UNDER: f64 = 0.7;
@@ -74,13 +79,20 @@ pub(super) fn artefacts(
 /// prompt, so they fall with the depth at the same speed of the server.
 fn read_again(index: &Index, row: &ArenaRow, nth: Nth) -> Option<BTreeMap<Column, FoundArtefact>> {
     let prompt = row.prompt.filter(|prompt| *prompt > 0 && row.depth >= *prompt)?;
+    if index.counting(row) == Counting::Known(CountedTokens::ContextAndPrompt) {
+        return None;
+    }
     // A table that has the prompt several times has the context as often.
     let key = (TestKind::CtxPp, row.depth, None, row.streams);
-    let context = index.row(key, nth).or_else(|| index.row(key, 0))?.mean(Column::Ts)?;
+    let context_row = index.row(key, nth).or_else(|| index.row(key, 0))?;
+    let context = context_row.mean(Column::Ts)?;
     let both = row.depth as f64 + prompt as f64;
     let factor = both / prompt as f64;
     let total = row.mean(Column::Ts)? * factor;
-    if !SAME_SPEED.contains(&(total / context)) {
+    let times = time_ms(row).zip(time_ms(context_row));
+    // Context and prompt take no less than the context alone.
+    let took_both = times.is_none_or(|(both, context)| both >= SAME_TIME_MIN * context);
+    if !SAME_SPEED.contains(&(total / context)) || !took_both || !grows(index, row, nth) {
         return None;
     }
     let after = row.mean(Column::Ttfr).map(|ms| format!(", first frame after {}", span(ms / 1e3)));
@@ -99,6 +111,26 @@ fn read_again(index: &Index, row: &ArenaRow, nth: Nth) -> Option<BTreeMap<Column
         Some((column, FoundArtefact { what, honest, why: why.clone() }))
     });
     Some(found.collect())
+}
+
+/// Whether a prompt took longer behind more context, as it does where the context is read with it:
+/// compared with the next depths on either side, and with no context.
+fn grows(index: &Index, row: &ArenaRow, nth: Nth) -> bool {
+    let all = index.depths(row, nth);
+    let Some(place) = all.iter().position(|other| other.depth == row.depth) else { return true };
+    let pairs = [place.checked_sub(1).map(|at| (at, place)), Some((place, place + 1))];
+    pairs.into_iter().flatten().all(|(less, more)| {
+        let (Some(less), Some(more)) = (all.get(less), all.get(more)) else { return true };
+        let Some((before, after)) = time_ms(less).zip(time_ms(more)) else { return true };
+        let tokens = |row: &ArenaRow| (row.depth + row.prompt.unwrap_or(0)) as f64;
+        // A fixed part of the time makes it grow less than the tokens do.
+        after / before >= (tokens(more) / tokens(less)).sqrt()
+    })
+}
+
+/// Whether a prompt behind a loaded context took the time of both.
+pub(super) fn is_read_again(index: &Index, row: &ArenaRow, nth: Nth) -> bool {
+    read_again(index, row, nth).is_some()
 }
 
 /// Finds a total whose streams did not run together. It covers the time from the first token of any

@@ -5,11 +5,16 @@ use std::collections::BTreeMap;
 
 use crate::analysis::arena::{ArenaRow, Table, TestKey};
 
+use super::counted::{self, CountedTokens, Counting};
+
 /// Number of a row among those of one test, in the order of the table: 0 is the first.
 pub(super) type Nth = usize;
 
-/// Rows of a table by their tests.
-pub(super) struct Index<'a>(BTreeMap<TestKey, Vec<&'a ArenaRow>>);
+/// Rows of a table by their tests, and what their rates count.
+pub(super) struct Index<'a> {
+    rows: BTreeMap<TestKey, Vec<&'a ArenaRow>>,
+    counted: Option<CountedTokens>,
+}
 
 impl<'a> Index<'a> {
     /// Returns the index of a table.
@@ -18,12 +23,30 @@ impl<'a> Index<'a> {
         for row in &table.rows {
             rows.entry(row.key()).or_default().push(row);
         }
-        Index(rows)
+        Index { rows, counted: counted::of_table(table) }
     }
 
     /// Returns a row of a test.
     pub(super) fn row(&self, key: TestKey, nth: Nth) -> Option<&'a ArenaRow> {
-        self.0.get(&key)?.get(nth).copied()
+        self.rows.get(&key)?.get(nth).copied()
+    }
+
+    /// Returns the tests of prompts of these lengths and streams, by depth.
+    pub(super) fn depths(&self, row: &ArenaRow, nth: Nth) -> Vec<&'a ArenaRow> {
+        let (low, high) = ((row.kind, 0, None, 0), (row.kind, u64::MAX, None, 0));
+        let all = self.rows.range(low..=high);
+        let alike = all.filter(|(key, _)| (key.2, key.3) == (row.prompt, row.streams));
+        alike.filter_map(|(_, rows)| rows.get(nth).or(rows.first()).copied()).collect()
+    }
+
+    /// Returns what the rates of the table count, where that is known.
+    pub(super) fn counted(&self) -> Option<CountedTokens> {
+        self.counted
+    }
+
+    /// Returns what the rate of a row counts.
+    pub(super) fn counting(&self, row: &ArenaRow) -> Counting {
+        counted::of_row(row, self.counted)
     }
 }
 

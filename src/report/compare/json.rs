@@ -8,6 +8,8 @@ use crate::compare::{
 };
 
 use super::unit;
+use crate::compare::gross::{TPOT_S as GROSS_TPOT_S, TTFT_S as GROSS_TTFT_S};
+use crate::compare::published::{TableSummary, summary::BAND};
 
 const SCHEMA: u32 = 1;
 
@@ -30,11 +32,13 @@ struct Document<'a> {
     forced: &'a [&'static str],
     floor_starts: Option<u32>,
     margins: Margins,
+    gross: Gross,
     policies: Vec<Policy<'a>>,
     noted: Vec<BothSides<'a>>,
     coverage: Vec<BothSides<'a>>,
     rows: Vec<Cells>,
     published: Vec<Numbered<'a>>,
+    table: Option<BesideTable<'a>>,
     gates: Vec<Gate<'a>>,
     alone: Vec<Alone>,
 }
@@ -63,6 +67,24 @@ struct Alone {
     only: &'static str,
 }
 
+/// Summary beside a published table.
+#[derive(Serialize)]
+struct BesideTable<'a> {
+    band: f64,
+    median_speed: Option<f64>,
+    within: usize,
+    outside: Vec<OutsideTest<'a>>,
+    apart: &'a std::collections::BTreeMap<String, usize>,
+    missing: usize,
+}
+
+/// Test outside of the band.
+#[derive(Serialize)]
+struct OutsideTest<'a> {
+    test: &'a str,
+    speed: f64,
+}
+
 /// Column of a test in a published table and in the run: means and deviations.
 #[derive(Serialize)]
 struct Numbered<'a> {
@@ -74,6 +96,7 @@ struct Numbered<'a> {
     candidate: Option<f64>,
     candidate_std: Option<f64>,
     ratio: Option<f64>,
+    apart: Option<&'a str>,
     honest: Option<CorrectedJson<'a>>,
 }
 
@@ -97,6 +120,14 @@ struct Changed<'a> {
 struct Margins {
     middle: f64,
     tail: f64,
+}
+
+/// Limit of a gross change.
+#[derive(Serialize)]
+struct Gross {
+    factor: f64,
+    ttft_s: f64,
+    tpot_s: f64,
 }
 
 #[derive(Serialize)]
@@ -131,6 +162,8 @@ struct Cells {
     basis: &'static str,
     margin: f64,
     p_adjusted: Option<f64>,
+    gross: bool,
+    gross_low: Option<f64>,
     word: &'static str,
     why: String,
 }
@@ -150,7 +183,8 @@ pub(crate) fn render(comparison: &Comparison) -> Result<String, serde_json::Erro
     let document = Document {
         schema: SCHEMA,
         longhaul: env!("CARGO_PKG_VERSION"),
-        decision: comparison.decision.word.word(),
+        decision: super::beside_table(comparison)
+            .map_or(comparison.decision.word.word(), |table| table.word.word()),
         suggestive: comparison.decision.suggestive,
         exit_code: comparison.decision.exit.code(),
         simulated: comparison.simulated,
@@ -167,11 +201,17 @@ pub(crate) fn render(comparison: &Comparison) -> Result<String, serde_json::Erro
         forced: &comparison.differs.forced,
         floor_starts: comparison.floor_starts,
         margins: Margins { middle: comparison.margins.median, tail: comparison.margins.p95 },
+        gross: Gross {
+            factor: comparison.gross.factor,
+            ttft_s: GROSS_TTFT_S,
+            tpot_s: GROSS_TPOT_S,
+        },
         policies: comparison.policies.iter().map(policy).collect(),
         noted: comparison.noted.iter().map(both).collect(),
         coverage: comparison.coverage.iter().map(both).collect(),
         rows: comparison.rows.iter().map(row).collect(),
         published: comparison.published.iter().map(test).collect(),
+        table: comparison.table.as_ref().map(beside_table),
         gates: comparison.gates.iter().map(gate).collect(),
         alone: comparison.alone.iter().map(alone).collect(),
     };
@@ -222,12 +262,25 @@ fn test(row: &Published) -> Numbered<'_> {
         candidate: row.candidate.as_ref().map(|spread| spread.mean),
         candidate_std: row.candidate.as_ref().and_then(|spread| spread.std),
         ratio: row.ratio,
+        apart: row.apart.as_deref(),
         honest: honest.map(|it| CorrectedJson {
             what: it.what.words(),
             base: it.base,
             candidate: it.candidate,
             why: &it.why,
         }),
+    }
+}
+
+fn beside_table(table: &TableSummary) -> BesideTable<'_> {
+    let outside = table.outside.iter();
+    BesideTable {
+        band: BAND,
+        median_speed: table.median,
+        within: table.within,
+        outside: outside.map(|(test, speed)| OutsideTest { test, speed: *speed }).collect(),
+        apart: &table.apart,
+        missing: table.missing,
     }
 }
 
@@ -257,6 +310,8 @@ fn row(row: &ComparedRow) -> Cells {
         basis,
         margin: row.margin,
         p_adjusted: row.p,
+        gross: row.is_gross,
+        gross_low: row.gross_low,
         word: row.word.word(),
         why: row.why.clone(),
     }

@@ -33,6 +33,9 @@ pub(crate) fn render(comparison: &Comparison) -> String {
         let _ = write!(out, "\n{label}: {}\n", runs(names));
     }
     list(&mut out, "Because", &comparison.decision.sentences());
+    if let Some(table) = &comparison.table {
+        list(&mut out, "Summary", &published::summary(table));
+    }
     if comparison.differs.variables.len() > 1 {
         let items: Vec<String> = comparison.differs.variables.iter().map(variable).collect();
         list(&mut out, "Changed", &items);

@@ -7,8 +7,8 @@ use crate::report::published::{self, ColumnSet};
 use crate::report::words::counted;
 
 use super::{
-    beside, columns, headline, is_published, is_told, method, noted, policies, seen, tally,
-    variable, variables, verdicts,
+    beside, columns, headline, is_told, method, noted, policies, seen, tally, variable, variables,
+    verdicts,
 };
 
 /// Width of the report in columns.
@@ -51,10 +51,14 @@ pub(crate) fn render(comparison: &Comparison, wide: bool) -> String {
     }
     lines.extend(under("beside", &beside(comparison), 2));
     lines.extend(under("because", &comparison.decision.sentences(), 2));
-    if is_published(comparison) {
+    if let Some(table) = &comparison.table {
+        lines.extend(under("summary", &published::summary(table), 3));
+    }
+    if let Some(table) = &comparison.table {
         lines.push(String::new());
         let columns = if wide { ColumnSet::All } else { ColumnSet::Primary };
-        lines.extend(published::lines(&comparison.published, columns, WIDTH));
+        let shown = published::selected(&comparison.published, table, wide);
+        lines.extend(published::lines(&shown, &comparison.published, columns, WIDTH));
     } else {
         lines.extend(rows(comparison, wide));
     }

@@ -86,7 +86,7 @@ fn a_comment_is_never_longer_than_a_forge_takes_and_says_what_is_left_out() {
     assert!(text.len() < markdown::BYTES_MAX, "{}", text.len());
     let (_, end) = text.rsplit_once("|\n").unwrap();
     assert_snapshot!(end, @r"
-        Policy: crashes 0 → 0 · ooms 0 → 0 · hangs 0 → 0 · parser\_faults 0 → 0 · failed\_requests 0 → 0 · failed\_starts 0 → 0
+        Policy: crashes 0 → 0 · ooms 0 → 0 · hangs 0 → 0 · parser\_faults 0 → 0 · failed\_requests 0 → 0 · failed\_starts 0 → 0 · gross\_slowdowns 0 → 0
 
         Also: verdicts 6 PASS → 6 PASS · restarts 0 → 0 · outages 0 → 0 · errors 0 % → 0 %
 

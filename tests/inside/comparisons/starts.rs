@@ -84,6 +84,33 @@ impl Starts {
         PathBuf::from(self.file(name, text))
     }
 
+    /// A run as a table of llama-benchy's, in the form that the name ends with. The Markdown is of
+    /// one stream.
+    pub(super) fn exported(&self, name: &str, run: &Path) -> PathBuf {
+        let table = longhaul::command::report::table(run).unwrap();
+        let text = match name.rsplit_once('.').unwrap().1 {
+            "csv" => longhaul::report::arena::csv(&table),
+            "json" => longhaul::report::benchy::json(&table),
+            _ => {
+                let head = "| model | test | t/s | est_ppt (ms) |\n|--|--|--|--|\n".to_owned();
+                let line = |row: &longhaul::analysis::arena::ArenaRow| {
+                    use longhaul::analysis::arena::Column;
+                    let cell = |column| {
+                        row.mean(column).map_or(String::new(), |it| format!("{it:.2} ± 0.10"))
+                    };
+                    format!(
+                        "| m | {} | {} | {} |\n",
+                        row.name(false),
+                        cell(Column::Ts),
+                        cell(Column::EstPpt)
+                    )
+                };
+                head + &table.rows.iter().map(line).collect::<String>()
+            }
+        };
+        self.table(name, &text)
+    }
+
     /// A text with a name in place of the folder.
     pub(super) fn named(&self, text: &str) -> String {
         named(text, &[(&self.0.path().display().to_string(), "FOLDER")])
