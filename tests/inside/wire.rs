@@ -71,6 +71,7 @@ impl Scene {
     async fn send(&self) -> Answer {
         let progress = Progress::default();
         let terms = Terms {
+            names: &[],
             salt: "",
             model: "m",
             abilities: &self.abilities,
