@@ -9,7 +9,7 @@ use crate::stats::hdr;
 use super::coverage::CoverageFold;
 use super::same_text::RecentTexts;
 use super::series::Blocks;
-use super::slots::{FirstTokens, Slots};
+use super::slots::{OpenRounds, Slots};
 use super::unanswered::Unanswered;
 use super::{Analysis, Calendar, GapAtom, GroupStatistics, JournalGaps, Notes, RunDescription};
 
@@ -26,7 +26,7 @@ pub(crate) struct Fold {
     fates: Unfinished,
     texts: RecentTexts,
     slots: Slots,
-    rounds: FirstTokens,
+    rounds: OpenRounds,
     exact_output: bool,
     unanswered: Unanswered,
     /// `None` in a live view, which folds every entry and shows no readings over hours.
@@ -47,7 +47,7 @@ impl Fold {
             fates: Unfinished::default(),
             texts: RecentTexts::default(),
             slots: Slots::default(),
-            rounds: FirstTokens::default(),
+            rounds: OpenRounds::default(),
             exact_output: asked.exact_output,
             unanswered: Unanswered::default(),
             series: None,
@@ -109,11 +109,12 @@ impl Fold {
         let (segment, began, depth) = (entry.segment, batch.began, batch.group.depth());
         let met_outage = self.calendar.meets_outage(segment, began, entry.at)
             || self.calendar.is_recovering(segment, began, depth);
-        let stagger = self.rounds.end(batch);
+        let times = self.rounds.end(batch);
         if whole && !met_outage {
+            self.slots.fold_round(batch, &times);
             let atom = self.atom(batch.phase, batch.group.clone());
             atom.fold_batch(batch);
-            if let Some(share) = stagger {
+            if let Some(share) = times.stagger(batch) {
                 atom.stagger.record(share);
             }
         }

@@ -124,3 +124,125 @@ pub(crate) fn permitted(check: RequestShare, share: Share, analysis: &Analysis) 
     };
     Some(format!("{part} of {of} ended early: {why}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::{ClosedBecause, Fact, Request, Statement};
+    use crate::incident::fixture::Story;
+    use crate::spec::Gate;
+    use crate::verdict::tests::{at_most, judged};
+    use crate::verdict::{Verdict, VerdictWord};
+
+    /// Returns ten answers, changed by `change` with the number of each, of a server with some
+    /// abilities.
+    fn ten(abilities: &str, change: impl Fn(u32, &mut Request)) -> Story {
+        let mut story = Story::soaking();
+        story.push(9.5, Fact::Seen(Statement::plain("abilities", abilities.to_owned())));
+        for nth in 0..10 {
+            let second = 10.0 + f64::from(nth) * 2.0;
+            let mut request = story.request(second, 0);
+            change(nth, &mut request);
+            story.push(second + 1.0, Fact::Request(Box::new(request)));
+        }
+        story.closed(31.0, ClosedBecause::Done);
+        story
+    }
+
+    fn judge(story: &Story, name: &str) -> Verdict {
+        judged(story, &[at_most(name, 0.01)])
+    }
+
+    fn cut(n: u32) -> impl Fn(u32, &mut Request) {
+        move |nth, request| {
+            if nth < n {
+                request.output_tokens = Some(20);
+            }
+        }
+    }
+
+    #[test]
+    fn a_check_that_fired_is_told_once_with_its_share_and_its_first_place() {
+        let verdict = judge(&ten("chat ignore_eos", cut(3)), "errors");
+        let [fired] = &verdict.checks[..] else { panic!("{:?}", verdict.checks) };
+        assert_eq!((fired.share.part, fired.share.of), (3, 10));
+        insta::assert_snapshot!(fired.finding().words, @"short_answers: 3 of 10 answers, first d0/c1 at 10.0 s: half of it or less");
+        assert_eq!(verdict.word, VerdictWord::Pass, "it is told, and gated by nothing");
+        assert!(judge(&ten("chat ignore_eos", cut(0)), "errors").checks.is_empty());
+    }
+
+    #[test]
+    fn short_answers_fail_a_server_that_was_to_write_on_and_decide_nothing_of_another() {
+        let word = |abilities, n| {
+            let verdict = judge(&ten(abilities, cut(n)), "short_answers");
+            (verdict.word, verdict.gates[0].why.clone())
+        };
+        let failed = (VerdictWord::Fail, "3 of 10".to_owned());
+        assert_eq!(word("chat ignore_eos usage", 3), failed);
+        assert_eq!(word("chat min_tokens usage", 3), failed);
+        let (decided, why) = word("chat usage", 3);
+        assert_eq!(decided, VerdictWord::Inconclusive);
+        insta::assert_snapshot!(why, @"3 of 10 ended early: the server does not take `ignore_eos`, so a model may end its answers");
+        assert_eq!(word("chat usage", 0).0, VerdictWord::Pass);
+    }
+
+    #[test]
+    fn a_number_of_tokens_is_not_judged_where_it_is_not_counted() {
+        for (uncounted, word) in [(0, VerdictWord::Pass), (1, VerdictWord::Inconclusive)] {
+            let story = ten("chat ignore_eos", |nth, request| {
+                if nth < uncounted {
+                    request.output_tokens = None;
+                }
+            });
+            for name in ["short_answers", "long_answers"] {
+                assert_eq!(judge(&story, name).word, word, "{name}, {uncounted} of 10");
+            }
+            assert_eq!(judge(&story, "too_fast").word, VerdictWord::Pass);
+        }
+        let none = ten("chat ignore_eos", |_, request| request.output_tokens = None);
+        let why = judge(&none, "short_answers").gates[0].why.clone();
+        assert_eq!(why, "n/a: the server does not count output tokens");
+    }
+
+    #[test]
+    fn another_model_is_judged_where_answers_name_one() {
+        let wrong = ten("chat", |nth, request| {
+            if nth > 6 {
+                request.checks = vec!["wrong_model".to_owned()];
+            }
+        });
+        assert_eq!(judge(&wrong, "wrong_model").word, VerdictWord::Fail);
+        let mut unnamed = ten("chat", cut(0));
+        assert_eq!(judge(&unnamed, "wrong_model").word, VerdictWord::Pass);
+        let seen = Statement::answered_by("m", None, false);
+        unnamed.push(31.0, Fact::Seen(seen));
+        assert_eq!(judge(&unnamed, "wrong_model").word, VerdictWord::Inconclusive);
+    }
+
+    #[test]
+    fn one_text_for_different_prompts_is_told_and_passes() {
+        let same = ten("chat", |_, request| request.answer = Some("same".to_owned()));
+        let verdict = judge(&same, "errors");
+        assert_eq!(verdict.word, VerdictWord::Pass);
+        assert_eq!(
+            (verdict.checks[0].check.as_str(), verdict.checks[0].share.part),
+            ("same_text", 9)
+        );
+        assert_eq!(judge(&same, "same_text").word, VerdictWord::Fail, "where it is gated");
+    }
+
+    #[test]
+    fn a_run_with_nothing_to_see_in_any_answer_never_passes() {
+        let blank = |n: u32| {
+            ten("chat", move |nth, request| {
+                if nth < n {
+                    request.answer = None;
+                }
+            })
+        };
+        let verdict = judge(&blank(10), "errors");
+        assert_eq!(verdict.word, VerdictWord::Inconclusive);
+        assert_eq!(verdict.reasons, ["none of 10 answers has any visible text"]);
+        assert_eq!(judge(&blank(9), "errors").word, VerdictWord::Pass);
+    }
+}

@@ -9,7 +9,7 @@ use crate::stats::Dist;
 use super::{Finding, GateResult};
 
 /// Least median share of a round that is told beside a total.
-const STAGGER_MIN: f64 = 0.1;
+pub(crate) const STAGGER_MIN: f64 = 0.1;
 
 /// Returns the finding on a server that worked on fewer streams than longhaul had.
 pub(crate) fn fewer(analysis: &Analysis) -> Option<String> {
@@ -21,7 +21,7 @@ pub(crate) fn fewer(analysis: &Analysis) -> Option<String> {
     Some(format!(
         "the server worked on {} of {} streams at once, and {waited}: look at its number of slots \
          (vLLM's `max_num_seqs`, llama.cpp's `-np`)",
-        fewer.ran, fewer.streams
+        fewer.together, fewer.streams
     ))
 }
 
