@@ -88,11 +88,12 @@ impl Slots {
 pub(super) struct StreamTimes(Vec<(At, At)>);
 
 impl StreamTimes {
-    /// Returns the most streams that were written at once.
+    /// Returns the most streams that were written in the middle of one of them: at its ends another
+    /// may begin before its own last token was read.
     fn together(&self) -> u64 {
-        let at =
-            |(first, _): &(At, At)| self.0.iter().filter(|(from, to)| from <= first && first <= to);
-        self.0.iter().map(|times| at(times).count() as u64).max().unwrap_or(0)
+        let at = |at: At| self.0.iter().filter(|(from, to)| *from <= at && at <= *to).count();
+        let middle = |(from, to): &(At, At)| At(from.0.midpoint(to.0));
+        self.0.iter().map(|times| at(middle(times)) as u64).max().unwrap_or(0)
     }
 
     /// Returns the share of the time of a round's tokens in which some streams had none yet. `None`
@@ -131,7 +132,7 @@ impl OpenRounds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::{Cell, Reading};
+    use crate::fact::Cell;
     use crate::incident::fixture::{Story, cell, group};
 
     /// Returns rounds of four streams of a server that writes `slots` at once, each for four seconds

@@ -127,10 +127,8 @@ pub(crate) fn permitted(check: RequestShare, share: Share, analysis: &Analysis) 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::fact::{ClosedBecause, Fact, Request, Statement};
     use crate::incident::fixture::Story;
-    use crate::spec::Gate;
     use crate::verdict::tests::{at_most, judged};
     use crate::verdict::{Verdict, VerdictWord};
 
