@@ -17,10 +17,12 @@ pub(crate) mod notes;
 mod parallel;
 pub(crate) mod query;
 pub(crate) mod run_description;
+mod same_text;
 pub(crate) mod series;
+pub(crate) mod slots;
 mod unanswered;
 
-pub(crate) use atom::GroupStatistics;
+pub(crate) use atom::{FirstFired, GroupStatistics};
 pub(crate) use calendar::{Calendar, CalendarFold};
 pub(crate) use coverage::{Coverage, SourceCoverage};
 pub(crate) use fold::Fold;
@@ -28,6 +30,7 @@ pub(crate) use notes::Notes;
 pub(crate) use query::{Share, statistic};
 pub(crate) use run_description::{JournalGaps, RunDescription};
 pub(crate) use series::OverTime;
+pub(crate) use slots::Slots;
 pub(crate) use unanswered::Unanswered;
 
 use std::collections::BTreeMap;
@@ -54,6 +57,10 @@ pub(crate) struct Analysis {
     pub notes: Notes,
     /// Count of requests that were sent and have no recorded end.
     pub fate_unknown: u64,
+    /// Streams that the server worked on at once.
+    pub slots: Slots,
+    /// Whether each answer was asked to have its whole length.
+    pub exact_output: bool,
     /// Requests since the last one that was answered.
     pub unanswered: Unanswered,
     /// Readings over time; empty where the fold does not keep them.

@@ -53,6 +53,8 @@ pub(crate) struct Answer {
     pub arrivals: Vec<Arrival>,
     /// Fingerprint of the server's build and configuration, where the server sent it.
     pub system: Option<String>,
+    /// Model that the answer names, where it names one.
+    pub model: Option<String>,
     /// First and last raw bytes, for an ending that counts as a failure; empty for any other.
     pub frames: Vec<u8>,
 }

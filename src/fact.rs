@@ -10,6 +10,7 @@ pub(crate) mod batch;
 pub(crate) mod cell;
 pub(crate) mod course;
 pub(crate) mod group;
+mod implausible;
 pub(crate) mod observed;
 pub(crate) mod request;
 pub(crate) mod row;
@@ -26,7 +27,7 @@ pub(crate) use course::{
 pub(crate) use group::Group;
 pub(crate) use observed::{Missed, MissedReason, Reading, Severity, SignatureMatch, Source};
 pub(crate) use request::{BrokenHow, Class, Ended, Request, Stage, TOKEN_US_MIN};
-pub(crate) use target::{Exited, Fitted, Statement, TargetFact, TargetWord};
+pub(crate) use target::{ANSWERED_BY, Exited, Fitted, NO_MODEL, Statement, TargetFact, TargetWord};
 
 use serde::{Deserialize, Serialize};
 

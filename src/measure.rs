@@ -68,10 +68,23 @@ pub(crate) enum Quantity {
 pub(crate) enum RequestShare {
     /// Failed requests, of all that longhaul or its workload did not end.
     Errors,
-    /// Requests with fewer tokens than requested, of all complete ones.
-    ShortAnswers,
     /// Requests whose prompt was off its planned length, by the server's own count.
     OffDepth,
+    /// Whole answers without visible text, or with many tokens that never arrived. This and the
+    /// following are checks: the name of each is the check's in the rows.
+    Swallowed,
+    /// Whole answers of at most half of the requested tokens.
+    ShortAnswers,
+    /// Whole answers of more tokens than requested.
+    LongAnswers,
+    /// Whole answers that came faster than a server can write.
+    TooFast,
+    /// Whole answers that name another model than the requested one.
+    WrongModel,
+    /// Whole answers with the text of an answer to another prompt.
+    SameText,
+    /// Whole answers with a character that was already broken in the server.
+    Replacement,
 }
 
 /// Count of events.
@@ -142,7 +155,17 @@ words!(Quantity {
 
 words!(Statistic { P50: "p50", P95: "p95", P99: "p99", Mean: "mean", Max: "max" });
 
-words!(RequestShare { Errors: "errors", ShortAnswers: "short_answers", OffDepth: "off_depth" });
+words!(RequestShare {
+    Errors: "errors",
+    OffDepth: "off_depth",
+    Swallowed: "swallowed",
+    ShortAnswers: "short_answers",
+    LongAnswers: "long_answers",
+    TooFast: "too_fast",
+    WrongModel: "wrong_model",
+    SameText: "same_text",
+    Replacement: "replacement",
+});
 
 words!(Count {
     Crashes: "crashes",

@@ -76,6 +76,8 @@ pub(crate) struct RunInputs {
     pub probe_path: &'static str,
     /// Model name that requests carry.
     pub model: String,
+    /// Names by which an answer may call that model.
+    pub names: Vec<String>,
     /// Models of which the server lists one as long as it is the same server; empty where it listed
     /// none.
     pub listed: Vec<String>,
@@ -313,6 +315,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         let (request, frames) = (answer.request, answer.frames);
         let system = answer.system.unwrap_or_default();
         self.called(request.done, &system)?;
+        self.answered_by(&request, answer.model.as_deref())?;
         if let Some(fault) = self.lateness.check(&request) {
             self.record(self.timeline.now(), Fact::Fault(fault))?;
         }
@@ -374,6 +377,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
             let cut = async { cut.until(Option::is_some).await.unwrap_or_default().to_owned() };
             let terms = Terms {
                 model: &script.model,
+                names: &script.names,
                 salt: &script.salt,
                 abilities: &script.abilities,
                 limits: &script.plan.limits,

@@ -5,10 +5,13 @@
 //! whatever else happened. A measure that was not observed, or has too few samples, is INCONCLUSIVE
 //! and never passed. All else is PASS. Knows neither terminals nor files.
 
+pub(crate) mod checks;
 pub(crate) mod gate;
 pub(crate) mod proof;
+pub(crate) mod slots;
 pub(crate) mod whole;
 
+pub(crate) use checks::FiredCheck;
 pub(crate) use proof::Proof;
 
 use serde::Serialize;
@@ -88,6 +91,8 @@ pub(crate) struct Verdict {
     pub word: VerdictWord,
     /// Reasons why it is not PASS, the gravest first, without those of gates.
     pub reasons: Vec<String>,
+    /// Checks of answers that fired, the most frequent first.
+    pub checks: Vec<FiredCheck>,
     /// Results of all gates, in the contract's order.
     pub gates: Vec<GateResult>,
     /// Findings beside the gates.
@@ -130,11 +135,13 @@ pub(crate) fn judge(contract: &Contract, analysis: &Analysis) -> Verdict {
         word: Verdict::worst(&gates),
         reasons: Vec::new(),
         gates,
+        checks: checks::fired(analysis),
         findings: whole::findings(analysis),
         proof,
         closed: analysis.calendar.closed().map(|(_, closed)| closed.because),
         fatal: whole::is_fatal(analysis),
     };
+    verdict.findings.extend(slots::staggered(&verdict.gates, analysis));
     for (word, reason) in whole::reasons(contract, analysis) {
         verdict.word = verdict.word.max(word);
         verdict.reasons.push(reason);

@@ -10,7 +10,7 @@ macro_rules! words {
             pub(crate) const ALL: [$name; [$($word),+].len()] = [$($name::$variant),+];
 
             /// The word of this variant.
-            pub(crate) fn word(self) -> &'static str {
+            pub(crate) const fn word(self) -> &'static str {
                 match self {
                     $($name::$variant => $word),+
                 }

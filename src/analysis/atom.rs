@@ -6,11 +6,20 @@ use std::collections::BTreeMap;
 use crate::fact::{Batch, Ended, Group, Phase, Request, Seq};
 use crate::measure::Quantity;
 use crate::stats::Dist;
+use crate::unit::At;
 
 use super::Tally;
 
 /// Bound on the entries that an atom names for its bad endings.
 const EVIDENCE_MAX: usize = 8;
+
+/// First answer on which a check fired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FirstFired {
+    pub seq: Seq,
+    /// Time at which its request was sent.
+    pub sent: At,
+}
 
 /// Statistics of the requests in one part of the run.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,8 +49,17 @@ pub(crate) struct GroupStatistics {
     pub cached_tokens: Option<u64>,
     /// Output tokens by the server's count.
     pub output_tokens: u64,
-    /// Checks that failed.
+    /// Whole answers whose output tokens the server counted.
+    pub output_counted: u64,
+    /// Whole answers in which there was nothing to see.
+    pub blank: u64,
+    /// Checks that fired.
     pub checks: Tally<String>,
+    /// First answer on which each of them fired.
+    pub first_fired: BTreeMap<String, FirstFired>,
+    /// Share of each whole round's time in which some of its streams had no token yet and others
+    /// had, of rounds of several streams: prefills that go one after the other.
+    pub stagger: Dist,
     /// First bad endings.
     pub evidence: Vec<Seq>,
 }
@@ -63,7 +81,11 @@ impl GroupStatistics {
             prompt_tokens: 0,
             cached_tokens: None,
             output_tokens: 0,
+            output_counted: 0,
+            blank: 0,
             checks: Tally::new(),
+            first_fired: BTreeMap::new(),
+            stagger: Dist::new(),
             evidence: Vec::new(),
         }
     }
@@ -74,8 +96,12 @@ impl GroupStatistics {
         if request.ended.is_bad() && self.evidence.len() < EVIDENCE_MAX {
             self.evidence.push(seq);
         }
-        for check in &request.checks {
-            *self.checks.entry(check.clone()).or_default() += 1;
+        for check in request.fired() {
+            self.fired(check, seq, request);
+        }
+        if request.ended.is_good() {
+            self.output_counted += u64::from(request.output_tokens.is_some());
+            self.blank += u64::from(request.answer.is_none());
         }
         self.output_tokens += request.output_tokens.unwrap_or(0);
         self.take_prompt(request);
@@ -84,6 +110,13 @@ impl GroupStatistics {
         } else if request.ended.is_good() {
             self.fold_times(request);
         }
+    }
+
+    /// Adds a check that fired on a request.
+    pub(crate) fn fired(&mut self, check: &str, seq: Seq, request: &Request) {
+        *self.checks.entry(check.to_owned()).or_default() += 1;
+        let first = FirstFired { seq, sent: request.sent };
+        self.first_fired.entry(check.to_owned()).or_insert(first);
     }
 
     fn take_prompt(&mut self, request: &Request) {

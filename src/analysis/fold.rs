@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::fact::{Batch, Cell, Entry, Fact, GapKind, Gaps, Group, Phase, Request, Segment, Seq};
+use crate::measure::RequestShare;
 use crate::stats::hdr;
 
 use super::coverage::CoverageFold;
+use super::same_text::RecentTexts;
 use super::series::Blocks;
+use super::slots::{OpenRounds, Slots};
 use super::unanswered::Unanswered;
 use super::{Analysis, Calendar, GapAtom, GroupStatistics, JournalGaps, Notes, RunDescription};
 
@@ -21,6 +24,10 @@ pub(crate) struct Fold {
     watch: CoverageFold,
     notes: Notes,
     fates: Unfinished,
+    texts: RecentTexts,
+    slots: Slots,
+    rounds: OpenRounds,
+    exact_output: bool,
     unanswered: Unanswered,
     /// `None` in a live view, which folds every entry and shows no readings over hours.
     series: Option<Blocks>,
@@ -38,6 +45,10 @@ impl Fold {
             watch: CoverageFold::default(),
             notes: Notes::default(),
             fates: Unfinished::default(),
+            texts: RecentTexts::default(),
+            slots: Slots::default(),
+            rounds: OpenRounds::default(),
+            exact_output: asked.exact_output,
             unanswered: Unanswered::default(),
             series: None,
         }
@@ -61,6 +72,7 @@ impl Fold {
         self.watch.fold(entry);
         self.notes.fold(entry);
         self.fates.fold(entry);
+        self.slots.fold(entry);
         if let Some(series) = &mut self.series {
             series.fold(entry);
         }
@@ -82,7 +94,13 @@ impl Fold {
         let met_outage = self.calendar.meets_outage(segment, sent, request.done)
             || self.calendar.is_recovering(segment, sent, group.depth());
         self.unanswered.fold(segment, request);
-        self.atom(request.phase, group).add(seq, request, met_outage);
+        self.rounds.fold(request);
+        let is_same_text = self.texts.is_of_another(request);
+        let atom = self.atom(request.phase, group);
+        atom.add(seq, request, met_outage);
+        if is_same_text {
+            atom.fired(RequestShare::SameText.word(), seq, request);
+        }
     }
 
     fn fold_batch(&mut self, entry: &Entry, batch: &Batch) {
@@ -91,8 +109,14 @@ impl Fold {
         let (segment, began, depth) = (entry.segment, batch.began, batch.group.depth());
         let met_outage = self.calendar.meets_outage(segment, began, entry.at)
             || self.calendar.is_recovering(segment, began, depth);
+        let times = self.rounds.end(batch);
         if whole && !met_outage {
-            self.atom(batch.phase, batch.group.clone()).fold_batch(batch);
+            self.slots.fold_round(batch, &times);
+            let atom = self.atom(batch.phase, batch.group.clone());
+            atom.fold_batch(batch);
+            if let Some(share) = times.stagger(batch) {
+                atom.stagger.record(share);
+            }
         }
     }
 
@@ -120,6 +144,8 @@ impl Fold {
             gaps: self.gaps.into_values().collect(),
             notes: self.notes,
             fate_unknown: self.fates.unknown(),
+            slots: self.slots,
+            exact_output: self.exact_output,
             unanswered: self.unanswered,
             over_time: self.series.as_ref().map(Blocks::finish).unwrap_or_default(),
         }
@@ -173,7 +199,7 @@ mod tests {
     use crate::analysis::fixture::asked;
     use crate::fact::{Class, ClosedBecause, Ended, SentSlots, TargetFact, TargetWord};
     use crate::incident::fixture::{Story, group};
-    use crate::measure::{Quantity, RequestShare};
+    use crate::measure::Quantity;
     use crate::spec::Select;
     use crate::stats::hdr::encode;
     use crate::unit::At;

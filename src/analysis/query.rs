@@ -7,7 +7,7 @@ use crate::measure::{Count, Quantity, RequestShare, Statistic};
 use crate::spec::Select;
 use crate::stats::Dist;
 
-use super::{Analysis, GroupStatistics, Tally};
+use super::{Analysis, FirstFired, GroupStatistics, Tally};
 
 /// Share of a whole number of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,15 +134,43 @@ impl Analysis {
                 RequestShare::Errors => {
                     (atom.count(Ended::is_bad), atom.count(|ended| !ended.ended_by_longhaul()))
                 }
-                RequestShare::ShortAnswers => {
-                    (atom.count(|ended| ended == Ended::Short), atom.count(Ended::is_good))
-                }
                 RequestShare::OffDepth => (atom.off_depth, atom.counted),
+                check => {
+                    let fired = atom.checks.get(check.word()).copied().unwrap_or(0);
+                    (fired, atom.count(Ended::is_good))
+                }
             };
             share.part += part;
             share.of += of;
         }
         share
+    }
+
+    /// Returns the whole answers of a selection whose output tokens the server counted.
+    pub(crate) fn output_counted(&self, select: &Select) -> Share {
+        self.atoms_of(select).fold(Share::default(), |share, atom| Share {
+            part: share.part + atom.output_counted,
+            of: share.of + atom.count(Ended::is_good),
+        })
+    }
+
+    /// Returns the whole answers of a selection in which there was nothing to see.
+    pub(crate) fn blank(&self, select: &Select) -> Share {
+        let atoms = self.atoms_of(select).filter(|atom| atom.group.asks());
+        atoms.fold(Share::default(), |share, atom| Share {
+            part: share.part + atom.blank,
+            of: share.of + atom.count(Ended::is_good),
+        })
+    }
+
+    /// Returns the first answer of a selection on which a check fired, and its group.
+    pub(crate) fn first_fired<'a>(
+        &'a self,
+        check: &str,
+        select: &'a Select,
+    ) -> Option<(FirstFired, &'a Group)> {
+        let of = |atom: &'a GroupStatistics| Some((*atom.first_fired.get(check)?, &atom.group));
+        self.atoms_of(select).filter_map(of).min_by_key(|(first, _)| first.seq)
     }
 
     /// Returns the incidents that a gate on these events counts; with a phase, those that began in

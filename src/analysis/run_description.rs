@@ -34,6 +34,8 @@ pub(crate) struct RunDescription {
     pub reference_laps: u64,
     /// Cells of a lap, in the plan's order.
     pub cells: Vec<Cell>,
+    /// Whether the server is asked to write each answer to its whole length.
+    pub exact_output: bool,
     /// Contract of the run.
     pub contract: Contract,
     /// Warnings of recipe, scenario and plan.

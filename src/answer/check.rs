@@ -2,12 +2,17 @@
 //! ended: its name is added to the row.
 
 mod cached;
+mod long_answers;
 mod not_cached;
 mod off_depth;
 mod replacement;
+mod short_answers;
 mod swallowed;
+mod too_fast;
+mod wrong_model;
 
 use crate::fact::Request;
+use crate::measure::RequestShare;
 
 /// Input of the checks.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +23,13 @@ pub(crate) struct CheckInput<'a> {
     pub unseen_tokens: u64,
     /// Bytes of text on all channels.
     pub text_bytes: u64,
+    /// Whether there was anything to see on any channel.
+    pub visible: bool,
     pub tools: u64,
+    /// Model that the answer names.
+    pub model: Option<&'a str>,
+    /// Names of the requested model: that of the requests, and those by which the server lists it.
+    pub names: &'a [String],
     /// Whether the text had a replacement character.
     pub replaced: bool,
 }
@@ -26,12 +37,16 @@ pub(crate) struct CheckInput<'a> {
 type Check = (&'static str, fn(&CheckInput) -> bool);
 
 /// All checks, in the order in which rows name them.
-const CHECKS: [Check; 5] = [
-    ("off_depth", off_depth::fires),
+const CHECKS: [Check; 9] = [
+    (RequestShare::OffDepth.word(), off_depth::fires),
     ("not_cached", not_cached::fires),
     ("cached", cached::fires),
-    ("swallowed", swallowed::fires),
-    ("replacement", replacement::fires),
+    (RequestShare::Swallowed.word(), swallowed::fires),
+    (RequestShare::ShortAnswers.word(), short_answers::fires),
+    (RequestShare::LongAnswers.word(), long_answers::fires),
+    (RequestShare::TooFast.word(), too_fast::fires),
+    (RequestShare::WrongModel.word(), wrong_model::fires),
+    (RequestShare::Replacement.word(), replacement::fires),
 ];
 
 /// Returns the names of the checks that fire.

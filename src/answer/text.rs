@@ -13,7 +13,21 @@ pub(super) struct AnswerText {
     kind: Option<u8>,
     bytes: u64,
     tools: u64,
+    /// Whether there was anything to see: a tool call, or a character that is not blank.
+    visible: bool,
     replaced: bool,
+}
+
+/// Characters that take no space and that Unicode does not count as white space: zero-width
+/// spaces and joiners, marks of direction, soft hyphens, byte order marks.
+const UNSEEN: [char; 10] = [
+    '\u{ad}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{2060}', '\u{feff}',
+    '\u{2800}', '\u{3164}',
+];
+
+/// Whether a character is not to be seen.
+fn is_blank(character: char) -> bool {
+    character.is_whitespace() || character.is_control() || UNSEEN.contains(&character)
 }
 
 impl AnswerText {
@@ -29,10 +43,17 @@ impl AnswerText {
             }
             self.hasher.update(text.as_bytes());
             self.bytes += text.len() as u64;
+            self.visible |= !text.chars().all(is_blank);
             // The other half of a character may come with the next chunk.
             self.replaced |= !chunk.halved && text.contains('\u{fffd}');
         }
         self.tools += chunk.tools_begun;
+        self.visible |= chunk.tools_begun > 0;
+    }
+
+    /// Whether there was anything to see, on any channel.
+    pub(super) fn visible(&self) -> bool {
+        self.visible
     }
 
     /// Returns the bytes of text on all channels.
@@ -50,9 +71,9 @@ impl AnswerText {
     }
 
     /// Returns the CRC-32 of all text in hex, with its kinds kept apart; it does not depend on the
-    /// cuts between chunks. `None` without text.
+    /// cuts between chunks. `None` without visible text.
     pub(super) fn fingerprint(&self) -> Option<String> {
-        (self.bytes > 0).then(|| format!("{:08x}", self.hasher.clone().finalize()))
+        self.visible.then(|| format!("{:08x}", self.hasher.clone().finalize()))
     }
 }
 
@@ -76,6 +97,9 @@ mod tests {
     fn a_fingerprint_depends_on_the_text_and_its_kinds_not_on_chunks() {
         assert_eq!(fingerprint(&[("ab", ""), ("", "cd")]), fingerprint(&[("a", ""), ("b", "cd")]));
         assert_ne!(fingerprint(&[("ab", "cd")]), fingerprint(&[("a", "bcd")]));
-        assert_eq!(fingerprint(&[("", "")]), None);
+        for blank in ["", " \n\t", "\u{200b}\u{feff}", "\0"] {
+            assert_eq!(fingerprint(&[("", blank), (blank, "")]), None, "{blank:?}");
+        }
+        assert!(fingerprint(&[("", " a")]).is_some() && fingerprint(&[("hm", "\n")]).is_some());
     }
 }

@@ -29,6 +29,8 @@ const CLOSE_WAIT: Duration = Duration::from_millis(100);
 pub(crate) struct AnswerReader {
     request: Request,
     abilities: Abilities,
+    /// Names of the requested model.
+    names: Vec<String>,
     asked_output: u64,
     head_at: Option<At>,
     /// Time of `[DONE]`.
@@ -47,14 +49,22 @@ pub(crate) struct AnswerReader {
     /// Last message beside the answer that nothing marked as an error.
     aside: Option<String>,
     system: Option<String>,
+    model: Option<String>,
 }
 
 impl AnswerReader {
-    /// Creates the reader of the answer to an ask that was sent at `sent`.
-    pub(crate) fn new(ask: &Ask, abilities: &Abilities, sent: At) -> AnswerReader {
+    /// Creates the reader of the answer to an ask that was sent at `sent`. `names` are those of the
+    /// requested model; without any, the model that the answer names is not checked.
+    pub(crate) fn new(
+        ask: &Ask,
+        abilities: &Abilities,
+        names: &[String],
+        sent: At,
+    ) -> AnswerReader {
         AnswerReader {
             request: row(ask, sent),
             abilities: *abilities,
+            names: names.to_vec(),
             asked_output: ask.cell.output,
             head_at: None,
             done_at: None,
@@ -69,6 +79,7 @@ impl AnswerReader {
             malformed: None,
             aside: None,
             system: None,
+            model: None,
         }
     }
 
@@ -169,7 +180,10 @@ impl AnswerReader {
             request: row,
             unseen_tokens: totals.unseen,
             text_bytes: self.text.bytes(),
+            visible: self.text.visible(),
             tools: self.text.tools(),
+            model: self.model.as_deref(),
+            names: &self.names,
             replaced: self.text.replaced(),
         });
         let frames = if ended.is_bad() { self.evidence.into_bytes() } else { Vec::new() };
@@ -178,6 +192,7 @@ impl AnswerReader {
             gap_us: self.arrivals.gap_us(),
             arrivals,
             system: self.system,
+            model: self.model,
             frames,
             request: self.request,
         }
@@ -230,6 +245,7 @@ impl AnswerReader {
             self.request.finish = chunk.finish;
         }
         self.system = chunk.system.or(self.system.take());
+        self.model = chunk.model.or(self.model.take());
     }
 
     fn arrive(&mut self, at: At, chunk: &Chunk) {

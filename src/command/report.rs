@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::fact::Cell;
 use crate::journal::{self, Manifest};
 use crate::report;
-use crate::spec::scenario::{Extent, Overrides};
+use crate::spec::scenario::{Extent, Overrides, Workload};
 use crate::spec::{Contract, Scenario, SpecFile};
 use crate::verdict::{self, Verdict};
 
@@ -116,7 +116,14 @@ pub(crate) fn judge_over_time(run: &Path) -> Result<JudgedRun, Mistake> {
 /// Texts come from the folder, which holds no secrets.
 pub(crate) fn judge_as(asked: RunDescription, run: &Path) -> Result<JudgedRun, Mistake> {
     let reader = journal::reader::open(run)?;
-    let asked = told_by(reader.manifest(), run, asked.extent, asked.reference_laps, asked.contract);
+    let RunDescription { extent, reference_laps, exact_output, contract, .. } = asked;
+    let asked = RunDescription {
+        extent,
+        reference_laps,
+        exact_output,
+        contract,
+        ..told_by(reader.manifest(), run)
+    };
     understood(reader, asked, Fold::over_time)
 }
 
@@ -155,17 +162,17 @@ fn understood(
 
 /// Derives the question of a run from its manifest and scenario.
 pub(crate) fn asked(manifest: &Manifest, scenario: &Scenario, run: &Path) -> RunDescription {
-    let contract = scenario.contract.clone();
-    told_by(manifest, run, scenario.extent, scenario.reference_laps, contract)
+    RunDescription {
+        extent: scenario.extent,
+        reference_laps: scenario.reference_laps,
+        exact_output: scenario.workloads.iter().all(Workload::is_of_exact_output),
+        contract: scenario.contract.clone(),
+        ..told_by(manifest, run)
+    }
 }
 
-fn told_by(
-    manifest: &Manifest,
-    run: &Path,
-    extent: Extent,
-    reference_laps: u64,
-    contract: Contract,
-) -> RunDescription {
+/// Returns the description of a run as its manifest has it, without what only its scenario tells.
+fn told_by(manifest: &Manifest, run: &Path) -> RunDescription {
     RunDescription {
         recipe: manifest.recipe.name.clone(),
         scenario: manifest.scenario.name.clone(),
@@ -178,10 +185,11 @@ fn told_by(
         version: manifest.longhaul.clone(),
         folder: run.display().to_string(),
         again: manifest.again.clone(),
-        extent,
-        reference_laps,
+        extent: Extent::Laps(0),
+        reference_laps: 0,
         cells: cells(manifest),
-        contract,
+        exact_output: true,
+        contract: Contract::default(),
         warnings: manifest.warnings.clone(),
         reported: JournalGaps::default(),
     }

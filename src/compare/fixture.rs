@@ -48,6 +48,7 @@ pub(crate) fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
         dists: values.iter().map(|(key, value)| (key.clone(), repeated(*value))).collect(),
         events: EVENTS.iter().map(event).collect(),
         sources: vec![("requests", 1.0)],
+        stagger: BTreeMap::new(),
         parser_faults: 0,
         errors: (0, 80),
         failed_starts: 0,

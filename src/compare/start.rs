@@ -78,6 +78,8 @@ pub(crate) struct Start {
     pub events: Vec<EventCount>,
     /// Coverage of each source, a share of the time.
     pub sources: Vec<(&'static str, f64)>,
+    /// Median share of a round's time in which streams waited for the prefill of others, by group.
+    pub stagger: BTreeMap<Group, f64>,
     /// Count of answers that a parser damaged.
     pub parser_faults: u64,
     /// Count of requests that ended badly, and of all that ended by themselves.
@@ -147,6 +149,7 @@ impl Start {
                 .iter()
                 .map(|source| (source.name, source.share))
                 .collect(),
+            stagger: stagger(analysis),
             parser_faults: parser_faults(analysis),
             errors: (errors.part, errors.of),
             failed_starts: analysis.notes.failed_starts.max(u64::from(never_ready.is_some())),
@@ -226,6 +229,16 @@ fn values(analysis: &Analysis) -> (BTreeMap<MeasureKey, StartValue>, BTreeMap<Me
         }
     }
     (values, of_medians)
+}
+
+/// Returns for each group of several streams how long they waited for the prefill of others.
+fn stagger(analysis: &Analysis) -> BTreeMap<Group, f64> {
+    let mut dists: BTreeMap<&Group, Dist> = BTreeMap::new();
+    for atom in analysis.atoms.iter().filter(|atom| atom.phase.is_steady()) {
+        dists.entry(&atom.group).or_default().merge(&atom.stagger);
+    }
+    let median = |(group, dist): (&Group, Dist)| Some((group.clone(), dist.percentile(0.5)?));
+    dists.into_iter().filter_map(median).collect()
 }
 
 fn event(count: Count, analysis: &Analysis, verdict: &Verdict) -> EventCount {

@@ -1,7 +1,9 @@
 //! Collects measures that have no gate: restarts, outages, the share of bad endings, and the
 //! coverage of each source.
 
+use crate::fact::Group;
 use crate::measure::{Count, Measure};
+use crate::verdict::slots::STAGGER_MIN;
 
 use super::Start;
 
@@ -37,7 +39,34 @@ pub(crate) fn noted(base: &[Start], candidate: &[Start]) -> Vec<UngatedMeasure> 
         candidate: errors(candidate),
         is_share: true,
     });
+    noted.extend(stagger(base, candidate));
     noted
+}
+
+/// Returns the share of a round in which streams waited for the prefill of others, of the group with
+/// the most streams in which it is largest: the throughput of these rounds is no decode rate.
+fn stagger(base: &[Start], candidate: &[Start]) -> Option<UngatedMeasure> {
+    let mean = |side: &[Start], group: &Group| {
+        let shares: Vec<f64> =
+            side.iter().filter_map(|start| start.stagger.get(group).copied()).collect();
+        (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
+    };
+    let groups = base.iter().chain(candidate).flat_map(|start| start.stagger.keys());
+    let largest = |group: &&Group| {
+        let shares = [base, candidate].map(|side| mean(side, group).unwrap_or(0.0));
+        (group.streams(), shares[0].max(shares[1]))
+    };
+    let group = groups.max_by(|a, b| {
+        let (a, b) = (largest(a), largest(b));
+        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+    })?;
+    let is_told = largest(&group).1 >= STAGGER_MIN;
+    is_told.then(|| UngatedMeasure {
+        name: format!("waiting for prefill in {}", group.among(std::iter::once(group))),
+        base: mean(base, group),
+        candidate: mean(candidate, group),
+        is_share: true,
+    })
 }
 
 /// Returns the coverage of each source, in the start of a side with the least.

@@ -35,6 +35,12 @@ pub(crate) struct Statement {
 /// Subject of a statement that the server's identity was read again.
 const IDENTITY: &str = "identity";
 
+/// Subject of a statement on the model that answers name.
+pub(crate) const ANSWERED_BY: &str = "answered by";
+
+/// Value of that subject where answers name no model.
+pub(crate) const NO_MODEL: &str = "(no model named)";
+
 impl Statement {
     /// Returns a statement with nothing to compare it with.
     pub(crate) fn plain(subject: &str, seen: String) -> Statement {
@@ -53,6 +59,19 @@ impl Statement {
         match read {
             Ok(words) => Statement::plain(IDENTITY, words),
             Err(why) => Statement::note(IDENTITY, why),
+        }
+    }
+
+    /// Returns the statement on the model that answers name, or that they name none; `is_wrong` says
+    /// whether it is another than the requested one.
+    pub(crate) fn answered_by(asked: &str, named: Option<&str>, is_wrong: bool) -> Statement {
+        let seen = named.unwrap_or(NO_MODEL).to_owned();
+        let note = format!("answers name the model `{seen}`, and `{asked}` was asked for");
+        Statement {
+            declared: Some(asked.to_owned()),
+            differs: is_wrong,
+            note: if is_wrong { note } else { String::new() },
+            ..Statement::plain(ANSWERED_BY, seen)
         }
     }
 

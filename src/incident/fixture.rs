@@ -107,6 +107,7 @@ impl Story {
         request.first_tokens = None;
         request.stage = Stage::Connect;
         request.finish = None;
+        request.answer = None;
         request.http_status = (ended == Ended::HttpError).then_some(500);
         self.push(seconds, Fact::Request(Box::new(request)))
     }
@@ -133,6 +134,7 @@ impl Story {
             stage: Stage::Closing,
             finish: Some("length".to_owned()),
             http_status: Some(200),
+            answer: Some(format!("{:08x}", self.slot)),
             ..Request::unanswered(phase, "ladder", Class::Cold, cell(depth), Story::at(seconds))
         }
     }

@@ -14,7 +14,7 @@ use crate::incident::Incident;
 use crate::measure::{MTBF_CONFIDENCE, Measure};
 use crate::spec::Limit;
 use crate::unit::At;
-use crate::verdict::{Finding, GateResult, Proof, VerdictWord};
+use crate::verdict::{Finding, FiredCheck, GateResult, Proof, VerdictWord};
 
 use super::page::{CellNumbers, Numbers, Page};
 
@@ -37,7 +37,7 @@ struct Document<'a> {
     mtbf: Option<Mtbf<'a>>,
     reasons: &'a [String],
     gates: Vec<Gate<'a>>,
-    findings: &'a [Finding],
+    findings: Vec<Finding>,
     warnings: &'a [String],
     coverage: Coverage,
     endings: BTreeMap<&'static str, u64>,
@@ -145,6 +145,8 @@ struct Row<'a> {
     in_outage: u64,
     at_once: u64,
     off_depth: u64,
+    /// Median share of a round's time in which streams waited for the prefill of others.
+    stagger: Option<f64>,
     cached_share: Option<f64>,
     checks: &'a BTreeMap<String, u64>,
     measures: BTreeMap<&'static str, &'a Numbers>,
@@ -173,7 +175,12 @@ pub(crate) fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json:
         mtbf: verdict.proof.as_ref().map(mtbf),
         reasons: &verdict.reasons,
         gates: verdict.gates.iter().map(gate).collect(),
-        findings: &verdict.findings,
+        findings: verdict
+            .checks
+            .iter()
+            .map(FiredCheck::finding)
+            .chain(verdict.findings.iter().cloned())
+            .collect(),
         warnings: &asked.warnings,
         coverage: Coverage {
             sources: coverage_json(&coverage.sources),
@@ -288,6 +295,7 @@ fn row<'a>(cell: &'a CellNumbers<'_>) -> Row<'a> {
         in_outage: cell.in_outage,
         at_once: cell.at_once,
         off_depth: cell.off_depth,
+        stagger: cell.stagger,
         cached_share: cell.cached_share,
         checks: cell.checks,
         measures: measures.map(|(quantity, of)| (quantity.word(), of)).collect(),

@@ -27,7 +27,7 @@ use crate::analysis::{Analysis, Coverage, OverTime, RunDescription, Tally};
 use crate::fact::Ended;
 use crate::measure::{Measure, RequestShare};
 use crate::spec::{Limit, Select};
-use crate::verdict::{Verdict, VerdictWord};
+use crate::verdict::{FiredCheck, Verdict, VerdictWord};
 
 use super::words::{counted, percent, percent_short};
 
@@ -48,6 +48,9 @@ pub(crate) struct Page<'a> {
     pub errors: Option<String>,
     /// Words of the most frequent error; `None` where no failed request has any.
     pub error_words: Option<String>,
+    /// Checks of answers that fired, each in three lengths: `swallowed 3 of 60 (5 %)`, with the place
+    /// of the first, and with what it means.
+    pub checks: Vec<[String; 3]>,
     /// Findings and warnings, a sentence each.
     pub notes: Vec<String>,
     /// Times and rates by depth.
@@ -88,6 +91,7 @@ impl<'a> Page<'a> {
             incidents: incident::all(&analysis.calendar),
             errors: errors(analysis, verdict),
             error_words: error_words(analysis),
+            checks: verdict.checks.iter().map(check).collect(),
             notes: notes(asked, verdict),
             depths: depths::depths(analysis),
             gates: gates::gates(verdict),
@@ -156,6 +160,16 @@ fn ending_words(ended: Ended, n: u64) -> String {
         Ended::ErrorFrame | Ended::HttpError => counted(n, &word, &format!("{word}s")),
         _ => counted(n, &word, &word),
     }
+}
+
+/// Formats a check that fired, in three lengths.
+fn check(fired: &FiredCheck) -> [String; 3] {
+    let FiredCheck { check, share, place, meaning, .. } = fired;
+    let percent = share.value().map_or(String::new(), |it| format!(" ({})", percent(it)));
+    let numbers = format!("{check} {} of {}{percent}", share.part, share.of);
+    let first = format!("{numbers}, first {place}");
+    let whole = format!("{first}: {meaning}");
+    [numbers, first, whole]
 }
 
 fn notes(asked: &RunDescription, verdict: &Verdict) -> Vec<String> {

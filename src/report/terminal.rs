@@ -4,7 +4,7 @@
 use crate::escape::one_line;
 use crate::unit::span;
 
-use super::layout::{LABEL, columns, cut, finish, fold, grid, labelled, wrap};
+use super::layout::{LABEL, columns, cut, finish, fold, grid, labelled, packed, wrap};
 use super::page::{GateWords, IncidentWords, Page};
 use super::wide;
 use super::words::counted;
@@ -36,14 +36,17 @@ impl Default for TerminalOptions {
 #[derive(Clone, Copy)]
 struct ListLimits {
     why: usize,
+    checks: usize,
     incidents: usize,
     asked: usize,
     other: usize,
     again: usize,
 }
 
-const LIMITS_FULL: ListLimits = ListLimits { why: 2, incidents: 4, asked: 5, other: 2, again: 4 };
-const LIMITS_SHORT: ListLimits = ListLimits { why: 1, incidents: 3, asked: 4, other: 1, again: 2 };
+const LIMITS_FULL: ListLimits =
+    ListLimits { why: 2, checks: 8, incidents: 4, asked: 5, other: 2, again: 4 };
+const LIMITS_SHORT: ListLimits =
+    ListLimits { why: 1, checks: 0, incidents: 3, asked: 4, other: 1, again: 2 };
 
 /// Writes the report.
 pub(crate) fn render(page: &Page<'_>, options: TerminalOptions) -> String {
@@ -78,6 +81,7 @@ impl Layout<'_> {
         lines.extend(self.incidents(room.incidents));
         lines.extend(self.sentence("errors", page.errors.as_ref(), 1));
         lines.extend(self.sentence("", page.error_words.as_ref(), room.other));
+        lines.extend(labelled("checks", self.checks(room.checks)));
         lines.extend(labelled("note", self.fold(&page.notes, room.other)));
         if !depths.is_empty() {
             lines.push(String::new());
@@ -113,6 +117,20 @@ impl Layout<'_> {
         let (recipe, scenario) = (name(&asked.recipe), name(&asked.scenario));
         let word = verdict.word.word();
         format!("{label}{word}  {recipe} · {scenario} · {} under load", span(*load_s))
+    }
+
+    /// Returns a line for each check that fired, or where there is no room the numbers alone.
+    fn checks(&self, lines_max: usize) -> Vec<String> {
+        let checks = &self.page.checks;
+        if checks.len() > lines_max {
+            let numbers: Vec<String> = checks.iter().map(|[short, ..]| short.clone()).collect();
+            return packed(&numbers, self.inner());
+        }
+        let line = |[_, place, whole]: &[String; 3]| {
+            let fits = columns(whole) <= self.inner();
+            cut(if fits { whole } else { place }, self.inner(), 1)
+        };
+        checks.iter().flat_map(line).collect()
     }
 
     fn incidents(&self, lines_max: usize) -> Vec<String> {

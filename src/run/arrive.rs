@@ -63,6 +63,21 @@ pub(crate) struct ArrivedServer {
     pub notes: Vec<Statement>,
 }
 
+impl ArrivedServer {
+    /// Returns the names by which an answer may call the requested model: its own, those of its
+    /// weights and of the model that it was made from, and all that the server lists for the same
+    /// weights.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let Model { id, root, parent, .. } = &self.model;
+        let is_alias = |other: &&Model| root.is_some() && other.root == *root;
+        let aliases = self.models.iter().filter(is_alias).map(|other| other.id.clone());
+        let mut names = vec![id.clone()];
+        names.extend(root.iter().chain(parent).cloned().chain(aliases));
+        names.dedup();
+        names
+    }
+}
+
 /// Model of the server's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Model {
@@ -70,6 +85,8 @@ pub(crate) struct Model {
     pub id: String,
     /// Path or name of the weights, where the server reports it.
     pub root: Option<String>,
+    /// Model from which it was made, where the server reports it.
+    pub parent: Option<String>,
     /// Largest sum of prompt and output, tokens.
     pub max_model_len: Option<u64>,
 }

@@ -135,6 +135,7 @@ mod tests {
             gap_us: vec![gap_us],
             arrivals: Vec::new(),
             system: None,
+            model: None,
             frames: Vec::new(),
         }
     }

@@ -19,6 +19,8 @@ use crate::world::{Broken, Call, Redirect, Reply, Wire};
 pub(crate) struct Terms<'a> {
     /// Model name that requests carry.
     pub model: &'a str,
+    /// Names by which an answer may call that model.
+    pub names: &'a [String],
     /// Text that keeps this run's prompts from matching the server's prefix cache.
     pub salt: &'a str,
     pub abilities: &'a Abilities,
@@ -95,7 +97,7 @@ pub(crate) async fn send<W: Wire>(
     let body = openai::body(ask, terms.abilities, terms.model, terms.salt);
     let call = Call::post(openai::path(ask), body);
     let mut flight = Flight::begin(terms.progress);
-    let mut watch = AnswerReader::new(ask, terms.abilities, timeline.now());
+    let mut watch = AnswerReader::new(ask, terms.abilities, terms.names, timeline.now());
     let mut head = Head::default();
     let over = tokio::select! { biased;
         why = cut => TransportEnd::Cut(why),
@@ -257,6 +259,7 @@ mod tests {
         let terms = Terms {
             salt: "",
             model: "m",
+            names: &[],
             abilities: &abilities,
             limits: &limits,
             progress: &progress,

@@ -126,6 +126,7 @@ async fn one_token<W: Wire>(wire: &W, timeline: &Timeline, script: &RunInputs) -
     ask.cell.output = 1;
     let terms = Terms {
         model: &script.model,
+        names: &script.names,
         salt: &script.salt,
         abilities: &script.abilities,
         limits: &script.plan.limits,

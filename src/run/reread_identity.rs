@@ -8,6 +8,7 @@ use super::arrive::{self, Model};
 use super::identity::{self, Identity};
 use super::{EventLoop, TaskMessage};
 use crate::fact::{Fact, Request, Statement, TargetWord};
+use crate::measure::RequestShare;
 use crate::series::MODEL_LISTED;
 use crate::unit::At;
 use crate::world::{ContainerDescription, Sink, TargetOrder, Wire};
@@ -36,6 +37,9 @@ pub(super) struct KnownServer {
     contained: Option<ContainerDescription>,
     looking: bool,
     changes: u32,
+    /// Model that the last answers named, where it is not the requested one; `Some(None)` where they
+    /// name none. `None` while they name the requested one.
+    answering: Option<Option<String>>,
     /// Whether the server was found not to list its model any more.
     pub unlisted: bool,
 }
@@ -43,7 +47,14 @@ pub(super) struct KnownServer {
 impl KnownServer {
     /// Returns the state before the load.
     pub(super) fn new(identity: Identity) -> KnownServer {
-        KnownServer { identity, contained: None, looking: false, changes: 0, unlisted: false }
+        KnownServer {
+            identity,
+            contained: None,
+            looking: false,
+            changes: 0,
+            answering: None,
+            unlisted: false,
+        }
     }
 
     /// Records a reading of whether the model is listed.
@@ -135,7 +146,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
 
     /// Records that the server lists other models than the one that is asked for.
     pub(super) fn relisted(&mut self, at: At, models: Vec<String>) -> Result<(), String> {
-        let model = |id| Model { id, root: None, max_model_len: None };
+        let model = |id| Model { id, root: None, parent: None, max_model_len: None };
         let models: Vec<Model> = models.into_iter().map(model).collect();
         let now = Identity::of(&models, &self.script.model, None, None);
         let changed = identity::changed(&self.script.recipe, &self.known.identity, &now);
@@ -152,6 +163,25 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         self.known.changes += 1;
         let changed = identity::changed(&self.script.recipe, &before, &self.known.identity);
         changed.into_iter().try_for_each(|seen| self.record(at, Fact::Seen(seen)))
+    }
+
+    /// Records that answers name another model than the requested one, or none, and every change of
+    /// that.
+    pub(super) fn answered_by(
+        &mut self,
+        request: &Request,
+        named: Option<&str>,
+    ) -> Result<(), String> {
+        let is_wrong = request.checks.iter().any(|it| it == RequestShare::WrongModel.word());
+        let answering = (is_wrong || named.is_none()).then(|| named.map(str::to_owned));
+        let is_known = self.known.answering == answering || self.known.changes == CHANGES_MAX;
+        if !request.ended.is_good() || is_known {
+            return Ok(());
+        }
+        self.known.changes += 1;
+        self.known.answering = answering;
+        let seen = Statement::answered_by(&self.script.model, named, is_wrong);
+        self.record(request.done, Fact::Seen(seen))
     }
 
     /// Records the container's identity: all of it at first, later only what changed.

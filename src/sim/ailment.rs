@@ -91,6 +91,12 @@ pub(crate) enum AilmentKind {
     EmptyAnswer { hits: AffectedRequests },
     /// Responses end with a finish reason before the requested length.
     ShortAnswer { hits: AffectedRequests },
+    /// Responses have tokens that are counted and never sent.
+    SwallowedAnswer { hits: AffectedRequests },
+    /// Responses go on to twice the requested length.
+    LongAnswer { hits: AffectedRequests },
+    /// Responses have the same text, whatever the prompt is.
+    SameAnswer { hits: AffectedRequests },
     /// Every step takes `factor` times as long.
     SlowDown {
         /// Factor on the duration of a step, at least 1.
@@ -237,7 +243,10 @@ impl AilmentKind {
             | AilmentKind::ErrorFrame { hits }
             | AilmentKind::TruncatedStream { hits }
             | AilmentKind::EmptyAnswer { hits }
-            | AilmentKind::ShortAnswer { hits } => Some(*hits),
+            | AilmentKind::ShortAnswer { hits }
+            | AilmentKind::SwallowedAnswer { hits }
+            | AilmentKind::LongAnswer { hits }
+            | AilmentKind::SameAnswer { hits } => Some(*hits),
             _ => None,
         }
     }

@@ -26,6 +26,9 @@ use crate::unit::At;
 use faults::Faults;
 use words::StartupStage;
 
+/// Key of the answer that all prompts get in place of their own.
+const SAME_ANSWER: u64 = 0;
+
 /// State of the server's process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum EngineStage {
@@ -187,6 +190,11 @@ impl SimEngine {
                 sequence.limit = after;
                 sequence.stops = true;
             }
+            Some((AilmentKind::LongAnswer { .. }, _)) => {
+                sequence.limit = (most * 2).min(room);
+                sequence.stops = false;
+            }
+            Some((AilmentKind::SameAnswer { .. }, _)) => sequence.answer = SAME_ANSWER,
             fate => sequence.fate = fate,
         }
         self.scheduler.push(sequence);

@@ -8,7 +8,7 @@ use crate::measure::{Count, Measure, Quantity, RequestShare, Statistic};
 use crate::spec::{Gate, Limit, Select};
 use crate::stats::Dist;
 
-use super::{GateResult, Proof, VerdictWord};
+use super::{GateResult, Proof, VerdictWord, checks, slots};
 
 /// Least number of requests for an attainment, unless it is out of reach before.
 pub(crate) const ATTAIN_SAMPLES_MIN: u64 = 20;
@@ -227,11 +227,26 @@ fn judge_portion(result: &mut GateResult, portion: RequestShare, analysis: &Anal
         }
         Err(why) => return result.why = why,
     }
-    if result.word == VerdictWord::Fail {
-        result.why = format!("{} of {}", share.part, share.of);
-        if portion == RequestShare::Errors {
-            result.evidence = analysis.bad_seqs(&result.select);
+    match result.word {
+        VerdictWord::Fail => {
+            result.why = format!("{} of {}", share.part, share.of);
+            result.evidence = if portion == RequestShare::Errors {
+                analysis.bad_seqs(&result.select)
+            } else {
+                let first = analysis.first_fired(portion.word(), &result.select);
+                first.map(|(first, _)| first.seq).into_iter().collect()
+            };
+            if let Some(why) = checks::permitted(portion, share, analysis) {
+                (result.word, result.why) = (VerdictWord::Inconclusive, why);
+            }
         }
+        VerdictWord::Pass => {
+            if let Some(why) = checks::unseen(portion, &result.select, analysis) {
+                (result.word, result.why) = (VerdictWord::Inconclusive, why);
+                result.value = None;
+            }
+        }
+        VerdictWord::Inconclusive => {}
     }
 }
 
@@ -290,6 +305,10 @@ fn judge_statistic(
     if result.word == VerdictWord::Fail {
         result.why =
             String::from(if result.wants_more() { "under its limit" } else { "over its limit" });
+    }
+    if let Some(words) = slots::beside(quantity, &result.select, analysis) {
+        result.why.push_str(if result.why.is_empty() { "" } else { "; " });
+        result.why.push_str(&words);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::measure::Count;
 use crate::spec::{Contract, Select};
 use crate::unit::{At, grouped, span};
 
-use super::{Finding, VerdictWord};
+use super::{Finding, VerdictWord, slots};
 
 /// Bound on a foreign text within a reason or finding.
 const WORDS_CHARS_MAX: usize = 160;
@@ -67,6 +67,14 @@ pub(crate) fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(VerdictW
             "no request has a whole answer"
         };
         reasons.push((VerdictWord::Inconclusive, words.to_owned()));
+    }
+    let blank = analysis.blank(&Select::default());
+    if blank.part > 0 && blank.part == blank.of {
+        let words = match blank.of {
+            1 => "the only answer has no visible text".to_owned(),
+            n => format!("none of {n} answers has any visible text"),
+        };
+        reasons.push((VerdictWord::Inconclusive, words));
     }
     if contract.gates.is_empty() {
         let words = "the scenario has no contract, so nothing is checked".to_owned();
@@ -124,6 +132,9 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
     past_the_end(analysis, &mut tell);
     off_depth(analysis, &mut tell);
     at_once(analysis, &mut tell);
+    if let Some(words) = slots::fewer(analysis) {
+        tell(words, Vec::new());
+    }
     cache(analysis, &mut tell);
     if analysis.fate_unknown > 0 {
         let n = analysis.fate_unknown;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod bad;
+mod checks;
 mod connections;
 mod odd;
 mod probe;
@@ -33,6 +34,8 @@ struct Scene {
     limits: Limits,
     cut_after: Option<Duration>,
     ask: Ask,
+    /// Names of the requested model.
+    names: Vec<String>,
 }
 
 fn ask(output: u64) -> Ask {
@@ -65,12 +68,14 @@ impl Scene {
             },
             cut_after: None,
             ask: ask(output),
+            names: Vec::new(),
         }
     }
 
     async fn send(&self) -> Answer {
         let progress = Progress::default();
         let terms = Terms {
+            names: &self.names,
             salt: "",
             model: "m",
             abilities: &self.abilities,

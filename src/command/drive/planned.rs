@@ -295,6 +295,7 @@ fn load<W: Wire>(
         abilities: server.abilities,
         recipe: Rc::new(recipe),
         identity: Identity::of_server(&server),
+        names: server.names(),
         listed: known_by(&server.model.id, server.models.into_iter().map(|model| model.id)),
         model: server.model.id,
         // Salt that is unique to this run: its start time.

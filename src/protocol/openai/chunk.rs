@@ -35,6 +35,8 @@ pub(crate) struct Chunk {
     pub message: Option<String>,
     /// Fingerprint of the server's build and configuration, where the event has one.
     pub system: Option<String>,
+    /// Name of the model, where a part of the answer has one.
+    pub model: Option<String>,
     /// Whether half of a character that takes two escapes was in the text; the other half may be in
     /// the next event.
     pub halved: bool,
@@ -67,6 +69,7 @@ struct Frame {
     msg: Value,
     code: Value,
     status: Value,
+    model: Value,
     #[serde(rename = "type")]
     kind: Value,
     system_fingerprint: Value,
@@ -117,6 +120,7 @@ impl Chunk {
         if let Some(choice) = frame.choices.and_then(|choices| choices.into_iter().next()).flatten()
         {
             chunk.merge(choice);
+            chunk.model = frame.model.as_str().filter(|it| !it.is_empty()).map(str::to_owned);
         }
         Ok(chunk)
     }

@@ -26,6 +26,8 @@ pub(crate) struct CellNumbers<'a> {
     pub at_once: u64,
     /// Requests whose prompt differed from its planned length.
     pub off_depth: u64,
+    /// Median share of a round's time in which some streams waited for the prefill of others.
+    pub stagger: Option<f64>,
     /// Share of prompt tokens that came from the cache, where the server reports it.
     pub cached_share: Option<f64>,
     /// Failures of each check.
@@ -65,6 +67,7 @@ impl<'a> CellNumbers<'a> {
             in_outage: atom.in_outage,
             at_once: atom.at_once,
             off_depth: atom.off_depth,
+            stagger: atom.stagger.percentile(0.5),
             cached_share: atom.cached_share(),
             checks: &atom.checks,
             measures: measures.map(|(quantity, dist)| (*quantity, Numbers::of(dist))).collect(),

@@ -9,7 +9,7 @@ use crate::measure::{Measure, Quantity};
 use crate::report::words::amount;
 use crate::spec::Limit;
 use crate::unit::{grouped, span};
-use crate::verdict::{GateResult, Verdict};
+use crate::verdict::{FiredCheck, GateResult, Verdict};
 
 use super::{CellNumbers, Grid, GridValue, Heading, Numbers, series};
 
@@ -181,7 +181,8 @@ pub(crate) fn seqs(evidence: &[Seq]) -> String {
 }
 
 fn findings(asked: &RunDescription, verdict: &Verdict) -> Grid {
-    let findings = verdict.findings.iter();
+    let checks = verdict.checks.iter().map(FiredCheck::finding);
+    let findings = checks.chain(verdict.findings.iter().cloned());
     let findings = findings.map(|it| format!("{}{}", it.words, seqs(&it.evidence)));
     let sentences = verdict.reasons.iter().cloned().chain(findings);
     let sentences = sentences.chain(asked.warnings.iter().cloned());

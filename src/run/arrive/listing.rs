@@ -39,6 +39,7 @@ fn model(entry: &Value) -> Option<Model> {
     Some(Model {
         id: models::name(entry)?.to_owned(),
         root: text("root"),
+        parent: text("parent"),
         max_model_len: LENGTHS
             .iter()
             .find_map(|key| entry[*key].as_u64())
@@ -67,7 +68,8 @@ pub(super) fn choose(
     let listed = |model| Chosen { model, listed: true, note: None };
     if let Some(wanted) = wanted {
         // Aliases are served and not listed; the first request decides.
-        let unlisted = || Model { id: wanted.to_owned(), root: None, max_model_len: None };
+        let unlisted =
+            || Model { id: wanted.to_owned(), root: None, parent: None, max_model_len: None };
         return Ok(
             find(wanted).map_or_else(|| Chosen { listed: false, ..listed(unlisted()) }, listed)
         );
@@ -146,7 +148,7 @@ mod tests {
     use crate::unit::At;
 
     fn model(id: &str) -> Model {
-        Model { id: id.to_owned(), root: None, max_model_len: None }
+        Model { id: id.to_owned(), root: None, parent: None, max_model_len: None }
     }
 
     fn read(page: &str) -> Result<Vec<String>, String> {

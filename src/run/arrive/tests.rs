@@ -294,7 +294,7 @@ async fn a_known_server_is_asked_again_with_three_gets_at_the_most() {
     let server = Server::new(|_| None);
     let able = Abilities { version: true, ..Abilities::default() };
     let identity = again(&server, &server.timeline, able, "m").await.unwrap();
-    let model = Model { id: "m".to_owned(), root: None, max_model_len: Some(32_768) };
+    let model = Model { id: "m".to_owned(), root: None, parent: None, max_model_len: Some(32_768) };
     assert_eq!(identity, Identity::of(&[model], "m", Some("2"), None));
     let asked = server.asked.take();
     assert!(asked.len() == 2 && asked.iter().all(|(_, body)| body.is_null()), "{asked:?}");

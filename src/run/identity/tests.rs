@@ -10,7 +10,12 @@ fn recipe(text: &str) -> Recipe {
 }
 
 fn served(length: u64) -> Vec<Model> {
-    vec![Model { id: "m".into(), root: Some("org/Model".into()), max_model_len: Some(length) }]
+    vec![Model {
+        id: "m".into(),
+        root: Some("org/Model".into()),
+        parent: None,
+        max_model_len: Some(length),
+    }]
 }
 
 fn identity(length: u64, version: &str, page: &str) -> Identity {

@@ -8,7 +8,7 @@ use crate::error::{Mistake, nearest};
 use crate::unit;
 
 /// Names of all faults, in the order of the documentation.
-pub(crate) const NAMES: [&str; 23] = [
+pub(crate) const NAMES: [&str; 26] = [
     "crash",
     "cuda_oom",
     "host_oom_kill",
@@ -22,6 +22,9 @@ pub(crate) const NAMES: [&str; 23] = [
     "truncated_stream",
     "empty_answer",
     "short_answer",
+    "long_answer",
+    "swallowed_answer",
+    "same_answer",
     "start_fails",
     "slow_down",
     "creeping_latency",
@@ -124,6 +127,9 @@ impl AilmentKind {
             "truncated_stream" => of_requests().map(|hits| AilmentKind::TruncatedStream { hits }),
             "empty_answer" => of_requests().map(|hits| AilmentKind::EmptyAnswer { hits }),
             "short_answer" => of_requests().map(|hits| AilmentKind::ShortAnswer { hits }),
+            "long_answer" => of_requests().map(|hits| AilmentKind::LongAnswer { hits }),
+            "swallowed_answer" => of_requests().map(|hits| AilmentKind::SwallowedAnswer { hits }),
+            "same_answer" => of_requests().map(|hits| AilmentKind::SameAnswer { hits }),
             _ => return AilmentKind::read_lasting(name, value),
         })
     }
@@ -217,7 +223,8 @@ fn again(name: &str) -> String {
         "crash" | "cuda_oom" | "host_oom_kill" | "host_reboot" => format!("{name}=2m@3x"),
         "hang" | "metrics_go_away" | "slow_disk" => format!("{name}=5m@3x"),
         "start_fails" => "start_fails=2@1h for two failed starts from then on".to_owned(),
-        "stall" | "error_frame" | "truncated_stream" | "empty_answer" | "short_answer" => {
+        "stall" | "error_frame" | "truncated_stream" | "empty_answer" | "short_answer"
+        | "long_answer" | "swallowed_answer" | "same_answer" => {
             format!("{name}=3@2h for the next three requests, {name}=0.5%@2h for a share of them")
         }
         lasting => format!("{lasting}@2h; it may be given again, each time with a time of its own"),

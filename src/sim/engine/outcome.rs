@@ -2,7 +2,7 @@
 
 use super::{SimEngine, WithheldOutput};
 use crate::sim::ailment::AilmentKind;
-use crate::sim::answer::Token;
+use crate::sim::answer::{Channel, Token};
 use crate::sim::job::{EngineEvent, Finish, JobId, REQUEST_FAILED};
 use crate::sim::metrics::{ABORT, ERROR};
 use crate::unit::At;
@@ -34,6 +34,14 @@ impl SimEngine {
         {
             tokens.clear();
             finish = Some(Finish::Stop);
+        }
+        if let Some((AilmentKind::SwallowedAnswer { .. }, _)) =
+            self.scheduler.running(id).and_then(|s| s.fate)
+        {
+            for token in &mut tokens {
+                token.text.clear();
+                token.channel = Channel::Hidden;
+            }
         }
         if !tokens.is_empty() || finish.is_some() {
             let happening = EngineEvent::Output { job: id, tokens, cached, finish };

@@ -71,6 +71,13 @@ impl Workload {
         }
     }
 
+    /// Whether the server is asked to write each answer to its whole length.
+    pub(crate) fn is_of_exact_output(&self) -> bool {
+        match self {
+            Workload::Ladder(ladder) => ladder.exact_output,
+        }
+    }
+
     /// Texts of the user that its prompts are cut from; none where text is generated from the seed.
     pub(crate) fn texts(&self) -> &[SpecFile] {
         match self {

@@ -48,3 +48,28 @@ fn short_answers_are_their_own_class_and_no_failure() {
     let play = Script::new(&strict, &["short_answer=10%@0s"]).play();
     assert_eq!(play.gate("short_answers"), VerdictWord::Fail, "{}", play.reported());
 }
+
+#[test]
+fn each_thing_that_is_wrong_with_an_answer_is_told_and_can_be_gated() {
+    for (ailment, gate) in [
+        ("short_answer=20%@0s", "short_answers"),
+        ("long_answer=20%@0s", "long_answers"),
+        ("swallowed_answer=20%@0s", "swallowed"),
+        ("same_answer=20%@0s", "same_text"),
+    ] {
+        let strict =
+            HALF_AN_HOUR.replace("  errors: 0%\n", &format!("  errors: 0%\n  {gate}: 1%\n"));
+        let play = Script::new(&strict, &[ailment]).play();
+        assert_eq!(play.gate(gate), VerdictWord::Fail, "{ailment}: {}", play.reported());
+        let told = format!("  checks     {gate} ");
+        assert!(play.reported().contains(&told), "{ailment}: {}", play.reported());
+        assert_eq!(play.bad(), 0, "{ailment}");
+    }
+}
+
+#[test]
+fn a_run_whose_answers_were_all_blank_passes_no_contract() {
+    let play = ailing(&["swallowed_answer=100%@0s"]);
+    assert_ne!(play.exit(), Exit::Pass, "{}", play.reported());
+    assert!(play.reported().contains("has any visible text"), "{}", play.reported());
+}

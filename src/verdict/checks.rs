@@ -1,0 +1,246 @@
+//! Collects the checks of answers that fired: each kind once, with how many answers it fired on and
+//! the first of them; and says what keeps a gate on a check from being judged.
+
+use std::collections::BTreeSet;
+
+use crate::analysis::{Analysis, Share};
+use crate::fact::{ANSWERED_BY, Ended, NO_MODEL};
+use crate::measure::RequestShare;
+use crate::spec::Select;
+use crate::unit::span;
+
+use super::Finding;
+
+/// Least share of whole answers whose output tokens must be counted for a gate on their number.
+const COUNTED_MIN: f64 = 0.95;
+
+/// Check that fired.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FiredCheck {
+    /// Name, as in rows and contracts.
+    pub check: String,
+    /// Answers on which it fired, of those that it was made for.
+    pub share: Share,
+    /// First answer on which it fired: group and time.
+    pub place: String,
+    /// What it means, in words; empty for a name of another version.
+    pub meaning: &'static str,
+    pub evidence: Vec<u64>,
+}
+
+impl FiredCheck {
+    /// Returns the finding for programs and tables.
+    pub(crate) fn finding(&self) -> Finding {
+        let FiredCheck { check, share: Share { part, of }, place, meaning, evidence } = self;
+        let words = format!("{check}: {part} of {of} answers, first {place}: {meaning}");
+        Finding { words, evidence: evidence.clone() }
+    }
+}
+
+/// Returns the checks that fired in the judged phases, the most frequent first.
+pub(crate) fn fired(analysis: &Analysis) -> Vec<FiredCheck> {
+    let all = Select::default();
+    let names = analysis.atoms_of(&all).flat_map(|atom| atom.checks.keys());
+    let names: BTreeSet<&String> = names.collect();
+    let groups = analysis.atoms.iter().map(|atom| &atom.group);
+    let one = |check: &String| {
+        let (first, group) = analysis.first_fired(check, &all)?;
+        let after = span(first.sent.seconds());
+        Some(FiredCheck {
+            check: check.clone(),
+            share: share(check, analysis),
+            place: format!("{} at {after}", group.among(groups.clone())),
+            meaning: meaning(check),
+            evidence: vec![first.seq],
+        })
+    };
+    let mut fired: Vec<FiredCheck> = names.into_iter().filter_map(one).collect();
+    fired.sort_by_key(|it| std::cmp::Reverse(it.share.part));
+    fired
+}
+
+/// Returns the share of a check. One that no gate can be set on is counted of all whole answers.
+fn share(check: &str, analysis: &Analysis) -> Share {
+    let all = Select::default();
+    match RequestShare::parse(check) {
+        Some(known) => analysis.portion(known, &all),
+        None => {
+            let fired = |checks: &crate::analysis::Tally<String>| checks.get(check).copied();
+            let part = analysis.atoms_of(&all).filter_map(|atom| fired(&atom.checks)).sum();
+            Share { part, of: analysis.count_ended(&all, Ended::is_good) }
+        }
+    }
+}
+
+fn meaning(check: &str) -> &'static str {
+    match RequestShare::parse(check) {
+        Some(RequestShare::OffDepth) => "prompts not as planned",
+        Some(RequestShare::Swallowed) => "text is lost",
+        Some(RequestShare::ShortAnswers) => "half of it or less",
+        Some(RequestShare::LongAnswers) => "over what was asked",
+        Some(RequestShare::TooFast) => "over 5,000 tok/s",
+        Some(RequestShare::WrongModel) => "another than asked",
+        Some(RequestShare::SameText) => "to other prompts",
+        Some(RequestShare::Replacement) => "broken characters",
+        Some(RequestShare::Errors) => "",
+        None if check == "cached" => "cold, but served from cache",
+        None if check == "not_cached" => "warm, but prefilled anew",
+        None => "",
+    }
+}
+
+/// Returns why a gate on a check cannot pass, where the server gives too little to see what the
+/// check is for.
+pub(crate) fn unseen(check: RequestShare, select: &Select, analysis: &Analysis) -> Option<String> {
+    match check {
+        RequestShare::ShortAnswers | RequestShare::LongAnswers => {
+            let Share { part, of } = analysis.output_counted(select);
+            ((part as f64) < of as f64 * COUNTED_MIN).then(|| match part {
+                0 => "n/a: the server does not count output tokens".to_owned(),
+                _ => format!("n/a: output tokens are counted in {part} of {of} answers"),
+            })
+        }
+        RequestShare::WrongModel => (analysis.notes.identity.get(ANSWERED_BY)? == NO_MODEL)
+            .then(|| "n/a: answers do not name a model".to_owned()),
+        _ => None,
+    }
+}
+
+/// Returns why a check that fired too often is no violation: an answer that was not asked to go on
+/// may end where its model ends it.
+pub(crate) fn permitted(check: RequestShare, share: Share, analysis: &Analysis) -> Option<String> {
+    if check != RequestShare::ShortAnswers {
+        return None;
+    }
+    let Share { part, of } = share;
+    let abilities = analysis.notes.identity.get("abilities")?;
+    let forced = ["ignore_eos", "min_tokens"];
+    let why = if !analysis.exact_output {
+        "`exact_output: false` lets a model end its answers"
+    } else if !abilities.split(' ').any(|able| forced.contains(&able)) {
+        "the server does not take `ignore_eos`, so a model may end its answers"
+    } else {
+        return None;
+    };
+    Some(format!("{part} of {of} ended early: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fact::{ClosedBecause, Fact, Request, Statement};
+    use crate::incident::fixture::Story;
+    use crate::verdict::tests::{at_most, judged};
+    use crate::verdict::{Verdict, VerdictWord};
+
+    /// Returns ten answers, changed by `change` with the number of each, of a server with some
+    /// abilities.
+    fn ten(abilities: &str, change: impl Fn(u32, &mut Request)) -> Story {
+        let mut story = Story::soaking();
+        story.push(9.5, Fact::Seen(Statement::plain("abilities", abilities.to_owned())));
+        for nth in 0..10 {
+            let second = 10.0 + f64::from(nth) * 2.0;
+            let mut request = story.request(second, 0);
+            change(nth, &mut request);
+            story.push(second + 1.0, Fact::Request(Box::new(request)));
+        }
+        story.closed(31.0, ClosedBecause::Done);
+        story
+    }
+
+    fn judge(story: &Story, name: &str) -> Verdict {
+        judged(story, &[at_most(name, 0.01)])
+    }
+
+    fn cut(n: u32) -> impl Fn(u32, &mut Request) {
+        move |nth, request| {
+            if nth < n {
+                request.output_tokens = Some(20);
+            }
+        }
+    }
+
+    #[test]
+    fn a_check_that_fired_is_told_once_with_its_share_and_its_first_place() {
+        let verdict = judge(&ten("chat ignore_eos", cut(3)), "errors");
+        let [fired] = &verdict.checks[..] else { panic!("{:?}", verdict.checks) };
+        assert_eq!((fired.share.part, fired.share.of), (3, 10));
+        insta::assert_snapshot!(fired.finding().words, @"short_answers: 3 of 10 answers, first d0/c1 at 10.0 s: half of it or less");
+        assert_eq!(verdict.word, VerdictWord::Pass, "it is told, and gated by nothing");
+        assert!(judge(&ten("chat ignore_eos", cut(0)), "errors").checks.is_empty());
+    }
+
+    #[test]
+    fn short_answers_fail_a_server_that_was_to_write_on_and_decide_nothing_of_another() {
+        let word = |abilities, n| {
+            let verdict = judge(&ten(abilities, cut(n)), "short_answers");
+            (verdict.word, verdict.gates[0].why.clone())
+        };
+        let failed = (VerdictWord::Fail, "3 of 10".to_owned());
+        assert_eq!(word("chat ignore_eos usage", 3), failed);
+        assert_eq!(word("chat min_tokens usage", 3), failed);
+        let (decided, why) = word("chat usage", 3);
+        assert_eq!(decided, VerdictWord::Inconclusive);
+        insta::assert_snapshot!(why, @"3 of 10 ended early: the server does not take `ignore_eos`, so a model may end its answers");
+        assert_eq!(word("chat usage", 0).0, VerdictWord::Pass);
+    }
+
+    #[test]
+    fn a_number_of_tokens_is_not_judged_where_it_is_not_counted() {
+        for (uncounted, word) in [(0, VerdictWord::Pass), (1, VerdictWord::Inconclusive)] {
+            let story = ten("chat ignore_eos", |nth, request| {
+                if nth < uncounted {
+                    request.output_tokens = None;
+                }
+            });
+            for name in ["short_answers", "long_answers"] {
+                assert_eq!(judge(&story, name).word, word, "{name}, {uncounted} of 10");
+            }
+            assert_eq!(judge(&story, "too_fast").word, VerdictWord::Pass);
+        }
+        let none = ten("chat ignore_eos", |_, request| request.output_tokens = None);
+        let why = judge(&none, "short_answers").gates[0].why.clone();
+        assert_eq!(why, "n/a: the server does not count output tokens");
+    }
+
+    #[test]
+    fn another_model_is_judged_where_answers_name_one() {
+        let wrong = ten("chat", |nth, request| {
+            if nth > 6 {
+                request.checks = vec!["wrong_model".to_owned()];
+            }
+        });
+        assert_eq!(judge(&wrong, "wrong_model").word, VerdictWord::Fail);
+        let mut unnamed = ten("chat", cut(0));
+        assert_eq!(judge(&unnamed, "wrong_model").word, VerdictWord::Pass);
+        let seen = Statement::answered_by("m", None, false);
+        unnamed.push(31.0, Fact::Seen(seen));
+        assert_eq!(judge(&unnamed, "wrong_model").word, VerdictWord::Inconclusive);
+    }
+
+    #[test]
+    fn one_text_for_different_prompts_is_told_and_passes() {
+        let same = ten("chat", |_, request| request.answer = Some("same".to_owned()));
+        let verdict = judge(&same, "errors");
+        assert_eq!(verdict.word, VerdictWord::Pass);
+        assert_eq!(
+            (verdict.checks[0].check.as_str(), verdict.checks[0].share.part),
+            ("same_text", 9)
+        );
+        assert_eq!(judge(&same, "same_text").word, VerdictWord::Fail, "where it is gated");
+    }
+
+    #[test]
+    fn a_run_with_nothing_to_see_in_any_answer_never_passes() {
+        let blank = |n: u32| {
+            ten("chat", move |nth, request| {
+                if nth < n {
+                    request.answer = None;
+                }
+            })
+        };
+        let verdict = judge(&blank(10), "errors");
+        assert_eq!(verdict.word, VerdictWord::Inconclusive);
+        assert_eq!(verdict.reasons, ["none of 10 answers has any visible text"]);
+        assert_eq!(judge(&blank(9), "errors").word, VerdictWord::Pass);
+    }
+}
