@@ -5,6 +5,7 @@
 //! whatever else happened. A measure that was not observed, or has too few samples, is INCONCLUSIVE
 //! and never passed. All else is PASS. Knows neither terminals nor files.
 
+mod effect;
 pub(crate) mod gate;
 pub(crate) mod proof;
 pub(crate) mod whole;
@@ -79,6 +80,9 @@ impl GateResult {
 pub(crate) struct Finding {
     pub words: String,
     pub evidence: Vec<Seq>,
+    /// Whether it says that a setting is not in effect, which the report shows in a place of its own.
+    #[serde(skip)]
+    pub is_of_setting: bool,
 }
 
 /// Verdict of a run.
@@ -130,7 +134,7 @@ pub(crate) fn judge(contract: &Contract, analysis: &Analysis) -> Verdict {
         word: Verdict::worst(&gates),
         reasons: Vec::new(),
         gates,
-        findings: whole::findings(analysis),
+        findings: effect::findings(analysis).chain(whole::findings(analysis)).collect(),
         proof,
         closed: analysis.calendar.closed().map(|(_, closed)| closed.because),
         fatal: whole::is_fatal(analysis),

@@ -6,6 +6,7 @@ use crate::fact::{Batch, Cell, Entry, Fact, GapKind, Gaps, Group, Phase, Request
 use crate::stats::hdr;
 
 use super::coverage::CoverageFold;
+use super::effect::EffectFold;
 use super::series::Blocks;
 use super::unanswered::Unanswered;
 use super::{Analysis, Calendar, GapAtom, GroupStatistics, JournalGaps, Notes, RunDescription};
@@ -22,6 +23,7 @@ pub(crate) struct Fold {
     notes: Notes,
     fates: Unfinished,
     unanswered: Unanswered,
+    effect: EffectFold,
     /// `None` in a live view, which folds every entry and shows no readings over hours.
     series: Option<Blocks>,
 }
@@ -39,6 +41,7 @@ impl Fold {
             notes: Notes::default(),
             fates: Unfinished::default(),
             unanswered: Unanswered::default(),
+            effect: EffectFold::new(&asked.declared),
             series: None,
         }
     }
@@ -61,6 +64,7 @@ impl Fold {
         self.watch.fold(entry);
         self.notes.fold(entry);
         self.fates.fold(entry);
+        self.effect.fold(entry);
         if let Some(series) = &mut self.series {
             series.fold(entry);
         }
@@ -121,6 +125,7 @@ impl Fold {
             notes: self.notes,
             fate_unknown: self.fates.unknown(),
             unanswered: self.unanswered,
+            settings: self.effect.finish(),
             over_time: self.series.as_ref().map(Blocks::finish).unwrap_or_default(),
         }
     }

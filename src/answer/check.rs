@@ -6,6 +6,7 @@ mod not_cached;
 mod off_depth;
 mod replacement;
 mod swallowed;
+mod think_marks;
 
 use crate::fact::Request;
 
@@ -21,17 +22,20 @@ pub(crate) struct CheckInput<'a> {
     pub tools: u64,
     /// Whether the text had a replacement character.
     pub replaced: bool,
+    /// Whether the visible content had a mark of reasoning.
+    pub think_marks: bool,
 }
 
 type Check = (&'static str, fn(&CheckInput) -> bool);
 
 /// All checks, in the order in which rows name them.
-const CHECKS: [Check; 5] = [
+const CHECKS: [Check; 6] = [
     ("off_depth", off_depth::fires),
     ("not_cached", not_cached::fires),
     ("cached", cached::fires),
     ("swallowed", swallowed::fires),
     ("replacement", replacement::fires),
+    ("think_marks", think_marks::fires),
 ];
 
 /// Returns the names of the checks that fire.

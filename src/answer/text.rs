@@ -6,6 +6,9 @@ use crate::protocol::openai::Chunk;
 /// the fingerprint. UTF-8 has no such byte.
 const SEPARATOR: u8 = 0xff;
 
+/// Marks around reasoning.
+const THINK_MARKS: [&str; 2] = ["<think>", "</think>"];
+
 /// Text of one answer so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AnswerText {
@@ -14,6 +17,9 @@ pub(super) struct AnswerText {
     bytes: u64,
     tools: u64,
     replaced: bool,
+    think_marks: bool,
+    /// End of the content so far, shorter than a mark.
+    tail: String,
 }
 
 impl AnswerText {
@@ -33,6 +39,27 @@ impl AnswerText {
             self.replaced |= !chunk.halved && text.contains('\u{fffd}');
         }
         self.tools += chunk.tools_begun;
+        self.find_marks(&chunk.content);
+    }
+
+    /// Looks for a mark of reasoning, which two chunks may share.
+    fn find_marks(&mut self, content: &str) {
+        if self.think_marks || content.is_empty() {
+            return;
+        }
+        self.tail.push_str(content);
+        self.think_marks = THINK_MARKS.iter().any(|mark| self.tail.contains(mark));
+        let longest = THINK_MARKS.iter().map(|mark| mark.len()).max().unwrap_or_default();
+        let mut from = self.tail.len().saturating_sub(longest - 1);
+        while !self.tail.is_char_boundary(from) {
+            from += 1;
+        }
+        self.tail.drain(..from);
+    }
+
+    /// Whether the content had a mark of reasoning.
+    pub(super) fn think_marks(&self) -> bool {
+        self.think_marks
     }
 
     /// Returns the bytes of text on all channels.

@@ -171,6 +171,7 @@ impl AnswerReader {
             text_bytes: self.text.bytes(),
             tools: self.text.tools(),
             replaced: self.text.replaced(),
+            think_marks: self.text.think_marks(),
         });
         let frames = if ended.is_bad() { self.evidence.into_bytes() } else { Vec::new() };
         Answer {

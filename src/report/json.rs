@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis::SourceCoverage;
+use crate::analysis::{SettingEffect, SourceCoverage};
 use crate::fact::{ClosedBecause, Ended, Load, Seq};
 use crate::incident::Incident;
 use crate::measure::{MTBF_CONFIDENCE, Measure};
@@ -37,6 +37,7 @@ struct Document<'a> {
     mtbf: Option<Mtbf<'a>>,
     reasons: &'a [String],
     gates: Vec<Gate<'a>>,
+    settings: Vec<SettingJson<'a>>,
     findings: &'a [Finding],
     warnings: &'a [String],
     coverage: Coverage,
@@ -75,6 +76,18 @@ struct Gate<'a> {
     value: Option<f64>,
     n: u64,
     word: VerdictWord,
+    why: &'a str,
+    evidence: &'a [Seq],
+}
+
+/// Setting of the recipe.
+#[derive(Serialize)]
+struct SettingJson<'a> {
+    setting: &'a str,
+    /// `None` for an environment variable.
+    declared: Option<&'a str>,
+    /// `in effect`, `not in effect` or `not seen`.
+    effect: &'static str,
     why: &'a str,
     evidence: &'a [Seq],
 }
@@ -173,6 +186,7 @@ pub(crate) fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json:
         mtbf: verdict.proof.as_ref().map(mtbf),
         reasons: &verdict.reasons,
         gates: verdict.gates.iter().map(gate).collect(),
+        settings: page.settings.iter().map(setting).collect(),
         findings: &verdict.findings,
         warnings: &asked.warnings,
         coverage: Coverage {
@@ -231,6 +245,16 @@ fn gate(gate: &GateResult) -> Gate<'_> {
         word: gate.word,
         why: &gate.why,
         evidence: &gate.evidence,
+    }
+}
+
+fn setting(setting: &SettingEffect) -> SettingJson<'_> {
+    SettingJson {
+        setting: &setting.setting,
+        declared: setting.declared.as_deref(),
+        effect: setting.word.word(),
+        why: &setting.why,
+        evidence: &setting.evidence,
     }
 }
 

@@ -23,7 +23,9 @@ pub(crate) use incident::IncidentWords;
 pub(crate) use proofs::Proofs;
 pub(crate) use tables::{Tables, seqs};
 
-use crate::analysis::{Analysis, Coverage, OverTime, RunDescription, Tally};
+use crate::analysis::{
+    Analysis, Coverage, EffectWord, OverTime, RunDescription, SettingEffect, Tally,
+};
 use crate::fact::Ended;
 use crate::measure::{Measure, RequestShare};
 use crate::spec::{Limit, Select};
@@ -48,6 +50,10 @@ pub(crate) struct Page<'a> {
     pub errors: Option<String>,
     /// Words of the most frequent error; `None` where no failed request has any.
     pub error_words: Option<String>,
+    /// Settings of the recipe: how many are in effect, and those that are not; empty without any.
+    pub in_effect: Vec<String>,
+    /// All settings of the recipe.
+    pub settings: &'a [SettingEffect],
     /// Findings and warnings, a sentence each.
     pub notes: Vec<String>,
     /// Times and rates by depth.
@@ -88,6 +94,8 @@ impl<'a> Page<'a> {
             incidents: incident::all(&analysis.calendar),
             errors: errors(analysis, verdict),
             error_words: error_words(analysis),
+            in_effect: in_effect(analysis, verdict),
+            settings: &analysis.settings,
             notes: notes(asked, verdict),
             depths: depths::depths(analysis),
             gates: gates::gates(verdict),
@@ -159,6 +167,21 @@ fn ending_words(ended: Ended, n: u64) -> String {
 }
 
 fn notes(asked: &RunDescription, verdict: &Verdict) -> Vec<String> {
-    let findings = verdict.findings.iter().map(|finding| &finding.words);
+    let findings = verdict.findings.iter().filter(|finding| !finding.is_of_setting);
+    let findings = findings.map(|finding| &finding.words);
     findings.chain(&asked.warnings).cloned().collect()
+}
+
+/// Returns how many settings are in effect, and a sentence for each that is not.
+fn in_effect(analysis: &Analysis, verdict: &Verdict) -> Vec<String> {
+    if analysis.settings.is_empty() {
+        return Vec::new();
+    }
+    let counts = EffectWord::ALL.into_iter().filter_map(|word| {
+        let n = analysis.settings.iter().filter(|setting| setting.word == word).count();
+        (n > 0).then(|| format!("{n} {}", word.word()))
+    });
+    let counts = format!("settings: {}", counts.collect::<Vec<_>>().join(", "));
+    let broken = verdict.findings.iter().filter(|finding| finding.is_of_setting);
+    std::iter::once(counts).chain(broken.map(|finding| finding.words.clone())).collect()
 }
