@@ -135,7 +135,7 @@ impl EffectFold {
     /// says, and what it runs with before what it was given.
     fn shown(&self, setting: &str, declared: &str) -> Option<Shown> {
         let behaved = match setting {
-            _ if is_speculative(setting) => self.drafts.shown(&self.declared, setting),
+            _ if is_speculative(setting) => self.drafts.shown(&self.declared),
             "reasoning_parser" if self.declared.chat => {
                 self.reasoning.shown(declared, &self.declared.settings)
             }

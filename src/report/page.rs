@@ -177,10 +177,12 @@ fn in_effect(analysis: &Analysis, verdict: &Verdict) -> Vec<String> {
     if analysis.settings.is_empty() {
         return Vec::new();
     }
-    let counts = EffectWord::ALL.into_iter().filter_map(|word| {
-        let n = analysis.settings.iter().filter(|setting| setting.word == word).count();
-        (n > 0).then(|| format!("{n} {}", word.word()))
-    });
+    let counts = [EffectWord::NotInEffect, EffectWord::InEffect, EffectWord::NotSeen]
+        .into_iter()
+        .filter_map(|word| {
+            let n = analysis.settings.iter().filter(|setting| setting.word == word).count();
+            (n > 0).then(|| format!("{n} {}", word.word()))
+        });
     let counts = format!("settings: {}", counts.collect::<Vec<_>>().join(", "));
     let broken = verdict.findings.iter().filter(|finding| finding.is_of_setting);
     std::iter::once(counts).chain(broken.map(|finding| finding.words.clone())).collect()

@@ -1,6 +1,6 @@
 //! Tells speculative decoding by the engine's count of drafted tokens, which grows under load.
 
-use super::{EffectWord, Shown};
+use super::{EffectWord, Shown, is_speculative};
 use crate::engine::effect::counts_drafts_only_if_on;
 use crate::fact::{Reading, Seq};
 use crate::series::{DRAFT_TOKENS, GENERATION_TOKENS};
@@ -54,7 +54,7 @@ impl Drafts {
     }
 
     /// Returns whether it drafts, where the metrics tell.
-    pub(super) fn shown(&self, declared: &DeclaredSettings, setting: &str) -> Option<Shown> {
+    pub(super) fn shown(&self, declared: &DeclaredSettings) -> Option<Shown> {
         let output = self.output?;
         if let Some(drafted) = self.drafted.filter(|drafted| drafted.by() > 0.0) {
             let why = format!("drafted {} tokens under load", grouped(drafted.by()));
@@ -64,11 +64,12 @@ impl Drafts {
             return None;
         }
         let tokens = grouped(output.by());
-        let value = declared.settings.get(setting).map(|value| value.to_ascii_lowercase());
+        let mut values = declared.settings.iter().filter(|(name, _)| is_speculative(name));
+        let may_rest = values.any(|(_, value)| {
+            NOT_ALWAYS.iter().any(|method| value.to_ascii_lowercase().contains(method))
+        });
         match self.drafted {
-            Some(_) if value.is_some_and(|it| NOT_ALWAYS.iter().any(|some| it.contains(some))) => {
-                None
-            }
+            Some(_) if may_rest => None,
             Some(drafted) => {
                 let why = format!("drafted no token while it wrote {tokens}");
                 Some(Shown::is(false, why, drafted.seq))

@@ -97,6 +97,13 @@ fn drafts_that_are_counted_and_do_not_grow_or_are_not_counted_are_none() {
     assert_eq!(of(Some([10.0, 4_010.0])), "in effect: drafted 4,000 tokens under load");
     assert_eq!(of(Some([0.0, 0.0])), "not in effect: drafted no token while it wrote 5,000");
     assert_eq!(of(None), "not in effect: its metrics count no drafts, while it wrote 5,000 tokens");
+    let fields = [
+        ("speculative_config.method", "ngram"),
+        ("speculative_config.num_speculative_tokens", "3"),
+    ];
+    let mut story = Story::soaking();
+    wrote(&mut story, Some([0.0, 0.0]));
+    assert!(effect(&story, &declared(&fields), fields[1].0).starts_with("not seen"));
     let ngram = declared(&[("speculative_config", r#"{"method": "ngram"}"#)]);
     let mut story = Story::soaking();
     wrote(&mut story, Some([0.0, 0.0]));

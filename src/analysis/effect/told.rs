@@ -105,6 +105,10 @@ impl ToldSettings {
         if is_each && ["max_num_seqs", "max_num_batched_tokens"].contains(&name) {
             return None;
         }
+        if name == ROOT.1 {
+            // Weights may lie in a folder: only the comparison of the model's root knows.
+            return self.stated(declared, name, wanted);
+        }
         self.runs_with(name, wanted)
             .or_else(|| self.chose(name, wanted))
             .or_else(|| self.stated(declared, name, wanted))

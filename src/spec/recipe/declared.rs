@@ -36,7 +36,9 @@ impl DeclaredSettings {
         }
         let mut settings = diff::flags_of(recipe);
         settings.retain(|name, _| !ADDRESS.contains(&name.as_str()));
-        settings.extend(recipe.model.iter().map(|model| ("model".to_owned(), model.clone())));
+        if let Some(model) = &recipe.model {
+            settings.entry("model".to_owned()).or_insert_with(|| model.clone());
+        }
         let env = recipe.env.iter().map(|(name, _)| name.clone()).collect();
         DeclaredSettings { engine, settings, env, chat }
     }
