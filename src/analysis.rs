@@ -9,6 +9,7 @@ pub(crate) mod arena;
 pub(crate) mod atom;
 pub(crate) mod calendar;
 pub(crate) mod coverage;
+pub(crate) mod effect;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod fold;
@@ -25,6 +26,7 @@ mod unanswered;
 pub(crate) use atom::{FirstFired, GroupStatistics};
 pub(crate) use calendar::{Calendar, CalendarFold};
 pub(crate) use coverage::{Coverage, SourceCoverage};
+pub(crate) use effect::{EffectWord, SettingEffect};
 pub(crate) use fold::Fold;
 pub(crate) use notes::Notes;
 pub(crate) use query::{Share, statistic};
@@ -63,6 +65,8 @@ pub(crate) struct Analysis {
     pub exact_output: bool,
     /// Requests since the last one that was answered.
     pub unanswered: Unanswered,
+    /// Settings of the recipe, and whether they are in effect; none where the run kept none.
+    pub settings: Vec<SettingEffect>,
     /// Readings over time; empty where the fold does not keep them.
     pub over_time: OverTime,
 }

@@ -1,6 +1,7 @@
 //! Collects what is particular to an engine, one file each: flags, metric names, meanings of log
 //! lines. Pure tables and text; knows no file, no clock, no network.
 
+pub(crate) mod effect;
 pub(crate) mod flags;
 pub(crate) mod launch;
 pub(crate) mod lines;

@@ -129,6 +129,8 @@ pub(crate) enum Measure {
     Count(Count),
     /// Mean time between failures. Seconds.
     Mtbf,
+    /// Settings of the recipe that are not in effect.
+    NotInEffect,
 }
 
 /// Confidence of the interval of the mean time between failures, a fraction.
@@ -136,6 +138,8 @@ pub(crate) const MTBF_CONFIDENCE: f64 = 0.95;
 
 /// Name of the mean time between failures.
 const MTBF: &str = "mtbf";
+/// Name of the number of settings that are not in effect.
+const NOT_IN_EFFECT: &str = "not_in_effect";
 
 words!(Quantity {
     Ttft: "ttft",
@@ -230,6 +234,7 @@ impl Measure {
         };
         (name == MTBF)
             .then_some(Measure::Mtbf)
+            .or_else(|| (name == NOT_IN_EFFECT).then_some(Measure::NotInEffect))
             .or_else(|| RequestShare::parse(name).map(Measure::Portion))
             .or_else(|| Count::parse(name).map(Measure::Count))
             .or_else(median)
@@ -240,7 +245,7 @@ impl Measure {
     pub(crate) fn names() -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         names.extend(Count::ALL.map(|count| count.word().to_owned()));
-        names.push(MTBF.to_owned());
+        names.extend([MTBF, NOT_IN_EFFECT].map(str::to_owned));
         names.extend(RequestShare::ALL.map(|portion| portion.word().to_owned()));
         for quantity in Quantity::ALL {
             names.push(quantity.word().to_owned());
@@ -254,7 +259,7 @@ impl Measure {
         match self {
             Measure::Of(quantity, _) => quantity.unit(),
             Measure::Portion(_) => Unit::Share,
-            Measure::Count(_) => Unit::Count,
+            Measure::Count(_) | Measure::NotInEffect => Unit::Count,
             Measure::Mtbf => Unit::Seconds,
         }
     }
@@ -282,6 +287,7 @@ impl fmt::Display for Measure {
             Measure::Portion(portion) => f.write_str(portion.word()),
             Measure::Count(count) => f.write_str(count.word()),
             Measure::Mtbf => f.write_str(MTBF),
+            Measure::NotInEffect => f.write_str(NOT_IN_EFFECT),
         }
     }
 }

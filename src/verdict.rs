@@ -6,6 +6,7 @@
 //! and never passed. All else is PASS. Knows neither terminals nor files.
 
 pub(crate) mod checks;
+mod effect;
 pub(crate) mod gate;
 pub(crate) mod proof;
 pub(crate) mod slots;
@@ -82,6 +83,9 @@ impl GateResult {
 pub(crate) struct Finding {
     pub words: String,
     pub evidence: Vec<Seq>,
+    /// Whether it says that a setting is not in effect, which the report shows in a place of its own.
+    #[serde(skip)]
+    pub is_of_setting: bool,
 }
 
 /// Verdict of a run.
@@ -136,7 +140,7 @@ pub(crate) fn judge(contract: &Contract, analysis: &Analysis) -> Verdict {
         reasons: Vec::new(),
         gates,
         checks: checks::fired(analysis),
-        findings: whole::findings(analysis),
+        findings: effect::findings(analysis).chain(whole::findings(analysis)).collect(),
         proof,
         closed: analysis.calendar.closed().map(|(_, closed)| closed.because),
         fatal: whole::is_fatal(analysis),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::analysis::{JournalGaps, RunDescription};
 use crate::incident::fixture::cell;
 use crate::measure::Measure;
+use crate::spec::recipe::DeclaredSettings;
 use crate::spec::{Contract, Extent, Gate, Limit, Select};
 
 /// Returns a run of one minute at some depths, with an empty contract.
@@ -13,6 +14,7 @@ pub(crate) fn asked(depths: &[u64]) -> RunDescription {
         recipe: "nemotron-3-super".to_owned(),
         scenario: "smoke".to_owned(),
         model: "nemotron".to_owned(),
+        declared: DeclaredSettings::default(),
         container: None,
         endpoint: "http://127.0.0.1:8000".to_owned(),
         simulated: true,

@@ -7,6 +7,7 @@ use crate::measure::RequestShare;
 use crate::stats::hdr;
 
 use super::coverage::CoverageFold;
+use super::effect::EffectFold;
 use super::same_text::RecentTexts;
 use super::series::Blocks;
 use super::slots::{OpenRounds, Slots};
@@ -29,6 +30,7 @@ pub(crate) struct Fold {
     rounds: OpenRounds,
     exact_output: bool,
     unanswered: Unanswered,
+    effect: EffectFold,
     /// `None` in a live view, which folds every entry and shows no readings over hours.
     series: Option<Blocks>,
 }
@@ -50,6 +52,7 @@ impl Fold {
             rounds: OpenRounds::default(),
             exact_output: asked.exact_output,
             unanswered: Unanswered::default(),
+            effect: EffectFold::new(&asked.declared),
             series: None,
         }
     }
@@ -73,6 +76,7 @@ impl Fold {
         self.notes.fold(entry);
         self.fates.fold(entry);
         self.slots.fold(entry);
+        self.effect.fold(entry);
         if let Some(series) = &mut self.series {
             series.fold(entry);
         }
@@ -147,6 +151,7 @@ impl Fold {
             slots: self.slots,
             exact_output: self.exact_output,
             unanswered: self.unanswered,
+            settings: self.effect.finish(),
             over_time: self.series.as_ref().map(Blocks::finish).unwrap_or_default(),
         }
     }

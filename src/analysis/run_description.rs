@@ -2,6 +2,7 @@
 //! this from the manifest.
 
 use crate::fact::Cell;
+use crate::spec::recipe::DeclaredSettings;
 use crate::spec::{Contract, Extent};
 
 /// Description of what a run was to do.
@@ -13,6 +14,8 @@ pub(crate) struct RunDescription {
     pub scenario: String,
     /// Model name, as the server reports it.
     pub model: String,
+    /// Settings that the recipe declares; none for a run that did not keep them.
+    pub declared: DeclaredSettings,
     /// Container image with its digest, where the recipe pins one.
     pub container: Option<String>,
     /// Address of the server under load.

@@ -8,6 +8,7 @@ mod off_depth;
 mod replacement;
 mod short_answers;
 mod swallowed;
+mod think_marks;
 mod too_fast;
 mod wrong_model;
 
@@ -32,12 +33,14 @@ pub(crate) struct CheckInput<'a> {
     pub names: &'a [String],
     /// Whether the text had a replacement character.
     pub replaced: bool,
+    /// Whether the visible content had a mark of reasoning.
+    pub think_marks: bool,
 }
 
 type Check = (&'static str, fn(&CheckInput) -> bool);
 
 /// All checks, in the order in which rows name them.
-const CHECKS: [Check; 9] = [
+const CHECKS: [Check; 10] = [
     (RequestShare::OffDepth.word(), off_depth::fires),
     ("not_cached", not_cached::fires),
     ("cached", cached::fires),
@@ -47,6 +50,7 @@ const CHECKS: [Check; 9] = [
     (RequestShare::TooFast.word(), too_fast::fires),
     (RequestShare::WrongModel.word(), wrong_model::fires),
     (RequestShare::Replacement.word(), replacement::fires),
+    ("think_marks", think_marks::fires),
 ];
 
 /// Returns the names of the checks that fire.

@@ -6,6 +6,9 @@ use crate::protocol::openai::Chunk;
 /// the fingerprint. UTF-8 has no such byte.
 const SEPARATOR: u8 = 0xff;
 
+/// Marks around reasoning.
+const THINK_MARKS: [&str; 2] = ["<think>", "</think>"];
+
 /// Text of one answer so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AnswerText {
@@ -16,6 +19,9 @@ pub(super) struct AnswerText {
     /// Whether there was anything to see: a tool call, or a character that is not blank.
     visible: bool,
     replaced: bool,
+    think_marks: bool,
+    /// End of the content so far, shorter than a mark.
+    tail: String,
 }
 
 /// Characters that take no space and that Unicode does not count as white space: zero-width
@@ -49,11 +55,32 @@ impl AnswerText {
         }
         self.tools += chunk.tools_begun;
         self.visible |= chunk.tools_begun > 0;
+        self.find_marks(&chunk.content);
     }
 
     /// Whether there was anything to see, on any channel.
     pub(super) fn visible(&self) -> bool {
         self.visible
+    }
+
+    /// Looks for a mark of reasoning, which two chunks may share.
+    fn find_marks(&mut self, content: &str) {
+        if self.think_marks || content.is_empty() {
+            return;
+        }
+        self.tail.push_str(content);
+        self.think_marks = THINK_MARKS.iter().any(|mark| self.tail.contains(mark));
+        let longest = THINK_MARKS.iter().map(|mark| mark.len()).max().unwrap_or_default();
+        let mut from = self.tail.len().saturating_sub(longest - 1);
+        while !self.tail.is_char_boundary(from) {
+            from += 1;
+        }
+        self.tail.drain(..from);
+    }
+
+    /// Whether the content had a mark of reasoning.
+    pub(super) fn think_marks(&self) -> bool {
+        self.think_marks
     }
 
     /// Returns the bytes of text on all channels.

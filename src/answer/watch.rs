@@ -185,6 +185,7 @@ impl AnswerReader {
             model: self.model.as_deref(),
             names: &self.names,
             replaced: self.text.replaced(),
+            think_marks: self.text.think_marks(),
         });
         let frames = if ended.is_bad() { self.evidence.into_bytes() } else { Vec::new() };
         Answer {

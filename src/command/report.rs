@@ -177,6 +177,7 @@ fn told_by(manifest: &Manifest, run: &Path) -> RunDescription {
         recipe: manifest.recipe.name.clone(),
         scenario: manifest.scenario.name.clone(),
         model: manifest.server.model.clone(),
+        declared: manifest.declared.clone(),
         container: manifest.container.clone(),
         endpoint: manifest.server.endpoint.clone(),
         simulated: manifest.simulated,

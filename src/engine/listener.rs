@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::lines::LogLine;
-use super::signature::{LogSource, Signature, classify, is_echo};
+use super::signature::{LogSource, Meaning, Signature, classify, is_echo};
 use crate::fact::{Fact, Reading, SignatureMatch, Source};
 use crate::series::{LOG_DROPPED, LOG_LINES, LOG_REPEATS};
 use crate::unit::At;
@@ -16,6 +16,8 @@ use crate::unit::At;
 pub(crate) const COUNT_US: u64 = 10_000_000;
 /// Limit of the lines of one signature that are written within one [`WINDOW_US`].
 const WRITTEN_MAX: u64 = 5;
+/// The same for lines that each tell another setting.
+const SETTINGS_MAX: u64 = 64;
 const WINDOW_US: u64 = 60_000_000;
 
 /// Listener of one log.
@@ -57,7 +59,7 @@ impl Listener {
     pub(crate) fn line(&mut self, at: At, line: &str) -> Option<SignatureMatch> {
         self.lines += 1;
         let signature = classify(self.log, line)?;
-        self.is_written(at, signature.name).then(|| self.said(signature, line))
+        self.is_written(at, signature).then(|| self.said(signature, line))
     }
 
     /// Checks a line of a log that may have been cut, as [`Listener::line`] does.
@@ -97,13 +99,14 @@ impl Listener {
 
     /// Whether another line of a signature is written. Lines held back are reported with a later
     /// count.
-    fn is_written(&mut self, at: At, name: &'static str) -> bool {
+    fn is_written(&mut self, at: At, signature: &Signature) -> bool {
+        let most = if signature.meaning == Meaning::Setting { SETTINGS_MAX } else { WRITTEN_MAX };
         let first = Window { began: at, written: 0, repeats: 0, reported: at };
-        let window = self.windows.entry(name).or_insert(first);
+        let window = self.windows.entry(signature.name).or_insert(first);
         if at.since(window.began) >= WINDOW_US {
             (window.began, window.written) = (at, 0);
         }
-        let is_written = window.written < WRITTEN_MAX;
+        let is_written = window.written < most;
         if is_written {
             window.written += 1;
         } else {

@@ -1,5 +1,6 @@
 //! Lists SGLang's metric names (`--enable-metrics`).
 
+pub(crate) mod effect;
 pub(crate) mod flags;
 pub(crate) mod launch;
 pub(crate) mod signatures;

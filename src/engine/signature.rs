@@ -52,6 +52,8 @@ pub(crate) enum Meaning {
     EngineDead,
     /// Requested shutdown.
     Asked,
+    /// Setting with which the server runs (`engine/effect.rs` reads it).
+    Setting,
     /// Notable line that is not the cause of anything.
     Note,
 }
@@ -76,7 +78,7 @@ pub(crate) struct Signature {
 impl Meaning {
     /// Whether something failed, or could not start.
     pub(crate) fn is_bad(self) -> bool {
-        !matches!(self, Meaning::Progress(_) | Meaning::Asked | Meaning::Note)
+        !matches!(self, Meaning::Progress(_) | Meaning::Setting | Meaning::Asked | Meaning::Note)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Lists vLLM's metric names over the versions, and its flags.
 
+pub(crate) mod effect;
 pub(crate) mod flags;
 pub(crate) mod launch;
 pub(crate) mod signatures;
@@ -38,6 +39,8 @@ pub(crate) const PREFIX_QUERIES_OLD: &str = "vllm:gpu_prefix_cache_queries_total
 pub(crate) const PREFIX_HITS: &str = "vllm:prefix_cache_hits_total";
 /// Tokens found in the prefix cache, up to 0.11.
 pub(crate) const PREFIX_HITS_OLD: &str = "vllm:gpu_prefix_cache_hits_total";
+/// Drafted tokens so far; only with speculative decoding.
+pub(crate) const DRAFT_TOKENS: &str = "vllm:spec_decode_num_draft_tokens_total";
 /// Constant 1; its labels are the cache's configuration (`num_gpu_blocks`, `block_size` …).
 pub(crate) const CACHE_CONFIG: &str = "vllm:cache_config_info";
 
@@ -53,7 +56,7 @@ pub(crate) const CACHE_LABELS: [(&str, &str); 7] = [
 ];
 
 /// Series with their metric names.
-pub(crate) const METRICS: [PageMetric; 11] = [
+pub(crate) const METRICS: [PageMetric; 12] = [
     (ENGINE_STARTED, &[PROCESS_START_TIME]),
     (RESIDENT_MEMORY, &[PROCESS_RESIDENT_MEMORY]),
     (RUNNING_REQUESTS, &[RUNNING]),
@@ -65,4 +68,5 @@ pub(crate) const METRICS: [PageMetric; 11] = [
     (series::PREEMPTIONS, &[PREEMPTIONS]),
     (series::PREFIX_QUERIES, &[PREFIX_QUERIES, PREFIX_QUERIES_OLD]),
     (series::PREFIX_HITS, &[PREFIX_HITS, PREFIX_HITS_OLD]),
+    (series::DRAFT_TOKENS, &[DRAFT_TOKENS]),
 ];

@@ -11,6 +11,12 @@ use crate::escape::{ERROR_CHARS_MAX, one_line};
 /// Longest log line in a row, characters.
 const LINE_CHARS_MAX: usize = 300;
 
+/// The same for a line that lists the settings of a server.
+const LIST_CHARS_MAX: usize = 16 << 10;
+
+/// Signatures of lines that list the settings of a server.
+const LISTS: [&str; 3] = ["engine_arguments", "engine_begins", "sglang_arguments"];
+
 /// Longest note of a run's end, characters: how its server ended, and the log line that says why.
 const NOTE_CHARS_MAX: usize = 400;
 
@@ -63,6 +69,9 @@ pub(crate) fn each(fact: &mut Fact, change: &mut dyn FnMut(&mut String)) {
 /// Cuts the texts that have a bound of their own, on one line.
 pub(crate) fn bound(fact: &mut Fact) {
     let (text, chars_max) = match fact {
+        Fact::Said(said) if LISTS.contains(&said.signature.as_str()) => {
+            (&mut said.line, LIST_CHARS_MAX)
+        }
         Fact::Said(said) => (&mut said.line, LINE_CHARS_MAX),
         Fact::Closed(closed) => (&mut closed.note, NOTE_CHARS_MAX),
         Fact::Request(request) => (&mut request.error, ERROR_CHARS_MAX),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::digest::sha256;
 use crate::fact::{Abilities, Segment};
 use crate::spec::SpecFile;
+use crate::spec::recipe::DeclaredSettings;
 
 /// Schema version of the run folder that this longhaul writes, and the newest that it reads.
 pub(crate) const SCHEMA: u32 = 1;
@@ -37,6 +38,8 @@ pub(crate) struct Manifest {
     pub container: Option<String>,
     /// Command that the recipe renders to, where it has one.
     pub command: Option<String>,
+    /// Settings that the recipe declares, by its command and environment.
+    pub declared: DeclaredSettings,
     /// Additions of a target to that command.
     pub added: Vec<String>,
     /// Seed of the load.
@@ -82,6 +85,7 @@ impl Default for Manifest {
             ailments: Vec::new(),
             container: None,
             command: None,
+            declared: DeclaredSettings::default(),
             added: Vec::new(),
             seed: 0,
             server_seed: None,

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::manifest::{Anchor, Manifest, RunNode, ServerIdentity, SpecText};
 use crate::fact::{self, Entry};
 use crate::secret::{SecretFilter, Secrets};
+use crate::spec::recipe::DeclaredSettings;
 
 /// Removes secrets from the texts of an entry, and cuts those that have a limit.
 pub(super) fn entry(secrets: &Secrets, entry: &mut Entry) {
@@ -45,6 +46,7 @@ pub(super) fn manifest(secrets: &Secrets, manifest: &Manifest) -> Manifest {
         ailments,
         container,
         command,
+        declared,
         added,
         seed: _,
         server_seed: _,
@@ -75,6 +77,8 @@ pub(super) fn manifest(secrets: &Secrets, manifest: &Manifest) -> Manifest {
     for text in texts.chain(lists) {
         text_of(secrets, text);
     }
+    let DeclaredSettings { engine: _, settings, env: _, chat: _ } = declared;
+    settings.values_mut().for_each(|text| text_of(secrets, text));
     for RunNode { host, role: _, kernel, driver, clocks } in nodes {
         for text in [host].into_iter().chain(kernel).chain(driver).chain(clocks) {
             text_of(secrets, text);

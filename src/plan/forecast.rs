@@ -253,7 +253,7 @@ impl Forecast {
     ) -> Decidable {
         match gate.measure {
             Measure::Of(quantity, statistic) => self.samples_for(gate, quantity, statistic, plan),
-            Measure::Portion(_) => Decidable::Yes,
+            Measure::Portion(_) | Measure::NotInEffect => Decidable::Yes,
             Measure::Count(count) => seen(&[count], sight),
             Measure::Mtbf => self.time_for(gate.limit, sight),
         }

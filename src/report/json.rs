@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis::SourceCoverage;
+use crate::analysis::{SettingEffect, SourceCoverage};
 use crate::fact::{ClosedBecause, Ended, Load, Seq};
 use crate::incident::Incident;
 use crate::measure::{MTBF_CONFIDENCE, Measure};
@@ -38,6 +38,7 @@ struct Document<'a> {
     reasons: &'a [String],
     gates: Vec<Gate<'a>>,
     findings: Vec<Finding>,
+    settings: Vec<SettingJson<'a>>,
     warnings: &'a [String],
     coverage: Coverage,
     endings: BTreeMap<&'static str, u64>,
@@ -75,6 +76,18 @@ struct Gate<'a> {
     value: Option<f64>,
     n: u64,
     word: VerdictWord,
+    why: &'a str,
+    evidence: &'a [Seq],
+}
+
+/// Setting of the recipe.
+#[derive(Serialize)]
+struct SettingJson<'a> {
+    setting: &'a str,
+    /// `None` for an environment variable.
+    declared: Option<&'a str>,
+    /// `in effect`, `not in effect` or `not seen`.
+    effect: &'static str,
     why: &'a str,
     evidence: &'a [Seq],
 }
@@ -181,6 +194,7 @@ pub(crate) fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json:
             .map(FiredCheck::finding)
             .chain(verdict.findings.iter().cloned())
             .collect(),
+        settings: page.settings.iter().map(setting).collect(),
         warnings: &asked.warnings,
         coverage: Coverage {
             sources: coverage_json(&coverage.sources),
@@ -238,6 +252,16 @@ fn gate(gate: &GateResult) -> Gate<'_> {
         word: gate.word,
         why: &gate.why,
         evidence: &gate.evidence,
+    }
+}
+
+fn setting(setting: &SettingEffect) -> SettingJson<'_> {
+    SettingJson {
+        setting: &setting.setting,
+        declared: setting.declared.as_deref(),
+        effect: setting.word.word(),
+        why: &setting.why,
+        evidence: &setting.evidence,
     }
 }
 

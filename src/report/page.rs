@@ -23,7 +23,9 @@ pub(crate) use incident::IncidentWords;
 pub(crate) use proofs::Proofs;
 pub(crate) use tables::{Tables, seqs};
 
-use crate::analysis::{Analysis, Coverage, OverTime, RunDescription, Tally};
+use crate::analysis::{
+    Analysis, Coverage, EffectWord, OverTime, RunDescription, SettingEffect, Tally,
+};
 use crate::fact::Ended;
 use crate::measure::{Measure, RequestShare};
 use crate::spec::{Limit, Select};
@@ -51,6 +53,10 @@ pub(crate) struct Page<'a> {
     /// Checks of answers that fired, each in three lengths: `swallowed 3 of 60 (5 %)`, with the place
     /// of the first, and with what it means.
     pub checks: Vec<[String; 3]>,
+    /// Settings of the recipe: how many are in effect, and those that are not; empty without any.
+    pub in_effect: Vec<String>,
+    /// All settings of the recipe.
+    pub settings: &'a [SettingEffect],
     /// Findings and warnings, a sentence each.
     pub notes: Vec<String>,
     /// Times and rates by depth.
@@ -92,6 +98,8 @@ impl<'a> Page<'a> {
             errors: errors(analysis, verdict),
             error_words: error_words(analysis),
             checks: verdict.checks.iter().map(check).collect(),
+            in_effect: in_effect(analysis, verdict),
+            settings: &analysis.settings,
             notes: notes(asked, verdict),
             depths: depths::depths(analysis),
             gates: gates::gates(verdict),
@@ -173,6 +181,23 @@ fn check(fired: &FiredCheck) -> [String; 3] {
 }
 
 fn notes(asked: &RunDescription, verdict: &Verdict) -> Vec<String> {
-    let findings = verdict.findings.iter().map(|finding| &finding.words);
+    let findings = verdict.findings.iter().filter(|finding| !finding.is_of_setting);
+    let findings = findings.map(|finding| &finding.words);
     findings.chain(&asked.warnings).cloned().collect()
+}
+
+/// Returns how many settings are in effect, and a sentence for each that is not.
+fn in_effect(analysis: &Analysis, verdict: &Verdict) -> Vec<String> {
+    if analysis.settings.is_empty() {
+        return Vec::new();
+    }
+    let counts = [EffectWord::NotInEffect, EffectWord::InEffect, EffectWord::NotSeen]
+        .into_iter()
+        .filter_map(|word| {
+            let n = analysis.settings.iter().filter(|setting| setting.word == word).count();
+            (n > 0).then(|| format!("{n} {}", word.word()))
+        });
+    let counts = format!("settings: {}", counts.collect::<Vec<_>>().join(", "));
+    let broken = verdict.findings.iter().filter(|finding| finding.is_of_setting);
+    std::iter::once(counts).chain(broken.map(|finding| finding.words.clone())).collect()
 }

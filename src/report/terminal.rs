@@ -82,6 +82,7 @@ impl Layout<'_> {
         lines.extend(self.sentence("errors", page.errors.as_ref(), 1));
         lines.extend(self.sentence("", page.error_words.as_ref(), room.other));
         lines.extend(labelled("checks", self.checks(room.checks)));
+        lines.extend(labelled("recipe", self.in_effect(room.incidents)));
         lines.extend(labelled("note", self.fold(&page.notes, room.other)));
         if !depths.is_empty() {
             lines.push(String::new());
@@ -108,6 +109,18 @@ impl Layout<'_> {
     /// Returns a sentence under its label, cut to `lines_max` lines; nothing for `None`.
     fn sentence(&self, label: &str, words: Option<&String>, lines_max: usize) -> Vec<String> {
         words.map_or_else(Vec::new, |words| labelled(label, cut(words, self.inner(), lines_max)))
+    }
+
+    /// Returns a line for the number of settings, and one for each that is not in effect.
+    fn in_effect(&self, lines_max: usize) -> Vec<String> {
+        let items = &self.page.in_effect;
+        let shown = if items.len() > lines_max { lines_max - 1 } else { items.len() };
+        let mut lines: Vec<String> =
+            items[..shown].iter().flat_map(|words| cut(words, self.inner(), 1)).collect();
+        if shown < items.len() {
+            lines.push(format!("{} more: --wide", items.len() - shown));
+        }
+        lines
     }
 
     fn headline(&self) -> String {

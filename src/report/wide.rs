@@ -14,6 +14,7 @@ pub(crate) fn lines(page: &Page<'_>) -> Vec<String> {
         ("run", grid(&tables.run)),
         ("cells", grid(&tables.cells)),
         ("endings", grid(&tables.endings)),
+        ("settings", grid(&tables.settings)),
         ("gates", grid(&tables.gates)),
         ("findings", grid(&tables.findings)),
         ("incidents", incidents(&page.incidents)),

@@ -74,6 +74,8 @@ table! {
     PREFIX_QUERIES: Engine "prefix_query_tokens_total", Number("tokens"), Counter, Fall, [Probes Metrics Progress];
     /// Tokens found in the prefix cache so far.
     PREFIX_HITS: Engine "prefix_hit_tokens_total", Number("tokens"), Counter, Fall, [Probes Metrics Progress];
+    /// Tokens drafted by speculative decoding so far.
+    DRAFT_TOKENS: Engine "draft_tokens_total", Number("tokens"), Counter, Fall, [Probes Metrics Progress];
     /// A start time under another name.
     OTHER_STARTED: Engine "*process_start_time_seconds", Epoch, Life, Change, [Probes Metrics];
     /// Any other counter of the engine.

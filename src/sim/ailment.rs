@@ -141,6 +141,18 @@ pub(crate) enum AilmentKind {
         /// Size of the change; negative sets the clock back.
         by_us: i64,
     },
+    /// The server accepts a setting of the recipe and does not follow it.
+    IgnoredSetting {
+        name: &'static str,
+        /// Value that it follows in its place; `None` for the default.
+        other: Option<u64>,
+    },
+    /// The server is started without a setting of the recipe.
+    MissingSetting {
+        name: &'static str,
+        /// Value that it is given in its place.
+        other: Option<u64>,
+    },
     /// The disk of longhaul's run folder accepts no writes.
     SlowDisk { lasts_us: Option<u64> },
 }
@@ -259,6 +271,11 @@ impl AilmentKind {
             }
             AilmentKind::AcceptanceDecay { .. } if setup.speculative_tokens == 0 => {
                 Some("this server drafts no tokens that could be accepted")
+            }
+            AilmentKind::IgnoredSetting { name, .. } | AilmentKind::MissingSetting { name, .. }
+                if !setup.settings.contains_key(*name) =>
+            {
+                Some("the recipe has no such setting")
             }
             _ if self.is_nothing() => Some("its value changes nothing"),
             _ => None,

@@ -107,7 +107,8 @@ pub(crate) struct SimEngine {
 impl SimEngine {
     /// Creates an engine that is ready at `start`, or that begins its start then where
     /// [`Setup::first_start_s`] is above 0.
-    pub(crate) fn new(mut setup: Setup, seed: u64, ailments: Vec<Ailment>, start: At) -> SimEngine {
+    pub(crate) fn new(setup: Setup, seed: u64, ailments: Vec<Ailment>, start: At) -> SimEngine {
+        let mut setup = setup.with_faults(&ailments);
         let scheduler = Scheduler::new(&setup);
         // vLLM refuses to start with a requested max_model_len that the cache cannot hold; a
         // default one is reduced.

@@ -1,5 +1,10 @@
 //! Combines the recipe's settings and the machine's rates for the simulator.
 
+mod lacking;
+
+use std::collections::BTreeMap;
+
+use crate::spec::recipe::DeclaredSettings;
 use crate::spec::{Profile, Recipe};
 
 /// Settings of the engine and speed of its machine.
@@ -28,6 +33,10 @@ pub(crate) struct Setup {
     /// Whether the recipe asks for a `max_model_len` that the cache cannot hold: vLLM then
     /// refuses every start.
     pub refuses: bool,
+    /// Settings that the server was given, which it logs.
+    pub given: BTreeMap<String, String>,
+    /// Settings that it follows.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// vLLM's default of `--max-num-seqs` on a large GPU.
@@ -47,6 +56,7 @@ impl Setup {
             served.push(model.clone());
         }
         let at_least_one = |name: &str, default| recipe.whole(name).unwrap_or(default).max(1);
+        let settings = DeclaredSettings::of(recipe, true).settings;
         let refuses = recipe.whole("max_model_len").is_some_and(|len| len > profile.kv_tokens);
         Setup {
             profile: profile.clone(),
@@ -60,6 +70,8 @@ impl Setup {
             reasoning: recipe.settings.get("reasoning_parser").is_some_and(|name| !name.is_empty()),
             first_start_s: 0.0,
             refuses,
+            given: settings.clone(),
+            settings,
         }
     }
 
@@ -83,8 +95,6 @@ fn speculative_tokens(recipe: &Recipe) -> u32 {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::spec::SpecFile;
 
@@ -121,6 +131,8 @@ pub(crate) mod tests {
             reasoning: false,
             first_start_s: 0.0,
             refuses: false,
+            given: BTreeMap::new(),
+            settings: BTreeMap::new(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Defines the recipe: model, runtime, container, flags and hardware of a server.
 
 mod compose;
+mod declared;
 pub(crate) mod diff;
 pub(crate) mod docker;
 mod draft;
@@ -14,6 +15,7 @@ pub(crate) mod render;
 mod values;
 pub(crate) mod vary;
 
+pub(crate) use declared::DeclaredSettings;
 pub(crate) use from_server::{attach, unread};
 pub(crate) use include::ReadInclude;
 pub(crate) use layers::{Deployment, Layer};

@@ -33,7 +33,7 @@ impl FiredCheck {
     pub(crate) fn finding(&self) -> Finding {
         let FiredCheck { check, share: Share { part, of }, place, meaning, evidence } = self;
         let words = format!("{check}: {part} of {of} answers, first {place}: {meaning}");
-        Finding { words, evidence: evidence.clone() }
+        Finding { words, evidence: evidence.clone(), is_of_setting: false }
     }
 }
 

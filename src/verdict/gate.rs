@@ -8,7 +8,7 @@ use crate::measure::{Count, Measure, Quantity, RequestShare, Statistic};
 use crate::spec::{Gate, Limit, Select};
 use crate::stats::Dist;
 
-use super::{GateResult, Proof, VerdictWord, checks, slots};
+use super::{GateResult, Proof, VerdictWord, checks, effect, slots};
 
 /// Least number of requests for an attainment, unless it is out of reach before.
 pub(crate) const ATTAIN_SAMPLES_MIN: u64 = 20;
@@ -73,6 +73,7 @@ fn at(gate: &Gate, select: Select, analysis: &Analysis, proof: Option<&Proof>) -
             }
         }
         (Measure::Mtbf, _) => judge_mtbf(&mut result, analysis, proof),
+        (Measure::NotInEffect, _) => effect::judge(&mut result, analysis),
         (Measure::Of(quantity, _), Some(share)) => {
             judge_attain(&mut result, quantity, share, analysis);
             withdraw_elsewhere(&mut result, analysis);
@@ -101,7 +102,7 @@ fn holds(result: &GateResult, value: f64, bound: f64) -> bool {
 }
 
 /// Decides pass or fail from value and bound.
-fn decide(result: &mut GateResult, value: f64, bound: f64) {
+pub(super) fn decide(result: &mut GateResult, value: f64, bound: f64) {
     result.value = Some(value);
     result.bound = Some(bound);
     let held = holds(result, value, bound);
@@ -109,7 +110,10 @@ fn decide(result: &mut GateResult, value: f64, bound: f64) {
 }
 
 /// Returns the bound, computed by `reference` where the limit is relative to it.
-fn bound(limit: Limit, reference: impl FnOnce() -> Result<f64, String>) -> Result<f64, String> {
+pub(super) fn bound(
+    limit: Limit,
+    reference: impl FnOnce() -> Result<f64, String>,
+) -> Result<f64, String> {
     match limit {
         Limit::AtMost(bound) | Limit::AtLeast(bound) => Ok(bound),
         Limit::AtMostOfReference(share) | Limit::AtLeastOfReference(share) => {

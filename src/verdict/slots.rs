@@ -52,5 +52,5 @@ pub(crate) fn staggered(gates: &[GateResult], analysis: &Analysis) -> Option<Fin
         "`{}` counts whole rounds, and in {share} % of their time streams waited for the prefill of others",
         gate.text
     );
-    Some(Finding { words, evidence: Vec::new() })
+    Some(Finding { words, evidence: Vec::new(), is_of_setting: false })
 }

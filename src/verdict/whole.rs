@@ -115,7 +115,9 @@ fn closed(analysis: &Analysis) -> Option<(VerdictWord, String)> {
 /// Returns the findings beside the gates.
 pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut tell = |words: String, evidence: Vec<u64>| findings.push(Finding { words, evidence });
+    let mut tell = |words: String, evidence: Vec<u64>| {
+        findings.push(Finding { words, evidence, is_of_setting: false });
+    };
     for (seq, seen) in &analysis.notes.differs {
         tell(one_line(&seen.words(), 2 * WORDS_CHARS_MAX), vec![*seq]);
     }

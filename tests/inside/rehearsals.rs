@@ -8,5 +8,6 @@ mod own;
 mod properties;
 mod requests;
 mod server;
+mod settings;
 mod speed;
 mod stage;

@@ -4,6 +4,7 @@
 // The lints know tests by their attribute, and their helpers not at all.
 #![allow(clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -50,6 +51,8 @@ fn setup() -> Setup {
         reasoning: true,
         refuses: false,
         first_start_s: 0.0,
+        given: BTreeMap::new(),
+        settings: BTreeMap::new(),
     }
 }
 

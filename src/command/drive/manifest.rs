@@ -9,6 +9,8 @@ use crate::journal::manifest::{self, SpecText};
 use crate::plan::{Fit, Plan};
 use crate::run::arrive::ArrivedServer;
 use crate::shell::quoted;
+use crate::spec::recipe::DeclaredSettings;
+use crate::spec::scenario::Api;
 use crate::spec::{Recipe, SpecFile};
 use crate::world::Wire;
 
@@ -28,6 +30,7 @@ pub(super) fn of<W: Wire>(
         ailments: options.ailments.clone(),
         container: recipe.container.clone(),
         command: recipe.command.clone(),
+        declared: DeclaredSettings::of(recipe, specs.plan.apis().contains(&Api::Chat)),
         added: environment.added.clone(),
         seed: options.inputs.seed,
         server_seed: options.server_seed,

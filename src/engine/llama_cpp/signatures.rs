@@ -84,6 +84,27 @@ pub(crate) const CONSEQUENCES: &[Signature] = &[
 /// Startup stages.
 pub(crate) const STARTUP: &[Signature] = &[
     server(
+        "llama_threads",
+        &["threadpool init, n_threads = "],
+        Severity::Info,
+        Meaning::Setting,
+        "0.01.381.872 I cmn          init: llama threadpool init, n_threads = 2",
+    ),
+    server(
+        "llama_slots",
+        &["load_model: initializing", "n_slots = "],
+        Severity::Info,
+        Meaning::Setting,
+        "0.11.838.753 I srv    load_model: initializing, n_slots = 2, n_ctx_slot = 8192, kv_unified = 'false'",
+    ),
+    server(
+        "llama_layers",
+        &["offloaded ", " layers to gpu"],
+        Severity::Info,
+        Meaning::Setting,
+        "load_tensors: offloaded 29/29 layers to GPU",
+    ),
+    server(
         "llama_weights_begin",
         &["load_model: loading model '"],
         Severity::Info,

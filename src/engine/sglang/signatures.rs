@@ -105,6 +105,20 @@ pub(crate) const CONSEQUENCES: &[Signature] = &[
 /// Startup stages.
 pub(crate) const STARTUP: &[Signature] = &[
     server(
+        "sglang_arguments",
+        &["server_args=serverargs("],
+        Severity::Info,
+        Meaning::Setting,
+        "[2026-03-04 15:12:54] server_args=ServerArgs(model_path='meta-llama/Meta-Llama-3.1-8B-Instruct', context_length=None, kv_cache_dtype='auto', mem_fraction_static=0.91, max_running_requests=128)",
+    ),
+    server(
+        "sglang_capacity",
+        &["max_total_num_tokens=", "max_running_requests=", "context_len="],
+        Severity::Info,
+        Meaning::Setting,
+        "[2026-03-30 14:21:44 TP0] max_total_num_tokens=181721, chunked_prefill_size=8192, max_prefill_tokens=16384, max_running_requests=2048, context_len=196608, available_gpu_mem=7.74 GB",
+    ),
+    server(
         "sglang_weights_begin",
         &["load weight begin."],
         Severity::Info,

@@ -58,6 +58,7 @@ fn means(meaning: Meaning) -> String {
         Meaning::GpuFault => "the GPU or its driver failed".to_owned(),
         Meaning::EngineDead => "the engine is dead".to_owned(),
         Meaning::Asked => "asked to end".to_owned(),
+        Meaning::Setting => "a setting".to_owned(),
         Meaning::Note => "worth knowing".to_owned(),
     }
 }

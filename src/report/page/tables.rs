@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::{Analysis, Coverage, Notes, RunDescription};
+use crate::analysis::{Analysis, Coverage, Notes, RunDescription, SettingEffect};
+use crate::escape::one_line;
 use crate::fact::Seq;
 use crate::measure::{Measure, Quantity};
 use crate::report::words::amount;
@@ -12,6 +13,9 @@ use crate::unit::{grouped, span};
 use crate::verdict::{FiredCheck, GateResult, Verdict};
 
 use super::{CellNumbers, Grid, GridValue, Heading, Numbers, series};
+
+/// Longest declared value of a setting, characters.
+const VALUE_CHARS_MAX: usize = 60;
 
 /// Tables of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +26,8 @@ pub(crate) struct Tables {
     pub cells: Grid,
     /// Endings of the requests of every cell, and the checks that failed.
     pub endings: Grid,
+    /// Settings of the recipe, and whether they are in effect.
+    pub settings: Grid,
     /// Gates, each with its value, its bound and its evidence.
     pub gates: Grid,
     /// Reasons, findings and warnings.
@@ -46,6 +52,7 @@ impl Tables {
             run: run(asked, analysis),
             cells: numbers(cells),
             endings: endings(cells),
+            settings: Grid::plain(4, analysis.settings.iter().map(setting).collect()),
             gates: Grid::plain(7, verdict.gates.iter().map(gate).collect()),
             findings: findings(asked, verdict),
             errors: errors(&analysis.notes),
@@ -146,6 +153,16 @@ fn endings(cells: &[CellNumbers<'_>]) -> Grid {
     Grid::plain(4, cells.iter().map(row).collect())
 }
 
+fn setting(setting: &SettingEffect) -> Vec<GridValue> {
+    let declared = one_line(setting.declared.as_deref().unwrap_or_default(), VALUE_CHARS_MAX);
+    vec![
+        GridValue::text(setting.word.word()),
+        GridValue::text(setting.setting.as_str()),
+        GridValue::Text(declared),
+        GridValue::Text(format!("{}{}", setting.why, seqs(&setting.evidence))),
+    ]
+}
+
 fn gate(gate: &GateResult) -> Vec<GridValue> {
     let value = match gate.value {
         Some(share) if gate.attain.is_some() => GridValue::Share(share),
@@ -160,7 +177,7 @@ fn gate(gate: &GateResult) -> Vec<GridValue> {
         (None, _) => String::new(),
     };
     let n = match gate.measure {
-        Measure::Count(_) | Measure::Mtbf => String::new(),
+        Measure::Count(_) | Measure::Mtbf | Measure::NotInEffect => String::new(),
         Measure::Of(..) | Measure::Portion(_) => format!("n={}", gate.n),
     };
     vec![

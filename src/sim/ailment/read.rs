@@ -1,14 +1,15 @@
 //! Parses `NAME[=VALUE][@WHEN]`, with a hint for each mistake.
 
 use super::value::{
-    bytes_per_s, factor, gain_per_h, hits, longer, loss_per_h, signed_span_us, span_us, times, when,
+    bytes_per_s, factor, gain_per_h, hits, longer, loss_per_h, setting, signed_span_us, span_us,
+    times, when,
 };
 use super::{AffectedRequests, Ailment, AilmentKind, AilmentTime};
 use crate::error::{Mistake, nearest};
 use crate::unit;
 
 /// Names of all faults, in the order of the documentation.
-pub(crate) const NAMES: [&str; 26] = [
+pub(crate) const NAMES: [&str; 28] = [
     "crash",
     "cuda_oom",
     "host_oom_kill",
@@ -33,6 +34,8 @@ pub(crate) const NAMES: [&str; 26] = [
     "acceptance_decay",
     "slow_leak",
     "leak_that_plateaus",
+    "ignored_setting",
+    "missing_setting",
     "wall_clock_step",
     "slow_disk",
 ];
@@ -55,6 +58,8 @@ const STORM_US: u64 = 600_000_000;
 const LOSS_PER_H: f64 = 0.3;
 /// Default step of the wall clock: one hour, as with a wrong daylight saving time.
 const CLOCK_US: i64 = 3_600_000_000;
+/// Default setting that a server does not follow.
+const SETTING: &str = "speculative_config";
 
 impl Ailment {
     /// Parses `hang=10m@2h`, `error_frame=0.5%`, `restart@3x`, `crash`.
@@ -167,6 +172,12 @@ impl AilmentKind {
             "wall_clock_step" => value
                 .map_or(Ok(CLOCK_US), signed_span_us)
                 .map(|by_us| AilmentKind::WallClockStep { by_us }),
+            "ignored_setting" => value
+                .map_or(Ok((SETTING, None)), setting)
+                .map(|(name, other)| AilmentKind::IgnoredSetting { name, other }),
+            "missing_setting" => value
+                .map_or(Ok((SETTING, None)), setting)
+                .map(|(name, other)| AilmentKind::MissingSetting { name, other }),
             "slow_disk" => lasting().map(|lasts_us| AilmentKind::SlowDisk { lasts_us }),
             _ => return None,
         })
@@ -175,6 +186,13 @@ impl AilmentKind {
     /// Reason why the fault cannot have this time, if it cannot.
     fn cannot_be(&self, when: AilmentTime) -> Option<&'static str> {
         match when {
+            _ if matches!(
+                self,
+                AilmentKind::IgnoredSetting { .. } | AilmentKind::MissingSetting { .. }
+            ) =>
+            {
+                Some("a setting is followed or not from the start on")
+            }
             AilmentTime::After(_) => None,
             AilmentTime::Times(times) if times > 1 && self.is_for_good() => {
                 Some("without a value it is for good, and cannot happen again")
@@ -209,6 +227,9 @@ pub(crate) fn example(name: &str) -> String {
         "metrics_go_away" | "slow_disk" => {
             return format!("{name}=5m@2h, or without a value for good");
         }
+        "ignored_setting" | "missing_setting" => {
+            return format!("{name}=reasoning_parser, or {name}=max_num_seqs:2 for another value");
+        }
         "wall_clock_step" => "wall_clock_step=1h, or wall_clock_step=-5m to set it back",
         of_requests => {
             return format!("{of_requests}=0.5%, or {of_requests}=3 for the next three requests");
@@ -227,6 +248,7 @@ fn again(name: &str) -> String {
         | "long_answer" | "swallowed_answer" | "same_answer" => {
             format!("{name}=3@2h for the next three requests, {name}=0.5%@2h for a share of them")
         }
+        "ignored_setting" | "missing_setting" => format!("{name}=reasoning_parser"),
         lasting => format!("{lasting}@2h; it may be given again, each time with a time of its own"),
     }
 }

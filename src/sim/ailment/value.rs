@@ -1,6 +1,7 @@
 //! Parses the values of faults: spans, shares, counts, factors and rates.
 
 use super::{AffectedRequests, AilmentTime};
+use crate::engine::vllm;
 use crate::unit::{self, micros};
 
 /// Largest count; a larger one is a typing error.
@@ -134,6 +135,16 @@ fn seconds(per: &str) -> Option<f64> {
         "d" => Some(86_400.0),
         _ => None,
     }
+}
+
+/// Parses a setting of vLLM, and the value that is followed in its place: `max_num_seqs:2`.
+pub(super) fn setting(text: &str) -> Result<(&'static str, Option<u64>), String> {
+    let (name, other) = text.split_once(':').map_or((text, None), |(a, b)| (a, Some(b)));
+    let known = vllm::flags::FLAGS.iter().find(|flag| flag.setting == name);
+    let known = known.ok_or_else(|| format!("`{name}` is no setting of vLLM"))?;
+    let other = other.map(str::parse).transpose();
+    let other = other.map_err(|_| format!("`{text}` has a value that is no whole number"))?;
+    Ok((known.setting, other))
 }
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ impl SimEngine {
         let first_us = (self.setup.first_start_s.max(0.0) * 1e6) as u64;
         let start_us = if first_us > 0 { first_us } else { self.start_us() };
         self.begin_start(At(self.now.0.saturating_add(start_us)));
+        if !self.setup.given.is_empty() {
+            self.log_lines(self.writer().settings(&self.setup));
+        }
         if first_us == 0 && matches!(self.life, EngineStage::Starting { .. }) {
             self.life = EngineStage::Up;
             self.stages.clear();
@@ -55,7 +58,7 @@ impl SimEngine {
         self.starts += 1;
         self.begin_start(ready);
         self.emit(EngineEvent::Started);
-        self.log_lines(vec![self.writer().begins()]);
+        self.log_lines(self.writer().settings(&self.setup));
     }
 
     /// Starts a process that will be ready at `ready`, or that fails halfway. After a failure, the

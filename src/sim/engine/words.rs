@@ -2,6 +2,9 @@
 //! timestamps. Does not use the table of signatures, so that a test can hold the two against each
 //! other.
 
+mod settings;
+
+use crate::sim::Setup;
 use crate::unit::At;
 
 /// Line that is logged when the port opens.
@@ -27,9 +30,9 @@ impl LogWriter {
         format!("(APIServer pid={}) {rest}", self.0)
     }
 
-    /// Lines of a start that begins.
-    pub(super) fn begins(self) -> String {
-        self.core("INFO [core.py:133] Initializing a V1 LLM engine (simulated)")
+    /// Lines of a start that begins: the settings that it was given, and those that it follows.
+    pub(super) fn settings(self, setup: &Setup) -> Vec<String> {
+        settings::lines(self, setup)
     }
 
     /// Lines of a failed start.
@@ -152,6 +155,7 @@ mod tests {
 
     use super::*;
     use crate::engine::signature::{LogSource, Meaning, classify};
+    use crate::sim::setup::tests::record;
 
     /// Meanings of log lines, ordinary lines left out.
     fn meanings(lines: &[String]) -> Vec<Meaning> {
@@ -162,14 +166,14 @@ mod tests {
     #[test]
     fn what_the_simulator_says_means_what_befell_it() {
         let writer = LogWriter(1042);
-        let (dead, note) = (Meaning::EngineDead, Meaning::Note);
+        let dead = Meaning::EngineDead;
         assert_eq!(meanings(&writer.cuda_oom()), [Meaning::DriverOom, dead]);
         assert_eq!(meanings(&writer.core_killed()), [dead]);
         assert_eq!(meanings(&writer.engine_died()), [dead, dead]);
         assert_eq!(meanings(&writer.terminated()), [Meaning::Asked]);
         assert_eq!(
-            meanings(&[writer.begins(), READY.to_owned()]),
-            [note, Meaning::Progress("ready")]
+            meanings(&[writer.settings(&record(1.0)).concat(), READY.to_owned()]),
+            [Meaning::Setting, Meaning::Progress("ready")]
         );
         let failed = meanings(&writer.start_failed());
         let too_small = meanings(&writer.cache_too_small(131_072, 76_256));

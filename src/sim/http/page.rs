@@ -91,8 +91,14 @@ impl Page {
     fn cache_config(&mut self, setup: &Setup) {
         let caching = if setup.prefix_caching { "True" } else { "False" };
         let blocks = setup.profile.kv_tokens / BLOCK;
+        let said = |name: &str, default: &str| -> String {
+            setup.settings.get(name).map_or(default, String::as_str).to_owned()
+        };
+        let (kind, share) = (said("kv_cache_dtype", "auto"), said("gpu_memory_utilization", "0.9"));
+        let state = said("mamba_ssm_cache_dtype", "auto");
         let more = format!(
-            ",block_size=\"{BLOCK}\",enable_prefix_caching=\"{caching}\",\
+            ",cache_dtype=\"{kind}\",gpu_memory_utilization=\"{share}\",\
+             mamba_ssm_cache_dtype=\"{state}\",block_size=\"{BLOCK}\",enable_prefix_caching=\"{caching}\",\
              kv_cache_size_tokens=\"{}\",num_gpu_blocks=\"{blocks}\"",
             blocks * BLOCK
         );

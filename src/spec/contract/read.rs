@@ -122,7 +122,7 @@ impl Reader<'_> {
     }
 
     fn select(&self, key: &str, field: &Field<'_>, select: &mut Select) -> Result<(), Mistake> {
-        if key != "phase" || self.measure == Measure::Mtbf {
+        if key != "phase" || matches!(self.measure, Measure::Mtbf | Measure::NotInEffect) {
             self.only_on_the_run(field, "parts of the load")?;
         }
         match key {
@@ -174,7 +174,8 @@ impl Reader<'_> {
             let what = format!("`{}` is a time to be reached, not to be kept under", self.name);
             return Err(field.mistake(what).hint("at_least: 4h"));
         }
-        if matches!(self.measure, Measure::Count(_)) && wanted == Better::Higher {
+        let is_number = matches!(self.measure, Measure::Count(_) | Measure::NotInEffect);
+        if is_number && wanted == Better::Higher {
             let what = format!("`{}` is a number to be kept under, not to be reached", self.name);
             return Err(field.mistake(what).hint("at_most: 0"));
         }

@@ -59,14 +59,18 @@ pub(crate) fn between(one: &ReadRecipe, other: &ReadRecipe) -> Differences {
 }
 
 /// Returns the flags of a recipe's command, since a default without one has no effect, else its
-/// settings. Structures are split into their fields.
-pub(super) fn declared(recipe: &Recipe) -> BTreeMap<String, String> {
+/// settings.
+pub(super) fn flags_of(recipe: &Recipe) -> BTreeMap<String, String> {
     let engine = engine_of(&recipe.runtime);
     let of_command = |command: &String| flags::all(engine, &docker::inner(command));
-    let of_command = recipe.command.as_ref().map(of_command);
+    recipe.command.as_ref().map_or_else(|| recipe.settings.clone(), of_command)
+}
+
+/// Returns the flags of a recipe, with structures split into their fields.
+pub(super) fn declared(recipe: &Recipe) -> BTreeMap<String, String> {
     let mut declared = BTreeMap::new();
-    for (name, value) in of_command.as_ref().unwrap_or(&recipe.settings) {
-        spread(name, value, &mut declared);
+    for (name, value) in flags_of(recipe) {
+        spread(&name, &value, &mut declared);
     }
     declared
 }

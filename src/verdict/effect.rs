@@ -1,0 +1,60 @@
+//! Judges whether the recipe's settings are in effect, and says which are not.
+
+use super::gate::{bound, decide};
+use super::{Finding, GateResult, VerdictWord};
+use crate::analysis::{Analysis, EffectWord, SettingEffect};
+use crate::escape::one_line;
+
+/// Longest declared value in a finding, characters.
+const VALUE_CHARS_MAX: usize = 60;
+/// Bound on the settings that a gate names.
+const NAMED_MAX: usize = 4;
+
+/// Judges the number of settings that are not in effect. It passes although some were not seen, and
+/// says how many; it is INCONCLUSIVE where none was.
+pub(super) fn judge(result: &mut GateResult, analysis: &Analysis) {
+    let with = |word: EffectWord| -> Vec<&SettingEffect> {
+        analysis.settings.iter().filter(|it| it.word == word).collect()
+    };
+    let (broken, unseen) = (with(EffectWord::NotInEffect), with(EffectWord::NotSeen).len());
+    result.n = analysis.settings.len() as u64;
+    if analysis.settings.is_empty() {
+        return result.why.push_str("n/a: no recipe declares a setting");
+    }
+    if unseen == analysis.settings.len() {
+        result.why = format!("none of {unseen} settings of the recipe could be seen");
+        return;
+    }
+    match bound(result.limit, || Err("a number of settings has no reference".to_owned())) {
+        Ok(bound) => decide(result, broken.len() as f64, bound),
+        Err(why) => return result.why = why,
+    }
+    result.evidence = broken.iter().filter_map(|it| it.evidence.first().copied()).collect();
+    let named: Vec<&str> =
+        broken.iter().take(NAMED_MAX).map(|setting| setting.setting.as_str()).collect();
+    let more = broken.len().saturating_sub(NAMED_MAX);
+    result.why = match (result.word, unseen) {
+        (VerdictWord::Fail, _) if more > 0 => format!("{} and {more} more", named.join(", ")),
+        (VerdictWord::Fail, _) => named.join(", "),
+        (_, 0) => String::new(),
+        _ => format!("{unseen} of {} settings not seen", result.n),
+    };
+}
+
+/// Returns a finding for each setting that is not in effect.
+pub(super) fn findings(analysis: &Analysis) -> impl Iterator<Item = Finding> {
+    let broken = analysis.settings.iter().filter(|it| it.word == EffectWord::NotInEffect);
+    broken.map(|setting| Finding {
+        words: not_in_effect(setting),
+        evidence: setting.evidence.clone(),
+        is_of_setting: true,
+    })
+}
+
+/// Formats a setting that is not in effect.
+fn not_in_effect(setting: &SettingEffect) -> String {
+    let declared = setting.declared.as_deref().unwrap_or_default();
+    let declared = one_line(declared, VALUE_CHARS_MAX);
+    let mark = if declared.is_empty() { "" } else { " " };
+    format!("{}{mark}{declared} is not in effect: {}", setting.setting, setting.why)
+}
