@@ -18,8 +18,11 @@ const RATE_TOKENS_MIN: u64 = 8;
 /// Tokens beyond the requested ones that are no sign: some servers count the stop token.
 const SLACK_TOKENS: u64 = 1;
 
+/// Check by a row, and its judgement.
+type RowCheck = (RequestShare, fn(&Request) -> bool);
+
 /// Checks that the row alone decides.
-const OF_THE_ROW: [(RequestShare, fn(&Request) -> bool); 3] = [
+const OF_THE_ROW: [RowCheck; 3] = [
     (RequestShare::ShortAnswers, Request::is_far_short),
     (RequestShare::LongAnswers, Request::is_beyond_asked),
     (RequestShare::TooFast, Request::is_too_fast),

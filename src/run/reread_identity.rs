@@ -37,9 +37,9 @@ pub(super) struct KnownServer {
     contained: Option<ContainerDescription>,
     looking: bool,
     changes: u32,
-    /// Model that the last answers named, where it is not the requested one; `Some(None)` where they
-    /// name none. `None` while they name the requested one.
-    answering: Option<Option<String>>,
+    /// Model that the last answers named, where it is not the requested one; empty where they name
+    /// none. `None` while they name the requested one.
+    answering: Option<String>,
     /// Whether the server was found not to list its model any more.
     pub unlisted: bool,
 }
@@ -173,7 +173,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         named: Option<&str>,
     ) -> Result<(), String> {
         let is_wrong = request.checks.iter().any(|it| it == RequestShare::WrongModel.word());
-        let answering = (is_wrong || named.is_none()).then(|| named.map(str::to_owned));
+        let answering = (is_wrong || named.is_none()).then(|| named.unwrap_or_default().to_owned());
         let is_known = self.known.answering == answering || self.known.changes == CHANGES_MAX;
         if !request.ended.is_good() || is_known {
             return Ok(());

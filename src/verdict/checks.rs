@@ -62,14 +62,12 @@ pub(crate) fn fired(analysis: &Analysis) -> Vec<FiredCheck> {
 /// Returns the share of a check. One that no gate can be set on is counted of all whole answers.
 fn share(check: &str, analysis: &Analysis) -> Share {
     let all = Select::default();
-    match RequestShare::parse(check) {
-        Some(known) => analysis.portion(known, &all),
-        None => {
-            let fired = |checks: &crate::analysis::Tally<String>| checks.get(check).copied();
-            let part = analysis.atoms_of(&all).filter_map(|atom| fired(&atom.checks)).sum();
-            Share { part, of: analysis.count_ended(&all, Ended::is_good) }
-        }
+    if let Some(known) = RequestShare::parse(check) {
+        return analysis.portion(known, &all);
     }
+    let fired = |checks: &crate::analysis::Tally<String>| checks.get(check).copied();
+    let part = analysis.atoms_of(&all).filter_map(|atom| fired(&atom.checks)).sum();
+    Share { part, of: analysis.count_ended(&all, Ended::is_good) }
 }
 
 fn meaning(check: &str) -> &'static str {
@@ -82,10 +80,9 @@ fn meaning(check: &str) -> &'static str {
         Some(RequestShare::WrongModel) => "another than asked",
         Some(RequestShare::SameText) => "to other prompts",
         Some(RequestShare::Replacement) => "broken characters",
-        Some(RequestShare::Errors) => "",
         None if check == "cached" => "cold, but served from cache",
         None if check == "not_cached" => "warm, but prefilled anew",
-        None => "",
+        Some(RequestShare::Errors) | None => "",
     }
 }
 
