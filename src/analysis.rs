@@ -7,6 +7,7 @@
 
 pub(crate) mod arena;
 pub(crate) mod atom;
+pub(crate) mod cache;
 pub(crate) mod calendar;
 pub(crate) mod coverage;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub(crate) mod series;
 mod unanswered;
 
 pub(crate) use atom::GroupStatistics;
+pub(crate) use cache::CacheCounters;
 pub(crate) use calendar::{Calendar, CalendarFold};
 pub(crate) use coverage::{Coverage, SourceCoverage};
 pub(crate) use fold::Fold;
@@ -56,6 +58,8 @@ pub(crate) struct Analysis {
     pub fate_unknown: u64,
     /// Requests since the last one that was answered.
     pub unanswered: Unanswered,
+    /// The engine's counters of its prefix cache.
+    pub cache_counters: CacheCounters,
     /// Readings over time; empty where the fold does not keep them.
     pub over_time: OverTime,
 }

@@ -376,6 +376,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
                 model: &script.model,
                 salt: &script.salt,
                 abilities: &script.abilities,
+                template_tokens: script.fit.template_tokens(),
                 limits: &script.plan.limits,
                 progress: &progress,
             };

@@ -24,6 +24,7 @@ pub(crate) fn asked(depths: &[u64]) -> RunDescription {
         extent: Extent::Duration(Duration::from_secs(60)),
         reference_laps: 0,
         cells: depths.iter().map(|depth| cell(*depth)).collect(),
+        template_tokens: 0,
         contract: Contract::default(),
         warnings: Vec::new(),
         reported: JournalGaps::default(),

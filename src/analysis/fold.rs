@@ -8,7 +8,9 @@ use crate::stats::hdr;
 use super::coverage::CoverageFold;
 use super::series::Blocks;
 use super::unanswered::Unanswered;
-use super::{Analysis, Calendar, GapAtom, GroupStatistics, JournalGaps, Notes, RunDescription};
+use super::{
+    Analysis, CacheCounters, Calendar, GapAtom, GroupStatistics, JournalGaps, Notes, RunDescription,
+};
 
 /// Second pass of the analysis. It can be finished at any time, and can fold on afterwards.
 #[derive(Clone, Debug)]
@@ -22,6 +24,7 @@ pub(crate) struct Fold {
     notes: Notes,
     fates: Unfinished,
     unanswered: Unanswered,
+    cache_counters: CacheCounters,
     /// `None` in a live view, which folds every entry and shows no readings over hours.
     series: Option<Blocks>,
 }
@@ -39,6 +42,7 @@ impl Fold {
             notes: Notes::default(),
             fates: Unfinished::default(),
             unanswered: Unanswered::default(),
+            cache_counters: CacheCounters::new(asked.template_tokens),
             series: None,
         }
     }
@@ -61,6 +65,7 @@ impl Fold {
         self.watch.fold(entry);
         self.notes.fold(entry);
         self.fates.fold(entry);
+        self.cache_counters.fold(entry);
         if let Some(series) = &mut self.series {
             series.fold(entry);
         }
@@ -121,6 +126,7 @@ impl Fold {
             notes: self.notes,
             fate_unknown: self.fates.unknown(),
             unanswered: self.unanswered,
+            cache_counters: self.cache_counters,
             over_time: self.series.as_ref().map(Blocks::finish).unwrap_or_default(),
         }
     }

@@ -34,6 +34,8 @@ pub(crate) struct RunDescription {
     pub reference_laps: u64,
     /// Cells of a lap, in the plan's order.
     pub cells: Vec<Cell>,
+    /// Tokens that the server's chat template adds to a prompt; 0 where they are not known.
+    pub template_tokens: u64,
     /// Contract of the run.
     pub contract: Contract,
     /// Warnings of recipe, scenario and plan.

@@ -30,6 +30,7 @@ pub(crate) struct AnswerReader {
     request: Request,
     abilities: Abilities,
     asked_output: u64,
+    template_tokens: u64,
     head_at: Option<At>,
     /// Time of `[DONE]`.
     done_at: Option<At>,
@@ -50,12 +51,19 @@ pub(crate) struct AnswerReader {
 }
 
 impl AnswerReader {
+    /// The reader of an answer to a prompt to which the chat template adds tokens.
+    #[must_use]
+    pub(crate) fn with_template(self, template_tokens: u64) -> AnswerReader {
+        AnswerReader { template_tokens, ..self }
+    }
+
     /// Creates the reader of the answer to an ask that was sent at `sent`.
     pub(crate) fn new(ask: &Ask, abilities: &Abilities, sent: At) -> AnswerReader {
         AnswerReader {
             request: row(ask, sent),
             abilities: *abilities,
             asked_output: ask.cell.output,
+            template_tokens: 0,
             head_at: None,
             done_at: None,
             parser: sse::Parser::default(),
@@ -167,6 +175,7 @@ impl AnswerReader {
         row.error = words.chars().take(WORDS_CHARS_MAX).collect();
         row.checks = check::fired(&CheckInput {
             request: row,
+            template_tokens: self.template_tokens,
             unseen_tokens: totals.unseen,
             text_bytes: self.text.bytes(),
             tools: self.text.tools(),

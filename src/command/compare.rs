@@ -12,6 +12,8 @@ use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::http::reference::FetchPermissions;
 use crate::journal::{self, Manifest, runs};
+use crate::plan::Fit;
+use crate::plan::fitter::Method;
 use crate::report::compare as reported;
 use crate::spec::SpecFile;
 use crate::spec::recipe::{ReadOptions, ReadRecipe, read_as};
@@ -167,7 +169,8 @@ pub(crate) fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
         let what = format!("the noise floor cannot be written: {why}");
         return mistake(&Mistake::new(what).at(path.display().to_string()));
     }
-    print_stderr(&format!("noise floor of {} starts: {}", made.starts, path.display()));
+    let label = if made.simulated { "SIMULATED " } else { "" };
+    print_stderr(&format!("{label}noise floor of {} starts: {}", made.starts, path.display()));
     Exit::Pass
 }
 
@@ -193,10 +196,13 @@ fn start(folder: &Path) -> Result<Start, Mistake> {
 fn about(folder: &Path, manifest: &Manifest) -> StartDescription {
     let scenario = format!("{} {}", manifest.scenario.sha256, manifest.overrides);
     let corpus: Vec<&str> = manifest.corpus.values().map(String::as_str).collect();
+    // A simulator behind an address is named by its process, not by a seed that nobody knows.
+    let own = manifest.simulated && manifest.profile.is_some();
     StartDescription {
         name: folder.display().to_string(),
         run: run(manifest),
-        server_seed: manifest.simulated.then(|| manifest.server_seed.unwrap_or(manifest.seed)),
+        simulated: manifest.simulated,
+        server_seed: own.then(|| manifest.server_seed.unwrap_or(manifest.seed)),
         alike: LoadIdentity {
             scenario: manifest.scenario.name.clone(),
             scenario_sha256: sha256(scenario.as_bytes()),
@@ -204,6 +210,7 @@ fn about(folder: &Path, manifest: &Manifest) -> StartDescription {
             corpus: corpus.join(" "),
             plan: manifest.plan_fingerprint.clone(),
             fit: sha256(manifest.fit.to_string().as_bytes()),
+            counted: counted(manifest),
             no_system_role: !manifest.abilities.system_role,
         },
         recipe: recipe(manifest),
@@ -211,6 +218,14 @@ fn about(folder: &Path, manifest: &Manifest) -> StartDescription {
         command: manifest.command.clone(),
         surroundings: surroundings(manifest),
     }
+}
+
+/// Returns the tokens of all texts that prompts are made of, by the server's count; `None` where
+/// nothing was counted.
+fn counted(manifest: &Manifest) -> Option<u64> {
+    let fit: Fit = serde_json::from_value(manifest.fit.clone()).ok()?;
+    let counted = fit.passages.iter().sum::<f64>();
+    (fit.method != Method::Guess && counted > 0.0).then_some(counted.round() as u64)
 }
 
 /// Returns an identity that a run shares with its copies and with no other run: when and where it

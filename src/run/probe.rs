@@ -128,6 +128,7 @@ async fn one_token<W: Wire>(wire: &W, timeline: &Timeline, script: &RunInputs) -
         model: &script.model,
         salt: &script.salt,
         abilities: &script.abilities,
+        template_tokens: script.fit.template_tokens(),
         limits: &script.plan.limits,
         // It is none of the load's requests.
         progress: &Progress::default(),
