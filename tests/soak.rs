@@ -325,21 +325,20 @@ struct Sim(std::process::Child, String);
 
 impl Sim {
     fn start(scratch: &Scratch) -> Sim {
-        use std::io::{BufRead, BufReader};
-        let mut child = Command::new(env!("CARGO_BIN_EXE_longhaul"))
+        let said = scratch.path("sim.log");
+        let log = fs::File::create(&said).expect("a log");
+        let child = Command::new(env!("CARGO_BIN_EXE_longhaul"))
             .args(["sim", "--port", "0", "--profile", path(&scratch.path("fast.yaml"))])
-            .stderr(std::process::Stdio::piped())
+            .stderr(log)
             .spawn()
             .expect("the binary runs");
-        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-        let address = lines.find_map(|line| {
-            let line = line.expect("text");
-            let (_, rest) = line.split_once("SIMULATED server on ")?;
-            Some(rest.split(',').next().expect("an address").to_owned())
-        });
-        // It is read on, so that the server never writes into a closed pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Sim(child, address.expect("an address"))
+        let address = || {
+            let said = fs::read_to_string(&said).ok()?;
+            let (_, rest) = said.split_once("SIMULATED server on ")?;
+            Some(rest.split_once(',')?.0.to_owned())
+        };
+        wait_for(|| address().is_some());
+        Sim(child, address().expect("an address"))
     }
 }
 

@@ -43,17 +43,6 @@ pub(crate) enum CacheEvidence {
 
 words!(CacheEvidence { Usage: "usage", Counters: "counters", Setting: "setting" });
 
-impl CacheEvidence {
-    /// Returns the name for sentences.
-    pub(crate) fn plain(self) -> &'static str {
-        match self {
-            CacheEvidence::Usage => "usage",
-            CacheEvidence::Counters => "the engine's counters",
-            CacheEvidence::Setting => "its setting: prefix caching is off",
-        }
-    }
-}
-
 /// State of a class, with its evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CacheState {
@@ -258,7 +247,7 @@ impl CacheCounters {
             return state(word, by, Some(from_cache), String::new());
         }
         let why = "other requests used the server's cache too".to_owned();
-        state(CacheWord::NotVerified, by, None, why)
+        state(CacheWord::NotVerified, None, None, why)
     }
 }
 

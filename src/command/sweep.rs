@@ -96,8 +96,10 @@ pub(crate) fn sweep(options: SweepOptions) -> Exit {
     match carried_out(&mut sweep) {
         Ok(None) => {
             let reported = summary::reported(&sweep);
-            let compared = reported.arms.iter().any(|arm| matches!(arm.compared, Some(Ok(_))));
-            let exit = if compared { Exit::Pass } else { Exit::Inconclusive };
+            let is_result =
+                |arm: &report::ArmResult| arm.shows_nothing || matches!(arm.compared, Some(Ok(_)));
+            let exit =
+                if reported.arms.iter().any(is_result) { Exit::Pass } else { Exit::Inconclusive };
             finish(&report::render(&reported), exit)
         }
         Ok(Some(exit)) => exit,
@@ -112,15 +114,15 @@ fn begun(mut options: SweepOptions) -> Result<(Sweep, File), Mistake> {
     scenario.get_or_insert_with(|| if options.rehearse { "short" } else { SCENARIO }.to_owned());
     let base = base(&options)?;
     let mut arms = arms::read(&options, base)?;
-    if options.simulates() {
-        find_unmodelled(&options, &mut arms)?;
-    }
     // A mistake in the scenario is reported before the first hour is spent.
     let scenario = options.run.drive.inputs.scenario(SCENARIO)?;
     alike(&scenario)?;
     for arm in &arms {
         run::check(options.run.clone(), arm.reading.clone(), scenario.clone())
             .map_err(|wrong| wrong.of(&format!("the arm `{}`", arm.shown())))?;
+    }
+    if options.simulates() {
+        find_unmodelled(&options, &mut arms)?;
     }
     let folder = options.run.drive.output.clone();
     let folder = folder.unwrap_or_else(|| free(&arms[0].reading.recipe.source.name));

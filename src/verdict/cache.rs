@@ -81,10 +81,13 @@ pub(super) fn findings(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u6
         }
     }
     for state in analysis.cache_states() {
-        let class = state.class.word();
+        let what = match state.class {
+            Class::Warm => "warm contexts came from the server's cache",
+            _ => "cold prompts did not come from the server's cache",
+        };
         match (state.word, state.by, state.from_cache) {
             (CacheWord::NotVerified, ..) => {
-                tell(format!("that {class} is {class} is not verified: {}", state.why), Vec::new());
+                tell(format!("that {what} is not verified: {}", state.why), Vec::new());
             }
             (CacheWord::Contradicted, Some(CacheEvidence::Counters), Some(share)) => {
                 let what = match state.class {
@@ -221,6 +224,6 @@ mod tests {
         }
         let verdict = verdict(&story, &[at_most("ttft", 1.0)]);
         assert_eq!(verdict.word, VerdictWord::Pass);
-        assert_snapshot!(verdict.findings[0].words, @"that cold is cold is not verified: the server reports neither cached tokens nor hits of its cache");
+        assert_snapshot!(verdict.findings[0].words, @"that cold prompts did not come from the server's cache is not verified: the server reports neither cached tokens nor hits of its cache");
     }
 }

@@ -156,7 +156,7 @@ fn what_others_find_in_the_cache_contradicts_nothing_and_verifies_nothing() {
     let with = |cold_found, others| Server { cold_found, others, ..FULL }.states();
     assert_eq!(with(0.0, (0.5, 0.0)), "cold verified by counters 0 %", "they found nothing");
     let words = "other requests used the server's cache too";
-    assert_eq!(with(0.0, (0.5, 1.0)), format!("cold not_verified by counters: {words}"));
+    assert_eq!(with(0.0, (0.5, 1.0)), format!("cold not_verified by nothing: {words}"));
     assert_eq!(with(1.0, (0.2, 0.0)).split(" by").next(), Some("cold contradicted"));
 }
 

@@ -1,6 +1,6 @@
 //! States the coverage of a run, what the run proves, and what it does not.
 
-use crate::analysis::cache::{CacheState, CacheWord};
+use crate::analysis::cache::CacheState;
 use crate::analysis::{Analysis, RunDescription};
 use crate::fact::{Cell, Load};
 use crate::report::words::counted;
@@ -53,8 +53,7 @@ fn seen(analysis: &Analysis) -> Vec<String> {
 fn cache(analysis: &Analysis) -> Vec<String> {
     let item = |state: CacheState| {
         let word = state.word.word().replace('_', " ");
-        let by = state.by.filter(|_| state.word != CacheWord::NotVerified);
-        let by = by.map_or(String::new(), |by| format!(" by {}", by.plain()));
+        let by = state.by.map_or(String::new(), |by| format!(" by {}", by.word()));
         format!("{} {word}{by}", state.class.word())
     };
     analysis.cache_states().into_iter().map(item).collect()
