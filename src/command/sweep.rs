@@ -337,14 +337,11 @@ mod tests {
         let options =
             SweepOptions { rehearse: true, vary, allow_several: true, ..Default::default() };
         let mut arms = arms::read(&options, base(&options).unwrap()).unwrap();
-        match find_unmodelled(&options, &mut arms) {
-            Err(wrong) => wrong.to_string(),
-            Ok(()) => {
-                let names =
-                    arms.iter().filter(|arm| arm.shows_nothing).map(|arm| arm.name.as_str());
-                names.collect::<Vec<_>>().join(" ")
-            }
+        if let Err(wrong) = find_unmodelled(&options, &mut arms) {
+            return wrong.to_string();
         }
+        let names = arms.iter().filter(|arm| arm.shows_nothing).map(|arm| arm.name.as_str());
+        names.collect::<Vec<_>>().join(" ")
     }
 
     #[test]

@@ -162,7 +162,7 @@ fn what_others_find_in_the_cache_contradicts_nothing_and_verifies_nothing() {
 
 #[test]
 fn counters_of_blocks_are_read_and_counters_of_requests_are_not() {
-    let unit = |unit, cold_found| Server { unit, cold_found, ..FULL }.states();
+    let unit = |unit, cold_found| Server { cold_found, unit, ..FULL }.states();
     assert_eq!(unit(16.0, 0.0), "cold verified by counters 0 %");
     assert_eq!(unit(16.0, 0.97), "cold contradicted by counters 97 %");
     let words = "the engine's counters of its cache do not count tokens";
@@ -172,7 +172,7 @@ fn counters_of_blocks_are_read_and_counters_of_requests_are_not() {
 #[test]
 fn an_engine_that_counts_prompts_in_place_of_queries_is_read_too() {
     for counts in [Looked::Computed, Looked::Prompts] {
-        let cold = |cold_found| Server { counts, cold_found, ..FULL }.states();
+        let cold = |cold_found| Server { cold_found, counts, ..FULL }.states();
         assert_eq!(cold(0.0), "cold verified by counters 0 %");
         assert_eq!(cold(0.97), "cold contradicted by counters 97 %");
     }
