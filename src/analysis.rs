@@ -7,6 +7,7 @@
 
 pub(crate) mod arena;
 pub(crate) mod atom;
+pub(crate) mod cache;
 pub(crate) mod calendar;
 pub(crate) mod coverage;
 pub(crate) mod effect;
@@ -24,6 +25,7 @@ pub(crate) mod slots;
 mod unanswered;
 
 pub(crate) use atom::{FirstFired, GroupStatistics};
+pub(crate) use cache::CacheCounters;
 pub(crate) use calendar::{Calendar, CalendarFold};
 pub(crate) use coverage::{Coverage, SourceCoverage};
 pub(crate) use effect::{EffectWord, SettingEffect};
@@ -67,6 +69,8 @@ pub(crate) struct Analysis {
     pub unanswered: Unanswered,
     /// Settings of the recipe, and whether they are in effect; none where the run kept none.
     pub settings: Vec<SettingEffect>,
+    /// The engine's counters of its prefix cache.
+    pub cache_counters: CacheCounters,
     /// Readings over time; empty where the fold does not keep them.
     pub over_time: OverTime,
 }

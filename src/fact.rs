@@ -19,7 +19,7 @@ pub(crate) mod text;
 
 pub(crate) use ability::Abilities;
 pub(crate) use batch::{Batch, GapKind, Gaps};
-pub(crate) use cell::{Cell, Load};
+pub(crate) use cell::{Cell, Load, shared_head};
 pub(crate) use course::{
     Action, Clock, Closed, ClosedBecause, Fault, FaultKind, LAUNCH, Opened, PAUSE, PhaseBegan,
     RESTART, STOP, SentSlots,

@@ -190,6 +190,20 @@ impl Quantity {
         }
     }
 
+    /// Whether it depends on the prefill of the prompt: it means another thing where that came from a
+    /// cache.
+    pub(crate) fn is_of_prefill(self) -> bool {
+        matches!(
+            self,
+            Quantity::Ttft
+                | Quantity::TtftContent
+                | Quantity::TtftDue
+                | Quantity::E2e
+                | Quantity::E2eDue
+                | Quantity::PrefillPerS
+        )
+    }
+
     /// Whether it depends on the times between tokens: it means nothing where they arrived in one piece.
     pub(crate) fn is_between_tokens(self) -> bool {
         matches!(

@@ -34,6 +34,9 @@ use crate::unit::{At, span};
 pub(crate) struct Plan {
     /// The seed of all texts.
     pub seed: u64,
+    /// Number that makes all texts differ from those of other runs; `None` where nothing can be left
+    /// of other runs. No part of the fingerprint: it changes no length and no order.
+    pub nonce: Option<u64>,
     /// Length of the run, in laps or as a duration.
     pub extent: Extent,
     /// Laps that are not judged.
@@ -135,6 +138,7 @@ impl Plan {
         let drills = drills(scenario, &mut drill_notes);
         let mut plan = Plan {
             seed,
+            nonce: None,
             extent: scenario.extent,
             warmup_laps: scenario.warmup_laps,
             reference_laps: scenario.reference_laps,

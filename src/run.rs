@@ -380,6 +380,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
                 names: &script.names,
                 salt: &script.salt,
                 abilities: &script.abilities,
+                template_tokens: script.fit.template_tokens(),
                 limits: &script.plan.limits,
                 progress: &progress,
             };

@@ -24,4 +24,4 @@ pub(crate) use ailment::Ailment;
 pub(crate) use engine::SimEngine;
 pub(crate) use job::{EngineEvent, Finish, JobId, ProcessExit, SimJob};
 pub(crate) use machine::MachineState;
-pub(crate) use setup::Setup;
+pub(crate) use setup::{MODELLED, Setup};

@@ -5,6 +5,7 @@
 //! whatever else happened. A measure that was not observed, or has too few samples, is INCONCLUSIVE
 //! and never passed. All else is PASS. Knows neither terminals nor files.
 
+mod cache;
 pub(crate) mod checks;
 mod effect;
 pub(crate) mod gate;

@@ -43,6 +43,8 @@ pub(crate) struct GroupStatistics {
     pub far_off_depth: u64,
     /// Counted and planned prompt tokens of the first that is off its length.
     pub off_depth_first: Option<(u64, u64)>,
+    /// Count of requests whose cached share the server reported.
+    pub cached_reported: u64,
     /// Prompt tokens of requests whose cached share the server reported.
     pub prompt_tokens: u64,
     /// Cached tokens among these; `None` where the server never reported them.
@@ -78,6 +80,7 @@ impl GroupStatistics {
             off_depth: 0,
             far_off_depth: 0,
             off_depth_first: None,
+            cached_reported: 0,
             prompt_tokens: 0,
             cached_tokens: None,
             output_tokens: 0,
@@ -128,6 +131,7 @@ impl GroupStatistics {
             self.off_depth_first.get_or_insert((prompt_tokens, request.cell.input()));
         }
         if let Some(cached_tokens) = request.cached_tokens {
+            self.cached_reported += 1;
             self.prompt_tokens += prompt_tokens;
             *self.cached_tokens.get_or_insert(0) += cached_tokens;
         }

@@ -27,6 +27,7 @@ pub(crate) fn asked(depths: &[u64]) -> RunDescription {
         reference_laps: 0,
         cells: depths.iter().map(|depth| cell(*depth)).collect(),
         exact_output: true,
+        template_tokens: 0,
         contract: Contract::default(),
         warnings: Vec::new(),
         reported: JournalGaps::default(),

@@ -12,7 +12,9 @@ use super::same_text::RecentTexts;
 use super::series::Blocks;
 use super::slots::{OpenRounds, Slots};
 use super::unanswered::Unanswered;
-use super::{Analysis, Calendar, GapAtom, GroupStatistics, JournalGaps, Notes, RunDescription};
+use super::{
+    Analysis, CacheCounters, Calendar, GapAtom, GroupStatistics, JournalGaps, Notes, RunDescription,
+};
 
 /// Second pass of the analysis. It can be finished at any time, and can fold on afterwards.
 #[derive(Clone, Debug)]
@@ -31,6 +33,7 @@ pub(crate) struct Fold {
     exact_output: bool,
     unanswered: Unanswered,
     effect: EffectFold,
+    cache_counters: CacheCounters,
     /// `None` in a live view, which folds every entry and shows no readings over hours.
     series: Option<Blocks>,
 }
@@ -53,6 +56,7 @@ impl Fold {
             exact_output: asked.exact_output,
             unanswered: Unanswered::default(),
             effect: EffectFold::new(&asked.declared),
+            cache_counters: CacheCounters::new(asked.template_tokens),
             series: None,
         }
     }
@@ -77,6 +81,7 @@ impl Fold {
         self.fates.fold(entry);
         self.slots.fold(entry);
         self.effect.fold(entry);
+        self.cache_counters.fold(entry);
         if let Some(series) = &mut self.series {
             series.fold(entry);
         }
@@ -152,6 +157,7 @@ impl Fold {
             exact_output: self.exact_output,
             unanswered: self.unanswered,
             settings: self.effect.finish(),
+            cache_counters: self.cache_counters,
             over_time: self.series.as_ref().map(Blocks::finish).unwrap_or_default(),
         }
     }

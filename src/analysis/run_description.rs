@@ -39,6 +39,8 @@ pub(crate) struct RunDescription {
     pub cells: Vec<Cell>,
     /// Whether the server is asked to write each answer to its whole length.
     pub exact_output: bool,
+    /// Tokens that the server's chat template adds to a prompt; 0 where they are not known.
+    pub template_tokens: u64,
     /// Contract of the run.
     pub contract: Contract,
     /// Warnings of recipe, scenario and plan.

@@ -20,6 +20,8 @@ use crate::measure::RequestShare;
 pub(crate) struct CheckInput<'a> {
     /// Request row, without its checks.
     pub request: &'a Request,
+    /// Tokens of the prompt that the chat template adds; 0 where they are not known.
+    pub template_tokens: u64,
     /// Tokens in the server's count that cannot have been received on any channel.
     pub unseen_tokens: u64,
     /// Bytes of text on all channels.

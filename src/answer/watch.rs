@@ -32,6 +32,7 @@ pub(crate) struct AnswerReader {
     /// Names of the requested model.
     names: Vec<String>,
     asked_output: u64,
+    template_tokens: u64,
     head_at: Option<At>,
     /// Time of `[DONE]`.
     done_at: Option<At>,
@@ -53,6 +54,12 @@ pub(crate) struct AnswerReader {
 }
 
 impl AnswerReader {
+    /// Returns the reader of an answer to a prompt to which the chat template adds tokens.
+    #[must_use]
+    pub(crate) fn with_template(self, template_tokens: u64) -> AnswerReader {
+        AnswerReader { template_tokens, ..self }
+    }
+
     /// Creates the reader of the answer to an ask that was sent at `sent`. `names` are those of the
     /// requested model; without any, the model that the answer names is not checked.
     pub(crate) fn new(
@@ -66,6 +73,7 @@ impl AnswerReader {
             abilities: *abilities,
             names: names.to_vec(),
             asked_output: ask.cell.output,
+            template_tokens: 0,
             head_at: None,
             done_at: None,
             parser: sse::Parser::default(),
@@ -178,6 +186,7 @@ impl AnswerReader {
         row.error = words.chars().take(WORDS_CHARS_MAX).collect();
         row.checks = check::fired(&CheckInput {
             request: row,
+            template_tokens: self.template_tokens,
             unseen_tokens: totals.unseen,
             text_bytes: self.text.bytes(),
             visible: self.text.visible(),

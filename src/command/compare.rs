@@ -168,7 +168,8 @@ pub(crate) fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
         let what = format!("the noise floor cannot be written: {why}");
         return mistake(&Mistake::new(what).at(path.display().to_string()));
     }
-    print_stderr(&format!("noise floor of {} starts: {}", made.starts, path.display()));
+    let label = if made.simulated { "SIMULATED " } else { "" };
+    print_stderr(&format!("{label}noise floor of {} starts: {}", made.starts, path.display()));
     Exit::Pass
 }
 

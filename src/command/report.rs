@@ -190,6 +190,7 @@ fn told_by(manifest: &Manifest, run: &Path) -> RunDescription {
         reference_laps: 0,
         cells: cells(manifest),
         exact_output: true,
+        template_tokens: template_tokens(manifest),
         contract: Contract::default(),
         warnings: manifest.warnings.clone(),
         reported: JournalGaps::default(),
@@ -199,6 +200,12 @@ fn told_by(manifest: &Manifest, run: &Path) -> RunDescription {
 /// Returns the cells of a lap, as the plan resolved them.
 fn cells(manifest: &Manifest) -> Vec<Cell> {
     serde_json::from_value(manifest.plan["cells"].clone()).unwrap_or_default()
+}
+
+/// Returns the tokens of the server's chat template, as they were measured before the load.
+fn template_tokens(manifest: &Manifest) -> u64 {
+    let tokens = |key: &str| manifest.fit[key].as_u64().unwrap_or(0);
+    tokens("prompt_overhead").max(tokens("both_overhead"))
 }
 
 fn reported(reported: &journal::ReadSummary) -> JournalGaps {

@@ -22,6 +22,7 @@ use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::report::sweep as report;
 use crate::report::words::counted;
+use crate::sim::{MODELLED, Setup};
 use crate::spec::recipe::ReadRecipe;
 use crate::spec::scenario::Cap;
 use crate::spec::{Scenario, Workload};
@@ -95,8 +96,10 @@ pub(crate) fn sweep(options: SweepOptions) -> Exit {
     match carried_out(&mut sweep) {
         Ok(None) => {
             let reported = summary::reported(&sweep);
-            let compared = reported.arms.iter().any(|arm| matches!(arm.compared, Some(Ok(_))));
-            let exit = if compared { Exit::Pass } else { Exit::Inconclusive };
+            let is_result =
+                |arm: &report::ArmResult| arm.shows_nothing || matches!(arm.compared, Some(Ok(_)));
+            let exit =
+                if reported.arms.iter().any(is_result) { Exit::Pass } else { Exit::Inconclusive };
             finish(&report::render(&reported), exit)
         }
         Ok(Some(exit)) => exit,
@@ -110,13 +113,16 @@ fn begun(mut options: SweepOptions) -> Result<(Sweep, File), Mistake> {
     let scenario = &mut options.run.drive.inputs.scenario;
     scenario.get_or_insert_with(|| if options.rehearse { "short" } else { SCENARIO }.to_owned());
     let base = base(&options)?;
-    let arms = arms::read(&options, base)?;
+    let mut arms = arms::read(&options, base)?;
     // A mistake in the scenario is reported before the first hour is spent.
     let scenario = options.run.drive.inputs.scenario(SCENARIO)?;
     alike(&scenario)?;
     for arm in &arms {
         run::check(options.run.clone(), arm.reading.clone(), scenario.clone())
             .map_err(|wrong| wrong.of(&format!("the arm `{}`", arm.shown())))?;
+    }
+    if options.simulates() {
+        find_unmodelled(&options, &mut arms)?;
     }
     let folder = options.run.drive.output.clone();
     let folder = folder.unwrap_or_else(|| free(&arms[0].reading.recipe.source.name));
@@ -129,6 +135,51 @@ fn begun(mut options: SweepOptions) -> Result<(Sweep, File), Mistake> {
         sweep.done.extend(play::look(&sweep, turn)?);
     }
     Ok((sweep, lock))
+}
+
+/// Finds the arms that the simulated server serves as it serves the base: their starts differ by
+/// chance alone. Names what of the others has no effect there.
+///
+/// # Errors
+/// No arm would show anything.
+fn find_unmodelled(options: &SweepOptions, arms: &mut [Arm]) -> Result<(), Mistake> {
+    let Some((base, others)) = arms.split_first_mut() else { return Ok(()) };
+    let Some(profile) = options.run.drive.inputs.profile(Some(&base.reading.recipe))? else {
+        return Ok(());
+    };
+    let setup = |arm: &Arm| Setup::of(&arm.reading.recipe, &profile);
+    let same = setup(base);
+    for arm in others.iter_mut() {
+        arm.shows_nothing = setup(arm).behaves_as(&same);
+    }
+    if others.iter().all(|arm| arm.shows_nothing) {
+        return Err(Mistake::new("the simulated server is the same with every arm as with the base: the sweep would show nothing")
+            .hint(format!("a setting that it models: {}", modelled()))
+            .hint("--start docker|podman|process|sparkrun, for the real server"));
+    }
+    for arm in others {
+        let unmodelled = arm.differs.iter().map(|it| it.what.as_str());
+        let unmodelled: Vec<&str> = unmodelled.filter(|it| !MODELLED.contains(it)).collect();
+        if arm.shows_nothing {
+            let shown = arm.shown();
+            print_stderr(&format!(
+                "note: `{shown}` shows nothing here: the simulated server is the same as the base's"
+            ));
+        } else if !unmodelled.is_empty() {
+            let (shown, names) = (arm.shown(), unmodelled.join(", "));
+            print_stderr(&format!("note: of `{shown}` the simulator does not model {names}"));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the settings that the simulator models, in words.
+fn modelled() -> String {
+    let names = MODELLED.map(|name| match name {
+        "max_model_len" => "max_model_len beyond its cache",
+        name => name,
+    });
+    names.join(", ")
 }
 
 /// Rejects a scenario whose plan would differ from start to start.
@@ -278,6 +329,32 @@ mod tests {
             "checked",
             reported.map(|(name, reported)| format!("{name}\n{reported}")).join("\n\n")
         );
+    }
+
+    /// Returns which of the arms show nothing on the simulator, or the mistake.
+    fn unmodelled(vary: &[&str]) -> String {
+        let vary = vary.iter().map(|&text| text.to_owned()).collect();
+        let options =
+            SweepOptions { rehearse: true, vary, allow_several: true, ..Default::default() };
+        let mut arms = arms::read(&options, base(&options).unwrap()).unwrap();
+        if let Err(wrong) = find_unmodelled(&options, &mut arms) {
+            return wrong.to_string();
+        }
+        let names = arms.iter().filter(|arm| arm.shows_nothing).map(|arm| arm.name.as_str());
+        names.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn an_arm_that_the_simulator_does_not_model_is_known_and_a_sweep_of_such_arms_is_refused() {
+        let drafts = "speculative_config.num_speculative_tokens=3";
+        let reported = unmodelled(&["max_num_seqs=8", "kv_cache_dtype=auto", drafts, "env.X=1"]);
+        assert_snapshot!(reported, @"kv_cache_dtype=auto speculative_config.num_speculative_tokens=3 env.X=1");
+        assert_eq!(unmodelled(&["max_num_seqs=8", "enable_prefix_caching=true"]), "");
+        assert_snapshot!(unmodelled(&["enforce_eager=true", "max_model_len=65536"]), @"
+            error: the simulated server is the same with every arm as with the base: the sweep would show nothing
+              try: a setting that it models: enable_prefix_caching, max_model_len beyond its cache, max_num_batched_tokens, max_num_seqs
+              try: --start docker|podman|process|sparkrun, for the real server
+        ");
     }
 
     #[test]

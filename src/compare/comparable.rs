@@ -22,13 +22,22 @@ pub(crate) struct LoadIdentity {
     pub corpus: String,
     /// Plan, as it was adapted to the server.
     pub plan: String,
-    /// Method that fitted prompt lengths to the server's own count.
+    /// Fingerprint of the fit of prompt lengths to the server's own count.
     pub fit: String,
+    /// Tokens of all texts that prompts are made of, by that count, where there is one.
+    pub counted: Option<u64>,
     /// Whether contexts were sent as the user's text, since the template refused a system message.
     pub no_system_role: bool,
 }
 
 impl LoadIdentity {
+    /// Whether the same texts have the same length: by one fit, or within 1 % by both counts.
+    fn is_as_long(&self, other: &LoadIdentity) -> bool {
+        let counts = self.counted.zip(other.counted);
+        self.fit == other.fit
+            || counts.is_some_and(|(one, other)| one.abs_diff(other) * 100 <= one.max(other))
+    }
+
     /// Returns the names of the differences. Properties that only a server that came up has are
     /// compared only where both did.
     fn differences(&self, other: &LoadIdentity, both_ready: bool) -> Vec<&'static str> {
@@ -37,7 +46,7 @@ impl LoadIdentity {
             ("seed", self.seed != other.seed),
             ("texts", both_ready && self.corpus != other.corpus),
             ("plan", both_ready && self.plan != other.plan),
-            ("prompt lengths", both_ready && self.fit != other.fit),
+            ("prompt lengths", both_ready && !self.is_as_long(other)),
             ("system role", both_ready && self.no_system_role != other.no_system_role),
         ];
         parts.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()

@@ -114,7 +114,9 @@ pub(crate) struct StartDescription {
     pub name: String,
     /// Fingerprint of the run itself.
     pub run: String,
-    /// Seed of a simulated server's noise; `None` for a real server.
+    /// Whether the server was simulated.
+    pub simulated: bool,
+    /// Seed of the noise of a simulated server that longhaul started; `None` for any other.
     pub server_seed: Option<u64>,
     /// Properties that must be equal.
     pub alike: LoadIdentity,
@@ -138,7 +140,7 @@ impl Start {
             name: about.name,
             server_start_id: born(about.server_seed, &about.run, &analysis.notes),
             run: about.run,
-            simulated: about.server_seed.is_some(),
+            simulated: about.simulated,
             hours: analysis.calendar.load_us() as f64 / 3.6e9,
             values,
             dists,

@@ -14,6 +14,9 @@ use crate::series::{
 /// it cannot be compared with a recipe's.
 pub(crate) const SIMULATED: &str = "+longhaul.sim";
 
+/// Metric that only the simulator has, always 1.
+pub(crate) const SIMULATED_METRIC: &str = "longhaul_simulated";
+
 /// Prefix of its own metrics.
 pub(crate) const PREFIX: &str = "vllm:";
 /// Requests in the batch.

@@ -12,6 +12,17 @@ const TEMPLATE_TOKENS_MAX: u64 = 16;
 /// a prompt that is shorter than it.
 const FAR_TOKENS_MIN: u64 = 64;
 
+/// Head that prompts may share where the template's tokens are not known, tokens.
+const HEAD_TOKENS: u64 = 64;
+/// Tokens after the template that may be alike in two prompts: a word, and digits by chance.
+const ALIKE_TOKENS: u64 = 16;
+
+/// Returns the largest number of tokens at the head of a prompt that all prompts may share: the chat
+/// template's. `template` is 0 where that is not known.
+pub(crate) fn shared_head(template: u64) -> u64 {
+    if template == 0 { HEAD_TOKENS } else { template + ALIKE_TOKENS }
+}
+
 /// Load of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Load {

@@ -49,15 +49,18 @@ struct Tagged {
 
 impl HdrLog {
     /// Creates an empty log of a run that began at `start_us`, in microseconds since 1970, and
-    /// writes its head.
+    /// writes its head, which says so where the server is simulated.
     ///
     /// # Errors
     /// The reason in words if the head could not be written.
-    pub(crate) fn new(start_us: u64, out: &mut Vec<u8>) -> Result<HdrLog, String> {
+    pub(crate) fn new(start_us: u64, simulated: bool, out: &mut Vec<u8>) -> Result<HdrLog, String> {
         let start = SystemTime::UNIX_EPOCH + Duration::from_micros(start_us);
-        IntervalLogWriterBuilder::new()
-            .add_comment("[Histogram log format version 1.3]")
-            .with_start_time(start)
+        let mut log = IntervalLogWriterBuilder::new();
+        log.add_comment("[Histogram log format version 1.3]");
+        if simulated {
+            log.add_comment("SIMULATED: longhaul's own model of a server");
+        }
+        log.with_start_time(start)
             // With a start alone, Java's reader guesses whether stamps are absolute.
             .with_base_time(start)
             .begin_log_with(out, &mut V2DeflateSerializer::new())

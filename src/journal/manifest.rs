@@ -22,7 +22,7 @@ pub(crate) struct Manifest {
     pub schema: u32,
     /// Version of longhaul.
     pub longhaul: String,
-    /// Whether the server is longhaul's simulated server.
+    /// Whether the server is longhaul's simulated server, also behind an address.
     pub simulated: bool,
     /// Recipe that is served.
     pub recipe: SpecText,
@@ -46,6 +46,9 @@ pub(crate) struct Manifest {
     pub seed: u64,
     /// Seed of the simulated server's noise, where it is another one.
     pub server_seed: Option<u64>,
+    /// Number in the heads of all prompts that keeps those of earlier runs out of the server's
+    /// cache; `None` where a salt does that, and in a rehearsal.
+    pub nonce: Option<u64>,
     /// Fingerprint of the plan, not of what was sent.
     pub plan_fingerprint: String,
     /// Resolved plan: depths, laps, limits.
@@ -89,6 +92,7 @@ impl Default for Manifest {
             added: Vec::new(),
             seed: 0,
             server_seed: None,
+            nonce: None,
             plan_fingerprint: String::new(),
             plan: Value::Null,
             warnings: Vec::new(),

@@ -50,6 +50,7 @@ pub(super) fn manifest(secrets: &Secrets, manifest: &Manifest) -> Manifest {
         added,
         seed: _,
         server_seed: _,
+        nonce: _,
         plan_fingerprint: _,
         plan,
         warnings,

@@ -133,7 +133,8 @@ impl Writer {
     ) -> io::Result<Writer> {
         let csv = |file: row::File| AppendFile::create(dir, file.name(), file.header().as_bytes());
         let mut head = Vec::new();
-        let hdr = HdrLog::new(manifest.start_us(), &mut head).map_err(io::Error::other)?;
+        let hdr = HdrLog::new(manifest.start_us(), manifest.simulated, &mut head)
+            .map_err(io::Error::other)?;
         let segment = manifest.segments.last().map_or(0, |anchor| anchor.segment);
         Ok(Writer {
             dir: dir.to_owned(),

@@ -43,12 +43,13 @@ impl Corpus {
         sha256(self.passages.concat().as_bytes())
     }
 
-    /// Returns a text of `tokens` tokens by the fit's counts. It begins with a unique number, so
-    /// that no two texts share a prefix longer than a few tokens.
-    pub(crate) fn text(&self, mut rng: Rng, tokens: u64, fit: &Fit) -> String {
+    /// Returns a text of `tokens` tokens by the fit's counts. It begins with a number that is unique
+    /// in the run and, with a nonce, to the run, so that no two texts share a prefix longer than a
+    /// few tokens.
+    pub(crate) fn text(&self, mut rng: Rng, tokens: u64, fit: &Fit, nonce: Option<u64>) -> String {
         let mut left = tokens as f64 - fit.number;
         let mut text = String::with_capacity(tokens as usize * 5);
-        text.push_str(&number_line(&mut rng));
+        text.push_str(&number_line(&mut rng, nonce));
         let smallest = fit.passages.iter().copied().fold(f64::INFINITY, f64::min);
         while left >= smallest {
             let start = rng.below(self.passages.len() as u64) as usize;
@@ -69,9 +70,13 @@ impl Corpus {
 }
 
 /// Returns a line that makes a text unique. It has a fixed number of digits, so that its token
-/// count is always the same.
-pub(crate) fn number_line(rng: &mut Rng) -> String {
-    let mut group = || 1000 + rng.below(9000);
+/// count is always the same. A nonce shifts all numbers of a run alike: they stay unique.
+pub(crate) fn number_line(rng: &mut Rng, nonce: Option<u64>) -> String {
+    let mut shifts = nonce.map(|nonce| Rng::at(nonce, &[]));
+    let mut group = || {
+        let shift = shifts.as_mut().map_or(0, |shifts| shifts.below(9000));
+        1000 + (rng.below(9000) + shift) % 9000
+    };
     format!("Ticket {}-{}-{}-{}.\n", group(), group(), group(), group())
 }
 
@@ -127,7 +132,7 @@ mod tests {
         let corpus = Corpus::new(7, &[]);
         let fit = fit(&corpus);
         for tokens in [16, 100, 2048, 65_535] {
-            let text = corpus.text(Rng::at(7, &[tokens]), tokens, &fit);
+            let text = corpus.text(Rng::at(7, &[tokens]), tokens, &fit, None);
             let counted = text.len() as f64 / 4.0;
             assert!((counted - tokens as f64).abs() < 4.0, "{tokens} became {counted}");
         }
@@ -137,9 +142,33 @@ mod tests {
     fn no_two_texts_begin_alike_and_the_same_address_gives_the_same_text() {
         let corpus = Corpus::new(7, &[]);
         let fit = fit(&corpus);
-        let text = |address| corpus.text(Rng::at(7, &[address]), 500, &fit);
+        let text = |address| corpus.text(Rng::at(7, &[address]), 500, &fit, None);
         assert_eq!(text(1), text(1));
         assert_ne!(text(1)[..27], text(2)[..27]);
+    }
+
+    #[test]
+    fn with_another_nonce_a_text_has_another_head_and_all_else_is_the_same() {
+        let corpus = Corpus::new(7, &[]);
+        let fit = fit(&corpus);
+        let text = |nonce| corpus.text(Rng::at(7, &[1]), 500, &fit, nonce);
+        let (none, one, other) = (text(None), text(Some(1)), text(Some(2)));
+        let head = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+        for (a, b) in [(&none, &one), (&one, &other), (&none, &other)] {
+            assert_ne!(head(a)[..11], head(b)[..11], "the first group of digits differs");
+            assert_eq!(a[head(a).len()..], b[head(b).len()..]);
+            assert_eq!(head(a).len(), head(b).len());
+        }
+    }
+
+    #[test]
+    fn numbers_that_differ_without_a_nonce_differ_with_one() {
+        let lines = |nonce| -> std::collections::BTreeSet<String> {
+            (0..2_000).map(|address| number_line(&mut Rng::at(7, &[address]), nonce)).collect()
+        };
+        let (none, one) = (lines(None), lines(Some(1_778_644_062_000_000)));
+        assert_eq!((none.len(), one.len()), (2_000, 2_000));
+        assert!(none.is_disjoint(&one), "and no run has a number of another");
     }
 
     #[test]

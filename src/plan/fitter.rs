@@ -62,13 +62,18 @@ pub(crate) enum Method {
 words!(Method { Tokenize: "tokenize", Usage: "usage", Guess: "guess" });
 
 impl Fit {
+    /// Returns the most tokens that the chat template adds to a prompt; 0 where they are not known.
+    pub(crate) fn template_tokens(&self) -> u64 {
+        self.prompt_overhead.max(self.both_overhead)
+    }
+
     /// Returns the estimate where the server counts nothing: four characters per token.
     pub(crate) fn guess(corpus: &Corpus) -> Fit {
         let tokens = |text: &str| text.len() as f64 / 4.0;
         Fit {
             method: Method::Guess,
             passages: corpus.passages().iter().map(|passage| tokens(passage)).collect(),
-            number: tokens(&number_line(&mut Rng::at(0, &[]))),
+            number: tokens(&number_line(&mut Rng::at(0, &[]), None)),
             filler: tokens(FILLER),
             prompt_overhead: 0,
             both_overhead: 0,
@@ -164,7 +169,7 @@ impl<'a> Fitter<'a> {
 
     fn parts(&self) -> Vec<FitQuestion> {
         let message = |role| Message { role, content: ".".to_owned() };
-        let number = number_line(&mut Rng::at(0, &[])).repeat(CORRECTIONS_MAX);
+        let number = number_line(&mut Rng::at(0, &[]), None).repeat(CORRECTIONS_MAX);
         let mut parts = Vec::new();
         if !self.samples.is_empty() {
             parts.push(FitQuestion::Chat(vec![message("user")]));

@@ -12,7 +12,7 @@ pub(crate) fn misfits(plan: &Plan, recipe: &Recipe, caching: Option<bool>) -> Ve
 }
 
 /// Whether part of the plan relies on a cached prefix.
-pub(crate) fn wants_warmth(plan: &Plan) -> bool {
+fn wants_warmth(plan: &Plan) -> bool {
     plan.lap().iter().any(|round| round.class == Class::Warm)
 }
 

@@ -296,3 +296,54 @@ fn too_few_laps_for_two_windows_are_a_mistake() {
           try: laps: 4, or reference: 0 laps
     ");
 }
+
+#[test]
+fn another_nonce_gives_other_heads_and_leaves_order_lengths_and_shared_contexts_alone() {
+    for prefix in [Prefix::Cold, Prefix::Warm, Prefix::TwoPhase] {
+        let mut scenario = scenario(&[0, 4096], &[1]);
+        ladder(&mut scenario).prefix = prefix;
+        let mut plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
+        let fit = Fit::guess(plan.corpus());
+        let fingerprint = plan.fingerprint();
+        let heads = |plan: &Plan| -> Vec<Vec<String>> {
+            let head = |message: &Message| message.content.lines().next().unwrap().to_owned();
+            let ask = |nth| {
+                let slot = Slot { phase: Phase::Soak, lane: 0, nth, repeat: 0 };
+                let ask = plan.ask(slot, At::ZERO, &fit);
+                let Input::Messages(messages) = ask.input else { panic!("a chat") };
+                messages.iter().map(head).collect()
+            };
+            (0..6).map(ask).collect()
+        };
+        let none = heads(&plan);
+        plan.nonce = Some(1);
+        let one = heads(&plan);
+        plan.nonce = Some(2);
+        let other = heads(&plan);
+        assert_eq!(plan.fingerprint(), fingerprint);
+        // Who shares a head with whom is the plan's, whatever the nonce is.
+        let shared = |heads: &[Vec<String>]| -> Vec<Option<usize>> {
+            let first = |asked: &Vec<String>| heads.iter().position(|it| it[0] == asked[0]);
+            heads.iter().map(first).collect()
+        };
+        assert_eq!(shared(&none), shared(&one), "{prefix:?}");
+        assert_eq!(shared(&none), shared(&other), "{prefix:?}");
+        let all = |heads: &[Vec<String>]| -> std::collections::BTreeSet<String> {
+            heads.iter().map(|asked| asked[0].clone()).filter(|head| head != ".").collect()
+        };
+        assert!(all(&none).is_disjoint(&all(&one)) && all(&one).is_disjoint(&all(&other)));
+    }
+}
+
+#[test]
+fn a_cold_round_that_is_repeated_has_other_heads_where_no_salt_keeps_its_first_time_apart() {
+    let mut plan = Plan::new(&scenario(&[4096], &[1]), 7, Bounds::default()).unwrap();
+    let fit = Fit::guess(plan.corpus());
+    let ask = |plan: &Plan, repeat| {
+        let slot = Slot { phase: Phase::Soak, lane: 0, nth: 3, repeat };
+        plan.ask(slot, At::ZERO, &fit).input
+    };
+    assert_eq!(ask(&plan, 0), ask(&plan, 1), "a salt does it");
+    plan.nonce = Some(1);
+    assert_ne!(ask(&plan, 0), ask(&plan, 1));
+}

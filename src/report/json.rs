@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::analysis::cache::{CacheEvidence, CacheState};
 use crate::analysis::{SettingEffect, SourceCoverage};
 use crate::fact::{ClosedBecause, Ended, Load, Seq};
 use crate::incident::Incident;
@@ -41,6 +42,7 @@ struct Document<'a> {
     settings: Vec<SettingJson<'a>>,
     warnings: &'a [String],
     coverage: Coverage,
+    cache: Vec<ClassJson<'a>>,
     endings: BTreeMap<&'static str, u64>,
     fate_unknown: u64,
     incidents: Vec<Event<'a>>,
@@ -112,6 +114,16 @@ struct Coverage {
 struct CoverageJson {
     share: f64,
     why: String,
+}
+
+/// State of a class to the server's cache.
+#[derive(Serialize)]
+struct ClassJson<'a> {
+    class: &'static str,
+    state: &'static str,
+    by: Option<&'static str>,
+    from_cache: Option<f64>,
+    why: &'a str,
 }
 
 #[derive(Serialize)]
@@ -202,6 +214,7 @@ pub(crate) fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json:
                 .map(|of| (Measure::Count(of.count).to_string(), coverage_json(&of.sources)))
                 .collect(),
         },
+        cache: page.cache.iter().map(class).collect(),
         endings: words(&page.endings),
         fate_unknown: page.fate_unknown,
         incidents: page.incidents.iter().map(|words| event(words.incident)).collect(),
@@ -212,6 +225,16 @@ pub(crate) fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json:
     let mut text = serde_json::to_string_pretty(&document)?;
     text.push('\n');
     Ok(text)
+}
+
+fn class(state: &CacheState) -> ClassJson<'_> {
+    ClassJson {
+        class: state.class.word(),
+        state: state.word.word(),
+        by: state.by.map(CacheEvidence::word),
+        from_cache: state.from_cache,
+        why: &state.why,
+    }
 }
 
 fn mtbf(proof: &Proof) -> Mtbf<'_> {

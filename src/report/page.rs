@@ -23,6 +23,7 @@ pub(crate) use incident::IncidentWords;
 pub(crate) use proofs::Proofs;
 pub(crate) use tables::{Tables, seqs};
 
+use crate::analysis::cache::CacheState;
 use crate::analysis::{
     Analysis, Coverage, EffectWord, OverTime, RunDescription, SettingEffect, Tally,
 };
@@ -71,6 +72,8 @@ pub(crate) struct Page<'a> {
     pub endings: Tally<Ended>,
     /// Count of requests that were sent and have no recorded end.
     pub fate_unknown: u64,
+    /// States of the classes to the server's cache.
+    pub cache: Vec<CacheState>,
     /// Coverage by source and by kind of event.
     pub coverage: &'a Coverage,
     /// Readings over time, by lifetime in blocks.
@@ -108,6 +111,7 @@ impl<'a> Page<'a> {
             cells,
             endings: analysis.endings(&Select::default()),
             fate_unknown: analysis.fate_unknown,
+            cache: analysis.cache_states(),
             coverage: &analysis.coverage,
             over_time: &analysis.over_time,
             series_left_out: series::left_out(&analysis.over_time),

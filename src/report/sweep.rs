@@ -62,6 +62,8 @@ pub(crate) struct ArmResult {
     pub failed: Vec<(PathBuf, String)>,
     /// Whether the arm was given up.
     pub given_up: bool,
+    /// Whether its simulated server is that of the base, so that it shows nothing.
+    pub shows_nothing: bool,
     /// Comparison, or why there is none; `None` for the base.
     pub compared: Option<Result<Comparison, String>>,
 }
@@ -174,6 +176,7 @@ fn against(arm: &ArmResult) -> String {
         }
         // The section of the arm has the whole reason.
         Some(Err(_)) if arm.ran.is_empty() => "it never started".to_owned(),
+        Some(Err(_)) if arm.shows_nothing => "shows nothing".to_owned(),
         Some(Err(_)) => "not compared".to_owned(),
     }
 }

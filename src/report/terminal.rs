@@ -91,6 +91,7 @@ impl Layout<'_> {
         lines.push(String::new());
         lines.extend(labelled("asked", self.gates(room.asked)));
         lines.extend(labelled("seen", self.fold(&page.proofs.seen, room.other)));
+        lines.extend(labelled("cache", self.fold(&page.proofs.cache, 1)));
         lines.extend(self.sentence("proves", page.proofs.mtbf.as_ref(), room.other));
         lines.extend(self.sentence("not", Some(&page.proofs.not), room.other));
         lines.extend(labelled("again", self.again(room.again)));

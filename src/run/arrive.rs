@@ -25,8 +25,10 @@ pub(crate) use patience::RetryPolicy;
 use hopeless::HostPatience;
 
 use super::identity::Identity;
+use crate::engine::vllm;
 use crate::error::Mistake;
 use crate::fact::{Abilities, Statement};
+use crate::protocol::prometheus;
 use crate::spec::scenario::Api;
 use crate::timeline::Timeline;
 use crate::unit::At;
@@ -75,6 +77,15 @@ impl ArrivedServer {
         names.extend(root.iter().chain(parent).cloned().chain(aliases));
         names.dedup();
         names
+    }
+
+    /// Whether it is longhaul's simulated server: by its version, by the fingerprint in its answers,
+    /// or by its metrics. A proxy may hide some of these.
+    pub(crate) fn is_simulated(&self) -> bool {
+        let marked = [self.version.as_deref(), self.system.as_deref()];
+        marked.into_iter().flatten().any(|words| words.contains(vllm::SIMULATED))
+            || prometheus::series(self.metrics.as_deref().unwrap_or_default())
+                .any(|series| series.name == vllm::SIMULATED_METRIC)
     }
 }
 

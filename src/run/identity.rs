@@ -13,7 +13,7 @@ use crate::engine::{self, vllm};
 use crate::escape::one_line;
 use crate::fact::Statement;
 use crate::plan::Plan;
-use crate::plan::misfit::{misfits, wants_warmth};
+use crate::plan::misfit::misfits;
 use crate::protocol::prometheus;
 use crate::spec::Recipe;
 
@@ -137,12 +137,6 @@ pub(crate) fn compare(recipe: &Recipe, plan: &Plan, server: &ArrivedServer) -> V
     seen.push(Statement::plain("abilities", abilities(server)));
     let caching = identity.prefix_caching();
     seen.extend(misfits(plan, recipe, caching));
-    let unknown = caching.or(recipe.prefix_caching()).is_none();
-    if wants_warmth(plan) && unknown && !server.abilities.cached_tokens {
-        let words =
-            "warm cells, but the server does not say what was cached: warmth is not verified";
-        seen.push(Statement::note("prefix_caching", words.to_owned()));
-    }
     seen.extend(plan.notes.iter().map(|it| Statement::note("plan", it.clone())));
     seen.extend(server.notes.iter().cloned());
     if recipe.runtime == UNKNOWN && recipe.model.is_none() {

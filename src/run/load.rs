@@ -24,6 +24,8 @@ pub(crate) struct Terms<'a> {
     /// Text that keeps this run's prompts from matching the server's prefix cache.
     pub salt: &'a str,
     pub abilities: &'a Abilities,
+    /// Tokens that the chat template adds to a prompt; 0 where they are not known.
+    pub template_tokens: u64,
     /// Time limits of a response.
     pub limits: &'a Limits,
     /// Counters of the run, updated while the response streams.
@@ -97,7 +99,8 @@ pub(crate) async fn send<W: Wire>(
     let body = openai::body(ask, terms.abilities, terms.model, terms.salt);
     let call = Call::post(openai::path(ask), body);
     let mut flight = Flight::begin(terms.progress);
-    let mut watch = AnswerReader::new(ask, terms.abilities, terms.names, timeline.now());
+    let mut watch = AnswerReader::new(ask, terms.abilities, terms.names, timeline.now())
+        .with_template(terms.template_tokens);
     let mut head = Head::default();
     let over = tokio::select! { biased;
         why = cut => TransportEnd::Cut(why),
@@ -258,6 +261,7 @@ mod tests {
         let progress = Progress::default();
         let terms = Terms {
             salt: "",
+            template_tokens: 0,
             model: "m",
             names: &[],
             abilities: &abilities,

@@ -129,6 +129,7 @@ async fn one_token<W: Wire>(wire: &W, timeline: &Timeline, script: &RunInputs) -
         names: &script.names,
         salt: &script.salt,
         abilities: &script.abilities,
+        template_tokens: script.fit.template_tokens(),
         limits: &script.plan.limits,
         // It is none of the load's requests.
         progress: &Progress::default(),

@@ -39,6 +39,12 @@ pub(crate) struct Setup {
     pub settings: BTreeMap<String, String>,
 }
 
+/// Settings of a recipe that the model's times and starts depend on. Drafted tokens are not among
+/// them: the measured rate is the profile's, whatever is drafted. Nor is what changes names or
+/// channels only.
+pub(crate) const MODELLED: [&str; 4] =
+    ["enable_prefix_caching", "max_model_len", "max_num_batched_tokens", "max_num_seqs"];
+
 /// vLLM's default of `--max-num-seqs` on a large GPU.
 const MAX_NUM_SEQS: u64 = 256;
 /// vLLM's default of `--max-num-batched-tokens` for a server.
@@ -73,6 +79,16 @@ impl Setup {
             given: settings.clone(),
             settings,
         }
+    }
+
+    /// Whether another setup has the same times and starts: only settings of [`MODELLED`] change
+    /// them, and a context length only where the cache cannot hold it.
+    pub(crate) fn behaves_as(&self, other: &Setup) -> bool {
+        let parts = |setup: &Setup| {
+            let batch = (setup.max_num_seqs, setup.max_num_batched_tokens);
+            (batch, setup.prefix_caching, setup.refuses)
+        };
+        parts(self) == parts(other) && self.profile == other.profile
     }
 
     /// Returns the mean number of tokens per decode step. A drafted token counts only if all before
@@ -180,6 +196,33 @@ pub(crate) mod tests {
         assert!(refuses("600001") && !refuses("600000"));
         let small = Profile { kv_tokens: 1000, ..profile };
         assert!(!Setup::of(&recipe(&[]), &small).refuses, "nobody asked for a length");
+    }
+
+    #[test]
+    fn what_is_modelled_changes_the_server_and_nothing_else_does() {
+        let profile = record(1.0).profile;
+        let base = Setup::of(&recipe(&[]), &profile);
+        let changes = |name: &str, value: &str| {
+            !Setup::of(&recipe(&[(name, value)]), &profile).behaves_as(&base)
+        };
+        for name in MODELLED {
+            assert!(changes(name, if name.starts_with("enable") { "false" } else { "700000" }));
+        }
+        let drafts = r#"{"method":"mtp","num_speculative_tokens":3}"#;
+        for (name, value) in [
+            ("kv_cache_dtype", "fp8"),
+            ("enforce_eager", "true"),
+            ("speculative_config", drafts),
+            ("num_speculative_tokens", "2"),
+            ("gpu_memory_utilization", "0.5"),
+            ("moe_backend", "triton"),
+            ("tensor_parallel_size", "2"),
+            ("reasoning_parser", "r"),
+            ("max_model_len", "65536"),
+            ("no_such_setting", "1"),
+        ] {
+            assert!(!changes(name, value), "{name}");
+        }
     }
 
     #[test]

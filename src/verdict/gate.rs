@@ -8,7 +8,7 @@ use crate::measure::{Count, Measure, Quantity, RequestShare, Statistic};
 use crate::spec::{Gate, Limit, Select};
 use crate::stats::Dist;
 
-use super::{GateResult, Proof, VerdictWord, checks, effect, slots};
+use super::{GateResult, Proof, VerdictWord, cache, checks, effect, slots};
 
 /// Least number of requests for an attainment, unless it is out of reach before.
 pub(crate) const ATTAIN_SAMPLES_MIN: u64 = 20;
@@ -76,10 +76,12 @@ fn at(gate: &Gate, select: Select, analysis: &Analysis, proof: Option<&Proof>) -
         (Measure::NotInEffect, _) => effect::judge(&mut result, analysis),
         (Measure::Of(quantity, _), Some(share)) => {
             judge_attain(&mut result, quantity, share, analysis);
+            cache::withdraw(&mut result, quantity, analysis);
             withdraw_elsewhere(&mut result, analysis);
         }
         (Measure::Of(quantity, statistic), None) => {
             judge_statistic(&mut result, quantity, statistic, analysis);
+            cache::withdraw(&mut result, quantity, analysis);
             withdraw_elsewhere(&mut result, analysis);
         }
     }

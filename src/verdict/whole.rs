@@ -1,8 +1,6 @@
 //! Judges the run as a whole: how it ended, whether any load ran, whether longhaul itself worked;
 //! and collects the findings beside the gates.
 
-use std::collections::BTreeMap;
-
 use crate::analysis::{Analysis, Share};
 use crate::escape::one_line;
 use crate::fact::{ClosedBecause, Ended, FaultKind, Group, Phase};
@@ -11,7 +9,7 @@ use crate::measure::Count;
 use crate::spec::{Contract, Select};
 use crate::unit::{At, grouped, span};
 
-use super::{Finding, VerdictWord, slots};
+use super::{Finding, VerdictWord, cache, slots};
 
 /// Bound on a foreign text within a reason or finding.
 const WORDS_CHARS_MAX: usize = 160;
@@ -137,7 +135,7 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
     if let Some(words) = slots::fewer(analysis) {
         tell(words, Vec::new());
     }
-    cache(analysis, &mut tell);
+    cache::findings(analysis, &mut tell);
     if analysis.fate_unknown > 0 {
         let n = analysis.fate_unknown;
         tell(format!("{n} sent, and their end was not recorded"), Vec::new());
@@ -222,24 +220,6 @@ fn past_the_end(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
     }
 }
 
-/// Reports cells whose prefix cache did not match their class.
-fn cache(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
-    for (check, words) in
-        [("cached", "cold, but served from cache"), ("not_cached", "warm, but prefilled anew")]
-    {
-        let mut by_place: BTreeMap<(Option<u64>, String), (u64, u64)> = BTreeMap::new();
-        for atom in analysis.atoms.iter().filter(|atom| atom.phase.is_steady()) {
-            let fired = atom.checks.get(check).copied().unwrap_or(0);
-            let all = by_place.entry(place(&atom.group)).or_default();
-            all.0 += fired;
-            all.1 += if fired > 0 { atom.requests() } else { 0 };
-        }
-        for ((_, place), (fired, of)) in by_place.into_iter().filter(|(_, (fired, _))| *fired > 0) {
-            tell(format!("{place}: {fired} of {of} {words}"), Vec::new());
-        }
-    }
-}
-
 /// Reports cells whose answers arrived in one piece, where that is more than a reader that was late
 /// now and then.
 fn at_once(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
@@ -262,7 +242,7 @@ fn at_once(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
 }
 
 /// Returns the place of a finding: a depth with all its loads, or a group without one.
-fn place(group: &Group) -> (Option<u64>, String) {
+pub(super) fn place(group: &Group) -> (Option<u64>, String) {
     let depth = group.depth();
     (depth, depth.map_or_else(|| group.to_string(), |depth| format!("d{depth}")))
 }

@@ -79,6 +79,7 @@ impl Scene {
             salt: "",
             model: "m",
             abilities: &self.abilities,
+            template_tokens: 0,
             limits: &self.limits,
             progress: &progress,
         };

@@ -1,18 +1,13 @@
 //! `cached`: a context that should be new was served from cache, so its prefill was not measured.
 
 use super::CheckInput;
-use crate::fact::Class;
+use crate::fact::{Class, shared_head};
 
-/// Tokens that all prompts may share, since they begin with the same chat template.
-const SHARED_TOKENS: u64 = 64;
-
-/// Whether the class is cold and the server reports more than 64 tokens and more than 1 % of the
-/// prompt from cache.
+/// Whether the class is cold and the server reports more tokens from cache than the head that all
+/// prompts share, and more than 1 % of the prompt.
 pub(super) fn fires(signs: &CheckInput) -> bool {
     let planned = signs.request.cell.input();
+    let head = shared_head(signs.template_tokens);
     signs.request.class == Class::Cold
-        && signs
-            .request
-            .cached_tokens
-            .is_some_and(|cached| cached > SHARED_TOKENS.max(planned / 100))
+        && signs.request.cached_tokens.is_some_and(|cached| cached > head.max(planned / 100))
 }

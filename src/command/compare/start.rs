@@ -9,6 +9,8 @@ use crate::compare::{LoadIdentity, Start};
 use crate::digest::sha256;
 use crate::error::Mistake;
 use crate::journal::{self, Manifest};
+use crate::plan::Fit;
+use crate::plan::fitter::Method;
 use crate::spec::SpecFile;
 use crate::spec::recipe::{ReadOptions, ReadRecipe, read_as};
 
@@ -26,10 +28,13 @@ pub(super) fn start(folder: &Path) -> Result<Start, Mistake> {
 fn about(folder: &Path, manifest: &Manifest) -> StartDescription {
     let scenario = format!("{} {}", manifest.scenario.sha256, manifest.overrides);
     let corpus: Vec<&str> = manifest.corpus.values().map(String::as_str).collect();
+    // A simulator behind an address is named by its process, not by a seed that nobody knows.
+    let own = manifest.simulated && manifest.profile.is_some();
     StartDescription {
         name: folder.display().to_string(),
         run: run(manifest),
-        server_seed: manifest.simulated.then(|| manifest.server_seed.unwrap_or(manifest.seed)),
+        simulated: manifest.simulated,
+        server_seed: own.then(|| manifest.server_seed.unwrap_or(manifest.seed)),
         alike: LoadIdentity {
             scenario: manifest.scenario.name.clone(),
             scenario_sha256: sha256(scenario.as_bytes()),
@@ -37,6 +42,7 @@ fn about(folder: &Path, manifest: &Manifest) -> StartDescription {
             corpus: corpus.join(" "),
             plan: manifest.plan_fingerprint.clone(),
             fit: sha256(manifest.fit.to_string().as_bytes()),
+            counted: counted(manifest),
             no_system_role: !manifest.abilities.system_role,
         },
         recipe: recipe(manifest),
@@ -44,6 +50,14 @@ fn about(folder: &Path, manifest: &Manifest) -> StartDescription {
         command: manifest.command.clone(),
         surroundings: surroundings(manifest),
     }
+}
+
+/// Returns the tokens of all texts that prompts are made of, by the server's count; `None` where
+/// nothing was counted.
+fn counted(manifest: &Manifest) -> Option<u64> {
+    let fit: Fit = serde_json::from_value(manifest.fit.clone()).ok()?;
+    let counted = fit.passages.iter().sum::<f64>();
+    (fit.method != Method::Guess && counted > 0.0).then_some(counted.round() as u64)
 }
 
 /// Returns an identity that a run shares with its copies and with no other run: when and where it

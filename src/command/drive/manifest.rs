@@ -51,6 +51,8 @@ pub(super) fn describe(
     fit: &Fit,
     lengths: &[Statement],
 ) {
+    manifest.simulated |= server.is_simulated();
+    manifest.nonce = plan.nonce;
     let cells: Vec<String> = plan.lap().iter().map(|round| round.cell.to_string()).collect();
     manifest.server = manifest::ServerIdentity {
         endpoint: address.to_owned(),

@@ -101,6 +101,8 @@ async fn plan_run<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
         Err(why) => return Ok(never_ready(&specs, &environment, startup, &why)),
     };
     specs.plan.narrow(&specs.scenario, Bounds { refused: &refused, ..bounds })?;
+    // From here on: what was asked to fit the lengths has no nonce, and warms no prompt of the load.
+    specs.plan.nonce = nonce(&environment, &server);
     let mut seen = identity::compare(&recipe, &specs.plan, &server);
     let (fitted, notes) = measured.of_plan(&specs.plan);
     tell_differences(&specs, &environment, &server, &seen, &notes);
@@ -118,6 +120,14 @@ async fn plan_run<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
     let secrets = environment.secrets.clone();
     let load = Ok(load(specs, environment, recipe, server, fit, startup));
     Ok(Planned { folder, manifest, secrets, asked, before, log, load, quiet })
+}
+
+/// Returns the number that keeps the run's prompts apart from those of earlier runs, which have the
+/// same texts by the same seed: its start time. Where the server understands a salt, that does it,
+/// and a rehearsal's server has served nobody before.
+fn nonce<W: Wire>(environment: &Environment<W>, server: &ArrivedServer) -> Option<u64> {
+    let is_needed = !environment.rehearsed && !server.abilities.cache_salt;
+    is_needed.then(|| environment.timeline.wall_us())
 }
 
 /// Returns the recipe; where the user named none, it is made from what the server reports.
@@ -154,6 +164,9 @@ fn tell_beforehand<W: Wire>(
         for warning in warnings {
             print_stderr(&format!("warning: {warning}"));
         }
+    }
+    if server.is_simulated() && !specs.simulated {
+        print_stderr("note: the server is longhaul's own simulator: the run is SIMULATED");
     }
     if environment.is_ours {
         let steps =
@@ -267,7 +280,8 @@ fn before<W: Wire>(
         facts.push((At::ZERO, Fact::Target(TargetFact::new(TargetWord::Launched, words))));
     }
     facts.sort_by_key(|(at, _)| *at);
-    facts.insert(0, (At::ZERO, environment.opened(specs.simulated)));
+    let simulated = specs.simulated || server.is_simulated();
+    facts.insert(0, (At::ZERO, environment.opened(simulated)));
     let now = environment.timeline.now();
     facts.extend(seen.into_iter().map(|seen| (now, Fact::Seen(seen))));
     facts.extend(fitted.into_iter().map(|fitted| (now, Fact::Fitted(fitted))));

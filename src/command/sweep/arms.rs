@@ -28,6 +28,8 @@ pub(super) struct Arm {
     pub reading: ReadRecipe,
     /// Differences from the base.
     pub differs: Vec<Difference>,
+    /// Whether the simulated server serves it as the base, so that it shows nothing.
+    pub shows_nothing: bool,
 }
 
 impl Arm {
@@ -68,6 +70,7 @@ pub(super) fn read(options: &SweepOptions, base: ReadRecipe) -> Result<Vec<Arm>,
         changes: Vec::new(),
         reading: base,
         differs: Vec::new(),
+        shows_nothing: false,
     };
     let secrets = secrets(wanted.iter().flat_map(|(arm, _)| &arm.changes));
     hide(&secrets);
@@ -147,7 +150,7 @@ fn made(
         return Err(Mistake::new(what).hint("an arm for each").hint("--allow-several"));
     }
     let slug = slug(&name, arms);
-    Ok(Some(Arm { name, slug, changes, reading, differs }))
+    Ok(Some(Arm { name, slug, changes, reading, differs, shows_nothing: false }))
 }
 
 /// Counts the changed things. A setting with fields that is added or removed counts once.
@@ -203,7 +206,8 @@ mod tests {
         let options = crate::spec::recipe::ReadOptions::default();
         let reading = crate::spec::recipe::read_as(&source, &options, &|_| Ok(None)).unwrap();
         let (name, slug) = (slug.to_owned(), slug.to_owned());
-        Arm { name, slug, changes: Vec::new(), reading, differs: Vec::new() }
+        let (changes, differs) = (Vec::new(), Vec::new());
+        Arm { name, slug, changes, reading, differs, shows_nothing: false }
     }
 
     /// Returns the names of the arms and what each changes, or why there are none.

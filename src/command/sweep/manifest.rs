@@ -327,7 +327,8 @@ mod tests {
         let source = SpecFile { name: "r".into(), origin: "r.yaml".into(), text };
         let reading = read_as(&source, &ReadOptions::default(), &|_| Ok(None)).unwrap();
         let name = name.to_owned();
-        Arm { slug: name.clone(), name, changes: Vec::new(), reading, differs: Vec::new() }
+        let (changes, differs) = (Vec::new(), Vec::new());
+        Arm { slug: name.clone(), name, changes, reading, differs, shows_nothing: false }
     }
 
     #[test]

@@ -49,6 +49,7 @@ fn told_arm(sweep: &Sweep, place: usize, arm: &Arm) -> report::ArmResult {
             .map(|run| (run.folder.clone(), run.note.clone()))
             .collect(),
         given_up: given_up(place, &outcomes(sweep)),
+        shows_nothing: arm.shows_nothing,
         compared: (place > 0).then(|| compared(sweep, place)),
     }
 }
@@ -64,6 +65,10 @@ fn compared(sweep: &Sweep, place: usize) -> Result<Comparison, String> {
         if of(sweep, side, Outcome::Ran).next().is_none() {
             return Err(never.to_owned());
         }
+    }
+    if sweep.arms[place].shows_nothing {
+        let words = "the simulated server is the same as the base's, and what differs is chance";
+        return Err(format!("{words}: it models {}", super::modelled()));
     }
     let folders = |side: usize| -> Vec<PathBuf> {
         let all = of(sweep, side, Outcome::Ran).chain(of(sweep, side, Outcome::NeverUp));

@@ -42,6 +42,30 @@ fn different_loads_are_refused_and_forced_ones_are_marked() {
     assert_eq!(forced.decision.exit, Exit::Pass, "a gate that the other was never asked");
 }
 
+#[test]
+fn lengths_within_one_per_cent_are_the_same_lengths_and_others_are_refused() {
+    let counted = |counted: Option<u64>| {
+        let mut starts = side("b", &SAME);
+        for start in &mut starts {
+            start.load_identity.fit = "another".to_owned();
+            start.load_identity.counted = counted;
+        }
+        starts
+    };
+    let base = |counted: Option<u64>| {
+        let mut starts = side("a", &A);
+        for start in &mut starts {
+            start.load_identity.counted = counted;
+        }
+        starts
+    };
+    let is_compared =
+        |one, other| compare(&base(one), &counted(other), &CompareTerms::default()).is_ok();
+    assert!(is_compared(Some(10_000), Some(10_100)) && is_compared(Some(10_100), Some(10_000)));
+    assert!(!is_compared(Some(10_000), Some(10_102)));
+    assert!(!is_compared(Some(10_000), None) && !is_compared(None, None), "a guess is no count");
+}
+
 fn served(starts: Vec<Start>, settings: &str) -> Vec<Start> {
     let text = format!("model: m\ncontainer: i\ncommand: vllm serve m {settings}\n");
     let source = crate::spec::SpecFile { name: "r".into(), origin: "r.yaml".into(), text };

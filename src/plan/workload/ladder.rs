@@ -276,6 +276,11 @@ fn too_deep(
 
 fn input(plan: &Plan, round: &Round, slot: Slot, fit: &Fit) -> Input {
     let own = [slot.phase as u64, u64::from(slot.lane), slot.nth];
+    let nonce = match round.part {
+        // A repeat is sent after its first time: it would be found in the cache.
+        PromptPart::Fresh => plan.nonce.map(|nonce| nonce.wrapping_add(slot.repeat.into())),
+        PromptPart::Kept | PromptPart::Load | PromptPart::Follow => plan.nonce,
+    };
     let context_address = match round.part {
         PromptPart::Fresh | PromptPart::Load => mix(mix(own[0], own[1]), own[2]),
         // The load round before this one had the same streams, so its slot is one less.
@@ -286,7 +291,7 @@ fn input(plan: &Plan, round: &Round, slot: Slot, fit: &Fit) -> Input {
     };
     let context = (round.cell.depth > 0).then(|| {
         let rng = Rng::at(plan.seed, &[0, context_address]);
-        plan.corpus().text(rng, round.cell.depth, fit)
+        plan.corpus().text(rng, round.cell.depth, fit, nonce)
     });
     let overhead = match (round.api, round.cell.depth) {
         (Api::Completions, _) => 0,
@@ -297,7 +302,7 @@ fn input(plan: &Plan, round: &Round, slot: Slot, fit: &Fit) -> Input {
         NO_PROMPT.to_owned()
     } else {
         let rng = Rng::at(plan.seed, &[1, own[0], own[1], own[2]]);
-        plan.corpus().text(rng, round.cell.prompt.saturating_sub(overhead), fit)
+        plan.corpus().text(rng, round.cell.prompt.saturating_sub(overhead), fit, nonce)
     };
     match round.api {
         Api::Completions => Input::Text(context.unwrap_or_default() + &prompt),

@@ -1,5 +1,6 @@
 //! States the coverage of a run, what the run proves, and what it does not.
 
+use crate::analysis::cache::CacheState;
 use crate::analysis::{Analysis, RunDescription};
 use crate::fact::{Cell, Load};
 use crate::report::words::counted;
@@ -12,6 +13,8 @@ use crate::verdict::gate::event_name;
 pub(crate) struct Proofs {
     /// Sources by coverage: `100 %: requests, probes`.
     pub seen: Vec<String>,
+    /// Classes of requests, and whether the server's cache was to them what their names say.
+    pub cache: Vec<String>,
     /// Mean time between failures; `None` where nothing is proven, or a crash may have happened
     /// unobserved.
     pub mtbf: Option<String>,
@@ -22,7 +25,8 @@ pub(crate) struct Proofs {
 impl Proofs {
     /// Returns the proofs of a run.
     pub(crate) fn of(asked: &RunDescription, analysis: &Analysis, verdict: &Verdict) -> Proofs {
-        Proofs { seen: seen(analysis), mtbf: mtbf(verdict), not: not(asked) }
+        let (seen, cache) = (seen(analysis), cache(analysis));
+        Proofs { seen, cache, mtbf: mtbf(verdict), not: not(asked) }
     }
 }
 
@@ -44,6 +48,15 @@ fn seen(analysis: &Analysis) -> Vec<String> {
         share => format!("{share} %: {}", names.join(", ")),
     };
     by_share.into_iter().map(item).collect()
+}
+
+fn cache(analysis: &Analysis) -> Vec<String> {
+    let item = |state: CacheState| {
+        let word = state.word.word().replace('_', " ");
+        let by = state.by.map_or(String::new(), |by| format!(" by {}", by.word()));
+        format!("{} {word}{by}", state.class.word())
+    };
+    analysis.cache_states().into_iter().map(item).collect()
 }
 
 fn mtbf(verdict: &Verdict) -> Option<String> {

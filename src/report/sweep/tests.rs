@@ -28,6 +28,7 @@ fn arm(name: &str, comparison: Comparison) -> ArmResult {
         ran: vec![verdict::VerdictWord::Pass; 6],
         failed: Vec::new(),
         given_up: false,
+        shows_nothing: false,
         compared: Some(Ok(comparison)),
     }
 }

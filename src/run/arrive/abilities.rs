@@ -233,7 +233,8 @@ fn left_away(field: &str, refused: &Refused) -> Statement {
 }
 
 /// Measures the prefill speed, tokens per second, with a prompt of about two thousand tokens;
-/// `None` where the server does not count tokens.
+/// `None` where the server does not count tokens. The prompt is that of no earlier run, of which the
+/// server may keep the cache.
 pub(super) async fn prefill_per_s<W: Wire>(
     ask: &Asker<'_, W>,
     api: Api,
@@ -242,9 +243,15 @@ pub(super) async fn prefill_per_s<W: Wire>(
     if !abilities.usage {
         return None;
     }
-    let text =
+    let mut text =
         (0..700).map(|number| format!("Line {number} of a list.")).collect::<Vec<_>>().join("\n");
     let mut fields = json!({"max_tokens": 1, "stream_options": {"include_usage": true}});
+    let of_run = format!("longhaul-{:x}", ask.timeline.wall_us());
+    if abilities.cache_salt {
+        fields["cache_salt"] = json!(of_run);
+    } else {
+        text.insert_str(0, &format!("Of {of_run}.\n"));
+    }
     match api {
         Api::Chat => fields["messages"] = json!([{"role": "user", "content": text}]),
         Api::Completions => fields["prompt"] = json!(text),

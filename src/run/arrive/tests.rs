@@ -101,6 +101,26 @@ async fn an_honest_server_is_met_with_some_two_dozen_requests_side_by_side() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_simulator_behind_an_address_is_known_by_whatever_a_proxy_leaves_of_it() {
+    let is_known = async |path: &'static str, body: &'static str| {
+        let departs = move |question: &Question<'_>| {
+            if question.path == path { text(200, body) } else { None }
+        };
+        met(departs).await.found.unwrap().is_simulated()
+    };
+    assert!(!is_known("/version", r#"{"version": "0.32.0"}"#).await);
+    assert!(is_known("/version", r#"{"version": "0.32.0+longhaul.sim"}"#).await);
+    assert!(is_known("/metrics", "up 1\nlonghaul_simulated{relay=\"a\"} 1.0\n").await);
+    assert!(!is_known("/metrics", "# longhaul_simulated is not here\nup 1\n").await);
+    let answer = r#"data: {"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}], "system_fingerprint": "vllm-0.32.0+longhaul.sim-tp1"}
+
+data: [DONE]
+
+"#;
+    assert!(is_known("/v1/chat/completions", answer).await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_probe_that_is_refused_once_is_asked_again_and_nothing_is_concluded() {
     for status in [429, 500, 503] {
         for nth in 0..10 {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::engine::vllm::SIMULATED_METRIC;
 use crate::sim::Setup;
 use crate::sim::cache::BLOCK;
 use crate::sim::metrics::{FINISHED, Histogram, Metrics};
@@ -12,6 +13,7 @@ const API_SERVER_BYTES: f64 = 1.15e9;
 
 pub(super) fn metrics(setup: &Setup, metrics: &Metrics, process_start: f64) -> String {
     let mut page = Page { text: String::new(), labels: labels(setup) };
+    page.process(SIMULATED_METRIC, 1.0);
     page.process("process_resident_memory_bytes", API_SERVER_BYTES);
     page.process("process_start_time_seconds", process_start);
     page.gauge("num_requests_running", metrics.running as f64);

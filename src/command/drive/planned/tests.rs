@@ -8,8 +8,9 @@ use super::*;
 use crate::command::drive::DriveOptions;
 use crate::command::inputs::Inputs;
 use crate::journal::manifest::{Anchor, RunNode};
+use crate::plan::Input;
 use crate::run::arrive::tests::server::{
-    Question, Server, ServerPage, page, prompt_tokens, refusal,
+    Question, Server, ServerPage, honest, page, prompt_tokens, refusal,
 };
 use crate::run::arrive::{Requirements, arrive};
 use crate::run::stop;
@@ -28,7 +29,7 @@ impl Target for Unknown {
 }
 
 /// Environment of an attached server.
-fn environment(server: &Server) -> Environment<Server> {
+fn environment(server: &Server, rehearsed: bool) -> Environment<Server> {
     let timeline = server.timeline;
     Environment {
         wire: server.clone(),
@@ -40,7 +41,7 @@ fn environment(server: &Server) -> Environment<Server> {
         added: Vec::new(),
         timeline,
         wall: Box::new(|now| now.0),
-        rehearsed: true,
+        rehearsed,
         node: RunNode::default(),
         anchor: Anchor::default(),
         sensors: Box::new(Vec::new),
@@ -51,6 +52,13 @@ fn environment(server: &Server) -> Environment<Server> {
 
 /// Plans `quick` for a server that departs from an honest one.
 async fn planned_for(
+    departs: impl Fn(&Question<'_>) -> Option<ServerPage> + 'static,
+) -> Result<(Planned<Server>, Server), String> {
+    planned_in(true, departs).await
+}
+
+async fn planned_in(
+    rehearsed: bool,
     departs: impl Fn(&Question<'_>) -> Option<ServerPage> + 'static,
 ) -> Result<(Planned<Server>, Server), String> {
     let server = Server::new(departs);
@@ -66,7 +74,7 @@ async fn planned_for(
         output: specs.plan.output_max(),
     };
     let found = arrive(&server, &server.timeline, &wanted, &|_, _| ()).await.unwrap();
-    let environment = environment(&server);
+    let environment = environment(&server, rehearsed);
     let startup = Startup::new(Box::new(Unknown), server.timeline, false, |_| ());
     let arrived = Arrived { specs, environment, startup, server: Ok(found) };
     let (_stopper, mut stop) = stop::channel();
@@ -141,4 +149,36 @@ async fn a_server_that_states_its_length_is_asked_for_no_depth() {
         path.ends_with("completions") && prompt_tokens(body) > 4096
     };
     assert_eq!(asked.iter().find(is_deep), None);
+}
+
+/// Answers as a server that ignores a salt, and an empty one too.
+fn unsalted(question: &Question<'_>) -> Option<ServerPage> {
+    let mut body = question.body.clone();
+    body.as_object_mut().filter(|body| body.contains_key("cache_salt"))?.remove("cache_salt");
+    Some(honest(&Question { body: &body, ..*question }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_has_a_nonce_of_its_own_where_no_salt_is_understood_and_the_fit_has_none() {
+    let nonces = async |rehearsed, departs: fn(&Question<'_>) -> Option<ServerPage>| {
+        let (planned, server) = planned_in(rehearsed, departs).await.unwrap();
+        let load = planned.load.map_err(|closed| closed.note).unwrap();
+        assert_eq!(load.script.plan.nonce, planned.manifest.nonce);
+        (planned.manifest, load.script, server)
+    };
+    assert_eq!(nonces(false, |_| None).await.0.nonce, None, "a salt does it");
+    assert_eq!(nonces(true, unsalted).await.0.nonce, None, "rehearsals are equal");
+    let (manifest, script, server) = nonces(false, unsalted).await;
+    assert!(manifest.nonce.is_some());
+    let (rehearsed, ..) = nonces(true, unsalted).await;
+    assert_eq!(manifest.plan_fingerprint, rehearsed.plan_fingerprint);
+    assert_eq!(manifest.fit, rehearsed.fit);
+    // What was asked to fit the lengths must not warm the first prompts.
+    let slot = script.plan.samples()[0].slot;
+    let Input::Messages(messages) = script.plan.ask(slot, At::ZERO, &script.fit).input else {
+        panic!("a chat")
+    };
+    let head = messages[0].content.lines().next().unwrap();
+    let asked = server.asked.take();
+    assert!(!asked.iter().any(|(_, body)| body.to_string().contains(head)), "{head}");
 }
