@@ -20,13 +20,13 @@ pub(crate) mod run_description;
 pub(crate) mod series;
 mod unanswered;
 
-pub(crate) use atom::GroupStatistics;
+pub(crate) use atom::{GroupStatistics, Judged};
 pub(crate) use calendar::{Calendar, CalendarFold};
 pub(crate) use coverage::{Coverage, SourceCoverage};
 pub(crate) use fold::Fold;
 pub(crate) use notes::Notes;
-pub(crate) use query::{Share, statistic};
-pub(crate) use run_description::{JournalGaps, RunDescription};
+pub(crate) use query::{Share, statistic, statistic_with};
+pub(crate) use run_description::{JournalGaps, LostRows, RunDescription};
 pub(crate) use series::OverTime;
 pub(crate) use unanswered::Unanswered;
 
@@ -54,6 +54,8 @@ pub(crate) struct Analysis {
     pub notes: Notes,
     /// Count of requests that were sent and have no recorded end.
     pub fate_unknown: u64,
+    /// Count of these in the last segment: no resume sends them again.
+    pub fate_lost: u64,
     /// Requests since the last one that was answered.
     pub unanswered: Unanswered,
     /// Readings over time; empty where the fold does not keep them.

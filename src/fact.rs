@@ -25,7 +25,7 @@ pub(crate) use course::{
 };
 pub(crate) use group::Group;
 pub(crate) use observed::{Missed, MissedReason, Reading, Severity, SignatureMatch, Source};
-pub(crate) use request::{BrokenHow, Class, Ended, Request, Stage, TOKEN_US_MIN};
+pub(crate) use request::{BrokenHow, Class, Ended, Request, Stage, TOKEN_US_MIN, is_spoiled};
 pub(crate) use target::{Exited, Fitted, Statement, TargetFact, TargetWord};
 
 use serde::{Deserialize, Serialize};

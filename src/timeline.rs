@@ -10,6 +10,11 @@ use tokio::time::Instant;
 
 use crate::unit::{At, micros};
 
+/// Largest delay of a timer that is none.
+const PUNCTUAL: Duration = Duration::from_millis(10);
+/// Bound on how often a deadline is put off.
+const PUT_OFF_MAX: usize = 3;
+
 /// Clock of one segment: monotonic offsets from an anchor whose wall time is known.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeline {
@@ -56,9 +61,22 @@ impl Timeline {
         tokio::time::sleep_until(self.anchor + Duration::from_micros(at.0)).await;
     }
 
-    /// Returns the result of `work`, or `None` if it is not complete by `deadline`.
+    /// Returns the result of `work`, or `None` if it is not complete by `deadline`. A deadline that
+    /// passed while longhaul itself stood still is put off by as long: the result may be there, and
+    /// not read yet.
     pub(crate) async fn before<T>(&self, deadline: At, work: impl Future<Output = T>) -> Option<T> {
-        tokio::time::timeout_at(self.anchor + Duration::from_micros(deadline.0), work).await.ok()
+        let mut work = std::pin::pin!(work);
+        let mut deadline = self.anchor + Duration::from_micros(deadline.0);
+        for _ in 0..PUT_OFF_MAX {
+            match tokio::time::timeout_at(deadline, &mut work).await {
+                Ok(result) => return Some(result),
+                Err(_) if deadline.elapsed() > PUNCTUAL => {
+                    deadline = Instant::now() + deadline.elapsed()
+                }
+                Err(_) => return None,
+            }
+        }
+        tokio::time::timeout_at(deadline, work).await.ok()
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) struct Fold {
     notes: Notes,
     fates: Unfinished,
     unanswered: Unanswered,
+    rounds: BTreeMap<Group, RoundRequests>,
     /// `None` in a live view, which folds every entry and shows no readings over hours.
     series: Option<Blocks>,
 }
@@ -39,6 +40,7 @@ impl Fold {
             notes: Notes::default(),
             fates: Unfinished::default(),
             unanswered: Unanswered::default(),
+            rounds: BTreeMap::new(),
             series: None,
         }
     }
@@ -82,6 +84,11 @@ impl Fold {
         let met_outage = self.calendar.meets_outage(segment, sent, request.done)
             || self.calendar.is_recovering(segment, sent, group.depth());
         self.unanswered.fold(segment, request);
+        if group.cell.is_some() {
+            let round = self.rounds.entry(group.clone()).or_default();
+            round.delay_us = round.delay_us.max(request.delay_us());
+            round.came_at_once |= request.came_at_once();
+        }
         self.atom(request.phase, group).add(seq, request, met_outage);
     }
 
@@ -91,8 +98,9 @@ impl Fold {
         let (segment, began, depth) = (entry.segment, batch.began, batch.group.depth());
         let met_outage = self.calendar.meets_outage(segment, began, entry.at)
             || self.calendar.is_recovering(segment, began, depth);
-        if whole && !met_outage {
-            self.atom(batch.phase, batch.group.clone()).fold_batch(batch);
+        let round = self.rounds.remove(&batch.group).unwrap_or_default();
+        if whole && !met_outage && !round.came_at_once {
+            self.atom(batch.phase, batch.group.clone()).fold_batch(batch, round.delay_us);
         }
     }
 
@@ -120,10 +128,20 @@ impl Fold {
             gaps: self.gaps.into_values().collect(),
             notes: self.notes,
             fate_unknown: self.fates.unknown(),
+            fate_lost: self.fates.lost(),
             unanswered: self.unanswered,
             over_time: self.series.as_ref().map(Blocks::finish).unwrap_or_default(),
         }
     }
+}
+
+/// Requests of a round that is under way.
+#[derive(Clone, Copy, Debug, Default)]
+struct RoundRequests {
+    /// Longest of longhaul's own delays in one of them, microseconds.
+    delay_us: u64,
+    /// Whether an answer arrived in one piece, so that the round has no throughput.
+    came_at_once: bool,
 }
 
 /// Requests that were sent and never ended: the sent count of `Issued` less the rows. A lane is
@@ -159,10 +177,15 @@ impl Unfinished {
     }
 
     fn unknown(&self) -> u64 {
+        self.before + self.lost()
+    }
+
+    /// Returns the number of those of the last segment, which nobody sends again.
+    fn lost(&self) -> u64 {
         let beyond = |(lane, next): (&(Phase, u32), &u64)| {
             next.saturating_sub(self.ended.get(lane).copied().unwrap_or(0))
         };
-        self.before + self.issued.iter().map(beyond).sum::<u64>()
+        self.issued.iter().map(beyond).sum()
     }
 }
 
@@ -175,6 +198,7 @@ mod tests {
     use crate::incident::fixture::{Story, group};
     use crate::measure::{Quantity, RequestShare};
     use crate::spec::Select;
+    use crate::stats::Estimate;
     use crate::stats::hdr::encode;
     use crate::unit::At;
 
@@ -239,7 +263,8 @@ mod tests {
         request.due = Story::at(19.75);
         story.push(21.0, Fact::Request(Box::new(request)));
         let analysis = analysis(&story);
-        let value = |quantity| analysis.dist(quantity, &Select::default()).max();
+        let value =
+            |quantity| analysis.dist(quantity, &Select::default()).max().and_then(Estimate::known);
         assert_eq!((value(Quantity::Ttft), value(Quantity::TtftDue)), (Some(0.4), Some(0.65)));
         assert_eq!((value(Quantity::E2e), value(Quantity::E2eDue)), (Some(1.0), Some(1.25)));
         assert_eq!(value(Quantity::Lateness), Some(0.25));
@@ -293,7 +318,7 @@ mod tests {
         assert_eq!(analysis.dist(Quantity::Itl, &Select::default()).n(), 10);
         assert_eq!(analysis.notes.unreadable, 1);
         let throughput = analysis.dist(Quantity::Throughput, &Select::default());
-        assert_eq!((throughput.n(), throughput.max()), (1, Some(25.0)));
+        assert_eq!((throughput.n(), throughput.max()), (1, Some(Estimate::exact(25.0))));
     }
 
     #[test]

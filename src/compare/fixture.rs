@@ -42,7 +42,7 @@ pub(crate) fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
         hours: 6.0,
         values: values
             .iter()
-            .map(|(key, value)| (key.clone(), StartValue { value: *value, n: 80 }))
+            .map(|(key, value)| (key.clone(), StartValue { value: (*value).into(), n: 80 }))
             .collect(),
         events: EVENTS.iter().map(event).collect(),
         sources: vec![("requests", 1.0)],

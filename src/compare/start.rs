@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::analysis::{Analysis, Notes, statistic};
 use crate::fact::{ClosedBecause, Ended, Group};
-use crate::measure::{Count, Measure, Quantity, RequestShare, Statistic};
+use crate::measure::{Better, Count, Measure, Quantity, RequestShare, Statistic};
 use crate::spec::recipe::ReadRecipe;
 use crate::spec::{Limit, Select};
-use crate::stats::Dist;
+use crate::stats::{Dist, Estimate};
 use crate::verdict::{Verdict, VerdictWord};
 
 use super::comparable::LoadIdentity;
@@ -40,10 +40,19 @@ pub(crate) struct MeasureKey {
 /// Value of a start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct StartValue {
-    /// Value in the measure's base unit.
-    pub value: f64,
+    /// Value in the measure's base unit, or the bound that is known of it.
+    pub value: Estimate,
     /// Number of samples.
     pub n: u64,
+}
+
+impl StartValue {
+    /// Returns its logarithm, with the sign of `better` so that more is worse. A value of which only
+    /// a bound is known is the worst of all: requests were given up.
+    pub(crate) fn cost(&self, better: Better) -> f64 {
+        let sign = if better == Better::Lower { 1.0 } else { -1.0 };
+        self.value.known().map_or(f64::INFINITY, |value| sign * value.ln())
+    }
 }
 
 /// Count of an event in a start, with its coverage.
@@ -211,7 +220,7 @@ fn values(analysis: &Analysis) -> BTreeMap<MeasureKey, StartValue> {
             continue;
         }
         for (_, wanted) in MEASURES.iter().filter(|(of, _)| of == quantity) {
-            if let Some(value) = statistic(dist, *wanted).filter(|value| *value > 0.0) {
+            if let Some(value) = statistic(dist, *wanted).filter(|value| value.number() > 0.0) {
                 let (group, measure) = ((*group).clone(), Measure::Of(*quantity, *wanted));
                 values.insert(MeasureKey { group, measure }, StartValue { value, n: dist.n() });
             }
@@ -225,8 +234,8 @@ fn event(count: Count, analysis: &Analysis, verdict: &Verdict) -> EventCount {
         Some(covered) => covered.unseen().map(crate::analysis::SourceCoverage::in_words).collect(),
         None => vec!["not watched".to_owned()],
     };
-    // A missing row may have recorded an event.
-    if analysis.reported.missing_seqs > 0 {
+    // A lost row may have recorded an event.
+    if analysis.reported.lost.all > 0 {
         unseen.push("rows are missing".to_owned());
     }
     let asked = verdict.gates.iter().any(|gate| {

@@ -3,12 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use crate::analysis::{GroupStatistics, Tally, statistic};
 use crate::fact::{Ended, Group, Load, Phase};
 use crate::measure::{Quantity, Statistic};
-use crate::stats::Dist;
+use crate::stats::{Dist, Estimate};
 
 /// Numbers of the requests of one phase and group.
 #[derive(Clone, Debug)]
@@ -24,6 +22,8 @@ pub(crate) struct CellNumbers<'a> {
     pub in_outage: u64,
     /// Whole answers whose tokens arrived in one piece.
     pub at_once: u64,
+    /// Requests of which longhaul's own delay spoiled a time.
+    pub delayed: u64,
     /// Requests whose prompt differed from its planned length.
     pub off_depth: u64,
     /// Share of prompt tokens that came from the cache, where the server reports it.
@@ -35,20 +35,20 @@ pub(crate) struct CellNumbers<'a> {
 }
 
 /// Statistics of a quantity; `None` with fewer samples than a statistic needs.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Numbers {
     pub n: u64,
     /// Arithmetic mean.
-    pub mean: Option<f64>,
+    pub mean: Option<Estimate>,
     /// Least value.
-    pub min: Option<f64>,
+    pub min: Option<Estimate>,
     /// Largest value.
-    pub max: Option<f64>,
-    pub p50: Option<f64>,
+    pub max: Option<Estimate>,
+    pub p50: Option<Estimate>,
     /// 95th percentile.
-    pub p95: Option<f64>,
+    pub p95: Option<Estimate>,
     /// 99th percentile.
-    pub p99: Option<f64>,
+    pub p99: Option<Estimate>,
     /// Samples beyond the range of the histogram.
     pub saturated: u64,
 }
@@ -64,6 +64,7 @@ impl<'a> CellNumbers<'a> {
             good: atom.count(Ended::is_good),
             in_outage: atom.in_outage,
             at_once: atom.at_once,
+            delayed: atom.delayed,
             off_depth: atom.off_depth,
             cached_share: atom.cached_share(),
             checks: &atom.checks,
@@ -77,7 +78,11 @@ impl<'a> CellNumbers<'a> {
     }
 
     /// Returns a statistic of a quantity.
-    pub(crate) fn value(&self, quantity: Quantity, of: fn(&Numbers) -> Option<f64>) -> Option<f64> {
+    pub(crate) fn value(
+        &self,
+        quantity: Quantity,
+        of: fn(&Numbers) -> Option<Estimate>,
+    ) -> Option<Estimate> {
         self.measures.get(&quantity).and_then(of)
     }
 }
