@@ -146,7 +146,8 @@ impl GroupStatistics {
     fn fold_values(&mut self, request: &Request) {
         let is_whole = request.ended.is_good();
         self.whole += u64::from(is_whole);
-        self.at_once += u64::from(is_whole && request.came_at_once());
+        self.at_once +=
+            u64::from(is_whole && request.came_at_once() && !request.was_read_at_once());
         let mut is_delayed = false;
         for (quantity, value) in values::of(request) {
             match value {
@@ -185,8 +186,8 @@ impl GroupStatistics {
         let tokens = tokens.and_then(|(all, first)| all.checked_sub(first));
         let judged = self.judged.entry(Quantity::Throughput).or_default();
         match tokens {
+            _ if is_spoiled(delay_us, span_us) => judged.delayed += 1,
             None => judged.unknown += 1,
-            Some(_) if is_spoiled(delay_us, span_us) => judged.delayed += 1,
             Some(tokens) if span_us > 0 => {
                 judged.part += 1;
                 let throughput = tokens as f64 / (span_us as f64 / 1e6);

@@ -87,7 +87,7 @@ impl Fold {
         if group.cell.is_some() {
             let round = self.rounds.entry(group.clone()).or_default();
             round.delay_us = round.delay_us.max(request.delay_us());
-            round.came_at_once |= request.came_at_once();
+            round.came_at_once |= request.came_at_once() && !request.was_read_at_once();
         }
         self.atom(request.phase, group).add(seq, request, met_outage);
     }

@@ -340,6 +340,11 @@ impl Request {
         self.first_delay_us.unwrap_or(0).saturating_add(later)
     }
 
+    /// Whether its tokens came at once because longhaul itself read them late.
+    pub(crate) fn was_read_at_once(&self) -> bool {
+        self.came_at_once() && is_spoiled(self.delay_us(), self.e2e_us())
+    }
+
     /// Whether longhaul's own delay spoils the times between its tokens.
     pub(crate) fn has_spoiled_gaps(&self) -> bool {
         let gap_us = self.max_gap_us.unwrap_or(0);

@@ -19,6 +19,16 @@ pub(super) enum RequestValue {
     Delayed,
 }
 
+/// Quantities that an answer does not have whose tokens came at once.
+const BETWEEN_TOKENS: [Quantity; 6] = [
+    Quantity::Tpot,
+    Quantity::TokensPerS,
+    Quantity::MaxGap,
+    Quantity::Itl,
+    Quantity::Gap,
+    Quantity::PrefillPerS,
+];
+
 /// Returns the values of a request, by quantity. A quantity that it does not have by its nature is
 /// not among them, such as the time between the tokens of an answer of one token.
 pub(super) fn of(request: &Request) -> Vec<(Quantity, RequestValue)> {
@@ -56,6 +66,8 @@ fn whole(request: &Request) -> Vec<(Quantity, RequestValue)> {
         (Quantity::Lateness, RequestValue::Exact(seconds(late_us))),
     ];
     if request.came_at_once() {
+        let spoiled = BETWEEN_TOKENS.into_iter().filter(|_| request.was_read_at_once());
+        values.extend(spoiled.map(|quantity| (quantity, RequestValue::Delayed)));
         return values;
     }
     if request.has_gaps() {

@@ -18,6 +18,9 @@ const JUDGED_MIN: f64 = 0.95;
 /// Number that stands for lost values of which nobody knows how many they were.
 const MANY: u64 = 1 << 40;
 
+/// Reason why a pass was withdrawn that lost rows could turn.
+const LOST: &str = "lost rows could break it";
+
 /// Values of a gate in a window of the run.
 struct Window {
     dist: Dist,
@@ -66,12 +69,10 @@ pub(super) fn judge_statistic(
     wanted: Statistic,
     analysis: &Analysis,
 ) {
-    let relative =
-        matches!(result.limit, Limit::AtMostOfReference(_) | Limit::AtLeastOfReference(_));
     if let Some(why) = came_at_once(quantity, &result.select, analysis) {
         return result.why = why;
     }
-    let window = if relative {
+    let window = if is_relative(result.limit) {
         Window::later(quantity, &result.select, analysis)
     } else {
         Window::of(quantity, &result.select, analysis)
@@ -83,67 +84,77 @@ pub(super) fn judge_statistic(
         Err(why) => return result.why = no_value(why, &window, quantity, result, analysis),
     };
     result.value = Some(value);
-    let reference = || {
-        let select = Select { phase: Some(Phase::Reference), ..result.select.clone() };
-        let window = Window::of(quantity, &select, analysis);
-        let few =
-            came_at_once(quantity, &select, analysis).or_else(|| too_few(quantity, window.judged));
-        if let Some(why) = few {
-            return Err(format!("reference window {why}"));
-        }
-        window.statistic(wanted).map_err(|why| format!("reference window {why}"))?;
-        Ok(window)
-    };
-    let wants_more = result.wants_more();
-    let lost = lost_values(quantity, analysis);
-    // The reference as it is, and as lost rows would make it hardest to hold.
-    let (is, worst) = if relative {
-        let window = match reference() {
-            Ok(window) => window,
-            Err(why) => return result.why = why,
-        };
-        let with = |n| {
-            let value = window.with(wanted, n, wants_more).map(Ok);
-            bound(result.limit, || value.unwrap_or(Err(String::new())))
-        };
-        (with(0), with(lost))
-    } else {
-        let fixed = || bound::<f64>(result.limit, || Err(String::new()));
-        (fixed(), fixed())
-    };
-    let (bound, worst) = match is.and_then(|is| worst.map(|worst| (is, worst))) {
+    let bounds = match Bounds::of(result, quantity, wanted, analysis) {
         Ok(bounds) => bounds,
         Err(why) => return result.why = why,
     };
-    decide(result, value, bound);
-    let others = window.judged.unknown + window.judged.delayed;
+    decide(result, value, bounds.is);
     let few = too_few(quantity, window.judged);
     match result.word {
         VerdictWord::Fail => {
-            let best = few.as_ref().and_then(|_| window.with(wanted, others, wants_more));
-            let fails_anyway = best.is_none_or(|best| holds(result, best, bound) == Some(false));
-            if !fails_anyway {
+            let others = window.judged.unknown + window.judged.delayed;
+            let best = few.as_ref().and_then(|_| window.with(wanted, others, result.wants_more()));
+            if best.is_some_and(|best| holds(result, best, bounds.is) != Some(false)) {
                 return withdraw(result, few);
             }
-            let words = if wants_more { "under its limit" } else { "over its limit" };
+            let words = if result.wants_more() { "under its limit" } else { "over its limit" };
             words.clone_into(&mut result.why);
-            if value.known().is_none() {
-                result.evidence = analysis.bad_seqs(&result.select);
-            }
         }
         VerdictWord::Pass if few.is_some() => withdraw(result, few),
         VerdictWord::Pass => {
-            let value = window.with(wanted, lost, !wants_more);
-            if lost > 0 && value.is_none_or(|value| holds(result, value, worst) != Some(true)) {
-                withdraw(result, Some("lost rows could break it".to_owned()));
+            let lost = lost_values(quantity, analysis);
+            let worst = window.with(wanted, lost, !result.wants_more());
+            let is_sure = |worst| holds(result, worst, bounds.worst) == Some(true);
+            if lost > 0 && !worst.is_some_and(is_sure) {
+                withdraw(result, Some(LOST.to_owned()));
             }
         }
         VerdictWord::Inconclusive => {
             let (given_up, n) = (window.dist.bounded(), window.dist.n());
             result.why = format!("{given_up} of {n} were given up, and could break it");
-            result.evidence = analysis.bad_seqs(&result.select);
         }
     }
+    if value.known().is_none() && result.word != VerdictWord::Pass {
+        result.evidence = analysis.bad_seqs(&result.select);
+    }
+}
+
+/// Bounds of a gate.
+struct Bounds {
+    is: Estimate,
+    /// Bound that is hardest to hold, if lost rows moved the reference window.
+    worst: Estimate,
+}
+
+impl Bounds {
+    fn of(
+        result: &GateResult,
+        quantity: Quantity,
+        wanted: Statistic,
+        analysis: &Analysis,
+    ) -> Result<Bounds, String> {
+        if !is_relative(result.limit) {
+            let is = bound::<f64>(result.limit, || Err(String::new()))?;
+            return Ok(Bounds { is, worst: is });
+        }
+        let select = Select { phase: Some(Phase::Reference), ..result.select.clone() };
+        let window = Window::of(quantity, &select, analysis);
+        let few = came_at_once(quantity, &select, analysis);
+        let few = few.or_else(|| too_few(quantity, window.judged));
+        few.map_or(Ok(()), Err)
+            .and_then(|()| window.statistic(wanted).map(drop))
+            .map_err(|why| format!("reference window {why}"))?;
+        let with = |n| {
+            let value = window.with(wanted, n, result.wants_more()).ok_or_else(String::new);
+            bound(result.limit, || value)
+        };
+        Ok(Bounds { is: with(0)?, worst: with(lost_values(quantity, analysis))? })
+    }
+}
+
+/// Whether a limit is one of the reference window.
+fn is_relative(limit: Limit) -> bool {
+    matches!(limit, Limit::AtMostOfReference(_) | Limit::AtLeastOfReference(_))
 }
 
 /// Withdraws a judgement, for a reason.
@@ -269,7 +280,7 @@ pub(super) fn judge_attain(
     } else if missing > 0 {
         result.why = format!("n/a (n={} < {ATTAIN_SAMPLES_MIN})", result.n);
     } else if attained(met, result.n + lost) < share {
-        withdraw(result, Some("lost rows could break it".to_owned()));
+        withdraw(result, Some(LOST.to_owned()));
     } else {
         result.word = VerdictWord::Pass;
     }

@@ -84,7 +84,7 @@ fn a_stop_of_longhaul_itself_is_told_and_is_no_time_of_the_server() {
 #[test]
 fn times_that_longhaul_spoiled_too_often_are_not_judged() {
     let day = HALF_AN_HOUR.replace("contract:\n", "contract:\n  max_gap_max: 400ms\n");
-    let play = Script::new(&day, &["longhaul_stops=900ms@100x"]).play();
+    let play = Script::new(&day, &["longhaul_stops=900ms@400x"]).play();
     assert_eq!(play.gate("max_gap_max"), VerdictWord::Inconclusive, "{}", play.reported());
     assert_eq!(play.gate("errors"), VerdictWord::Pass, "{}", play.reported());
 }
