@@ -202,7 +202,7 @@ impl MissingSeqs {
         self.all += missing;
         self.by_files[0] += missing;
         if entry.segment != self.segment {
-            let (all, cut_before) = (self.all, self.cut());
+            let (all, cut_before) = (self.all, self.cut_before + self.cut_here());
             *self = MissingSeqs { all, cut_before, segment: entry.segment, ..Self::default() };
         }
         let file = row::file_of(&entry.fact);
@@ -215,11 +215,16 @@ impl MissingSeqs {
         self.is_closed |= matches!(entry.fact, Fact::Closed(_));
     }
 
-    /// Returns the number of those that a kill or a power cut took at the end of a segment.
+    /// Returns the number of those that a kill or a power cut took at the end of a segment, and that
+    /// the next segment asks again. What the last segment lost, nobody asks again.
     fn cut(&self) -> u64 {
+        self.cut_before
+    }
+
+    fn cut_here(&self) -> u64 {
         let every = self.by_files.len() - 1;
         let at_end: u64 = self.by_files[..every].iter().sum();
-        self.cut_before + if self.is_closed { 0 } else { at_end }
+        if self.is_closed { 0 } else { at_end }
     }
 }
 

@@ -6,21 +6,21 @@ mod values;
 use hdrhistogram::Histogram;
 
 use super::{Estimate, rank};
-use values::{STEPS, Values};
+use values::{STEPS, StoredValues};
 
 /// Distribution of one quantity, in its base unit, with values of which only a bound is known: a
 /// request that was given up after 30 s took longer than that. Its statistics are an [`Estimate`]
 /// each, which is exact where such values cannot change it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Dist {
-    measured: Values,
+    measured: StoredValues,
     /// Bounds that were exceeded.
-    above: Values,
+    above: StoredValues,
     /// Bounds that were not reached.
-    below: Values,
+    below: StoredValues,
 }
 
-/// Values that are not in a distribution and may be anything.
+/// StoredValues that are not in a distribution and may be anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UnknownValues {
     /// Number of those that are assumed to be below all others.

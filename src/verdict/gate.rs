@@ -273,9 +273,9 @@ fn lost_events(result: &mut GateResult, value: f64, bound: Estimate, analysis: &
 }
 
 /// Returns the most requests whose end is not known and that nobody sent again. The row of a lane's
-/// last request is in both numbers.
+/// last request may be in both numbers.
 fn lost_requests(analysis: &Analysis) -> u64 {
-    analysis.reported.lost.requests.max(analysis.fate_lost)
+    analysis.reported.lost.requests + analysis.fate_lost
 }
 
 /// Says how many rows were lost; `None` for 0.

@@ -19,7 +19,7 @@ const STEPS_MAX: u64 = 1_000_000_000_000;
 /// three figures); ranks are exact up to [`EXACT_MAX`] values and to three significant figures
 /// beyond.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Values {
+pub(super) struct StoredValues {
     pub(super) n: u64,
     pub(super) sum: f64,
     pub(super) min: f64,
@@ -34,9 +34,9 @@ enum Store {
     Hdr(Box<Histogram<u64>>),
 }
 
-impl Default for Values {
-    fn default() -> Values {
-        Values {
+impl Default for StoredValues {
+    fn default() -> StoredValues {
+        StoredValues {
             n: 0,
             sum: 0.0,
             min: f64::INFINITY,
@@ -47,7 +47,7 @@ impl Default for Values {
     }
 }
 
-impl Values {
+impl StoredValues {
     /// Adds a value that occurred `times` times. Ignores one that is not finite or is negative.
     pub(super) fn record_n(&mut self, value: f64, times: u64) {
         if !value.is_finite() || value < 0.0 || times == 0 {
@@ -77,7 +77,7 @@ impl Values {
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Values) {
+    pub(super) fn merge(&mut self, other: &StoredValues) {
         match &other.store {
             Store::Exact(values) => values.iter().for_each(|value| self.record_n(*value, 1)),
             Store::Hdr(histogram) => {
@@ -96,7 +96,7 @@ impl Values {
     }
 
     /// Returns these values together with others.
-    pub(super) fn with(&self, others: &Values) -> Cow<'_, Values> {
+    pub(super) fn with(&self, others: &StoredValues) -> Cow<'_, StoredValues> {
         if others.n == 0 {
             return Cow::Borrowed(self);
         }
