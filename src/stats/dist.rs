@@ -20,7 +20,7 @@ pub(crate) struct Dist {
     below: StoredValues,
 }
 
-/// StoredValues that are not in a distribution and may be anything.
+/// Values that are not in a distribution and may be anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UnknownValues {
     /// Number of those that are assumed to be below all others.
