@@ -24,15 +24,15 @@ pub(crate) mod series;
 pub(crate) mod slots;
 mod unanswered;
 
-pub(crate) use atom::{FirstFired, GroupStatistics};
+pub(crate) use atom::{FirstFired, GroupStatistics, Judged};
 pub(crate) use cache::CacheCounters;
 pub(crate) use calendar::{Calendar, CalendarFold};
 pub(crate) use coverage::{Coverage, SourceCoverage};
 pub(crate) use effect::{EffectWord, SettingEffect};
 pub(crate) use fold::Fold;
 pub(crate) use notes::Notes;
-pub(crate) use query::{Share, statistic};
-pub(crate) use run_description::{JournalGaps, RunDescription};
+pub(crate) use query::{Share, statistic, statistic_with};
+pub(crate) use run_description::{JournalGaps, LostRows, RunDescription};
 pub(crate) use series::OverTime;
 pub(crate) use slots::Slots;
 pub(crate) use unanswered::Unanswered;
@@ -65,6 +65,8 @@ pub(crate) struct Analysis {
     pub slots: Slots,
     /// Whether each answer was asked to have its whole length.
     pub exact_output: bool,
+    /// Count of these in the last segment: no resume sends them again.
+    pub fate_lost: u64,
     /// Requests since the last one that was answered.
     pub unanswered: Unanswered,
     /// Settings of the recipe, and whether they are in effect; none where the run kept none.

@@ -26,7 +26,7 @@ pub(crate) use course::{
 };
 pub(crate) use group::Group;
 pub(crate) use observed::{Missed, MissedReason, Reading, Severity, SignatureMatch, Source};
-pub(crate) use request::{BrokenHow, Class, Ended, Request, Stage, TOKEN_US_MIN};
+pub(crate) use request::{BrokenHow, Class, Ended, Request, Stage, TOKEN_US_MIN, is_spoiled};
 pub(crate) use target::{ANSWERED_BY, Exited, Fitted, NO_MODEL, Statement, TargetFact, TargetWord};
 
 use serde::{Deserialize, Serialize};

@@ -34,7 +34,8 @@ use stop::{Stop, StopWord};
 
 use crate::answer::Answer;
 use crate::fact::{
-    Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Phase, Reading, Segment, Seq,
+    Abilities, Action, Clock, Closed, Entry, Fact, Fault, FaultKind, Phase, Reading, Request,
+    Segment, Seq,
 };
 use crate::incident::liveness::is_failure;
 use crate::plan::{Fit, Plan, Slot};
@@ -43,7 +44,7 @@ use crate::shared_value::SharedValue;
 use crate::spec::Recipe;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{News, Sensor, Sink, Target, Wire};
+use crate::world::{News, Sensor, Sink, Standstills, Target, Wire};
 
 /// Capacity of the channel from tasks to the loop; bounds memory when the loop stalls.
 const FACTS_MAX: usize = 4_096;
@@ -89,6 +90,8 @@ pub(crate) struct RunInputs {
     /// Latency of `/v1/models`, microseconds; llama-benchy subtracts it from prefill times.
     pub models_us: Option<u64>,
     pub wall: WallClock,
+    /// Times in which longhaul itself stood still.
+    pub standstills: Standstills,
 }
 
 /// Reader of the wall clock at an instant, microseconds since 1970: the machine's own clock in a
@@ -308,7 +311,8 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         Ok(())
     }
 
-    fn answered(&mut self, answer: Answer) -> Result<(), String> {
+    fn answered(&mut self, mut answer: Answer) -> Result<(), String> {
+        self.note_delays(&mut answer.request);
         for gaps in self.gaps.add(&answer) {
             self.record(self.timeline.now(), Fact::Gaps(gaps))?;
         }
@@ -326,6 +330,18 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         let seq = self.seq;
         self.record(request.done, Fact::Request(Box::new(request)))?;
         if frames.is_empty() { Ok(()) } else { self.sink.evidence(seq, &frames) }
+    }
+
+    /// Sets longhaul's own delays in the times of a request.
+    fn note_delays(&self, request: &mut Request) {
+        let now = self.timeline.now();
+        let delay_us = |from, until| self.script.standstills.delay_us(from, until, now);
+        let first = request.ttft_us.map(|us| At(request.sent.0.saturating_add(us)));
+        let first_us = first.map_or(0, |at| delay_us(at, at));
+        request.first_delay_us = Some(delay_us(request.due, request.sent).saturating_add(first_us));
+        let last = request.last_us.map(|us| At(request.sent.0.saturating_add(us)));
+        request.last_delay_us = Some(delay_us(last.unwrap_or(request.done), request.done));
+        request.gap_delay_us = Some(delay_us(first.unwrap_or(request.done), request.done));
     }
 
     fn obey(&mut self) -> Result<(), String> {

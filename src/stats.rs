@@ -9,6 +9,7 @@
 pub(crate) mod binomial;
 pub(crate) mod bootstrap;
 pub(crate) mod dist;
+mod estimate;
 pub(crate) mod hdr;
 pub(crate) mod many;
 mod peak;
@@ -16,14 +17,9 @@ pub(crate) mod poisson;
 pub(crate) mod shift;
 pub(crate) mod student;
 
-pub(crate) use dist::Dist;
+pub(crate) use dist::{Dist, UnknownValues};
+pub(crate) use estimate::Estimate;
 pub(crate) use peak::peak_per_second;
-
-/// Returns the nearest-rank percentile of sorted values; `share` is a fraction, 0.95 for p95.
-/// `None` without values.
-pub(crate) fn nearest_rank(sorted: &[f64], share: f64) -> Option<f64> {
-    sorted.get(rank(sorted.len() as u64, share)?.checked_sub(1)? as usize).copied()
-}
 
 /// Returns the rank, from 1, of the percentile of `n` values; `None` for `n` = 0.
 pub(crate) fn rank(n: u64, share: f64) -> Option<u64> {
@@ -45,11 +41,7 @@ mod tests {
 
     #[test]
     fn a_percentile_is_a_value_that_occurred() {
-        let values: Vec<f64> = (1..=20).map(f64::from).collect();
-        assert_eq!(nearest_rank(&values, 0.5), Some(10.0));
-        assert_eq!(nearest_rank(&values, 0.95), Some(19.0));
-        assert_eq!(nearest_rank(&values, 0.99), Some(20.0));
-        assert_eq!(nearest_rank(&values[..1], 0.5), Some(1.0));
-        assert_eq!(nearest_rank(&[], 0.5), None);
+        assert_eq!([0.5, 0.95, 0.99].map(|share| rank(20, share)), [Some(10), Some(19), Some(20)]);
+        assert_eq!((rank(1, 0.5), rank(0, 0.5)), (Some(1), None));
     }
 }

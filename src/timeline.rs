@@ -10,6 +10,11 @@ use tokio::time::Instant;
 
 use crate::unit::{At, micros};
 
+/// Largest delay of a timer that is none.
+const PUNCTUAL: Duration = Duration::from_millis(10);
+/// Bound on how often a deadline is put off.
+const PUT_OFF_MAX: usize = 3;
+
 /// Clock of one segment: monotonic offsets from an anchor whose wall time is known.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeline {
@@ -56,9 +61,24 @@ impl Timeline {
         tokio::time::sleep_until(self.anchor + Duration::from_micros(at.0)).await;
     }
 
-    /// Returns the result of `work`, or `None` if it is not complete by `deadline`.
+    /// Returns the result of `work`, or `None` if it is not complete by `deadline`. A deadline that
+    /// passed while longhaul itself stood still is put off by as long: the result may be there, and
+    /// not read yet.
     pub(crate) async fn before<T>(&self, deadline: At, work: impl Future<Output = T>) -> Option<T> {
-        tokio::time::timeout_at(self.anchor + Duration::from_micros(deadline.0), work).await.ok()
+        let mut work = std::pin::pin!(work);
+        let mut deadline = self.anchor + Duration::from_micros(deadline.0);
+        for _ in 0..PUT_OFF_MAX {
+            let began = Instant::now();
+            if let Ok(result) = tokio::time::timeout_at(deadline, &mut work).await {
+                return Some(result);
+            }
+            let late = deadline.elapsed();
+            if late <= PUNCTUAL || deadline <= began {
+                return None;
+            }
+            deadline = Instant::now() + late;
+        }
+        tokio::time::timeout_at(deadline, work).await.ok()
     }
 }
 
@@ -78,6 +98,26 @@ mod tests {
         timeline.until(At(3_600_000_000)).await;
         assert_eq!(timeline.now(), At(3_600_000_000));
         assert_eq!(timeline.before(At(3_601_000_000), std::future::pending::<()>()).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_passes_in_a_standstill_is_put_off_and_one_that_has_passed_is_not() {
+        let timeline = Timeline::start();
+        let work = async {
+            timeline.until(At(600_000)).await;
+            7
+        };
+        let stopped = async {
+            tokio::time::advance(Duration::from_millis(500)).await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! { biased;
+            found = timeline.before(At(100_000), work) => assert_eq!(found, Some(7)),
+            () = stopped => {}
+        }
+        let now = timeline.now();
+        assert_eq!(timeline.before(At(1), std::future::pending::<()>()).await, None);
+        assert!(timeline.now().since(now) <= 2_000);
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,11 +18,12 @@ pub(crate) use proof::Proof;
 
 use serde::Serialize;
 
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, Judged};
 use crate::exit::Exit;
 use crate::fact::{ClosedBecause, Seq};
 use crate::measure::Measure;
 use crate::spec::{Contract, Limit, Select};
+use crate::stats::Estimate;
 use crate::words::words;
 
 /// Verdict word of a gate or a run. The worst of several is the greatest.
@@ -59,9 +60,11 @@ pub(crate) struct GateResult {
     /// Limit in the measure's base unit, with relative limits resolved.
     pub bound: Option<f64>,
     /// Measured value in the measure's base unit, or the share attained; `None` without a value.
-    pub value: Option<f64>,
+    pub value: Option<Estimate>,
     /// Number of samples.
     pub n: u64,
+    /// Requests that gave a value, of those that could have; none for a gate that needs no values.
+    pub judged: Judged,
     pub word: VerdictWord,
     /// Reason, where the word is not PASS.
     pub why: String,
@@ -70,6 +73,13 @@ pub(crate) struct GateResult {
 }
 
 impl GateResult {
+    /// Returns the share of the requests that could be judged, where that is not all of them.
+    pub(crate) fn judged_share(&self) -> Option<f64> {
+        let Judged { part, .. } = self.judged;
+        let of = self.judged.of();
+        (part < of).then(|| part as f64 / of as f64)
+    }
+
     /// Whether greater values are better.
     pub(crate) fn wants_more(&self) -> bool {
         match self.limit {
@@ -159,8 +169,8 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::*;
-    use crate::analysis::analyse;
     use crate::analysis::fixture::{asked, gate};
+    use crate::analysis::{LostRows, analyse};
     use crate::fact::{Ended, Fact, Fault, FaultKind, Phase, Source, Statement};
     use crate::incident::fixture::Story;
     use crate::spec::Gate;
@@ -193,7 +203,7 @@ mod tests {
         let verdict = judged(&healthy(60), &gates);
         assert_eq!(verdict.word, VerdictWord::Pass, "{verdict:#?}");
         assert_eq!(verdict.exit(), Exit::Pass);
-        assert!(verdict.gates[3].value.is_some_and(|value| (value - 0.4).abs() < 1e-9));
+        assert!(verdict.gates[3].value.is_some_and(|value| (value.low - 0.4).abs() < 1e-9));
     }
 
     #[test]
@@ -213,7 +223,7 @@ mod tests {
         let story = healthy(99);
         let lost = |missing_seqs| {
             let mut asked = asked(&[0]);
-            asked.reported.missing_seqs = missing_seqs;
+            asked.reported.lost = LostRows::anywhere(missing_seqs);
             let analysis = analyse(&asked, story.entries.iter());
             let gates = vec![at_most("errors", 0.015)];
             judge(&Contract { gates }, &analysis).word
@@ -299,7 +309,7 @@ mod tests {
         story.bad(24.0, 0, Ended::Refused, "refused").up(50.0, true);
         story.goods(60.0, 5, 0).up(70.0, true).closed(71.0, ClosedBecause::Done);
         let verdict = judged(&story, &[at_most("crashes", 0.0), at_most("crashes", 1.0)]);
-        assert_eq!(verdict.gates[0].value, Some(1.0));
+        assert_eq!(verdict.gates[0].value, Some(Estimate::exact(1.0)));
         assert_eq!(
             (verdict.gates[0].word, verdict.gates[1].word),
             (VerdictWord::Fail, VerdictWord::Pass)

@@ -4,9 +4,11 @@
 
 mod contained;
 mod observation;
+mod standstill;
 
 pub(crate) use contained::ContainerDescription;
 pub(crate) use observation::{Observation, Sample};
+pub(crate) use standstill::Standstills;
 
 use std::pin::Pin;
 use std::sync::Arc;

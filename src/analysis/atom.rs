@@ -1,14 +1,17 @@
 //! Gathers the smallest part of a run that has its own statistics: one phase of one group. All
 //! other statistics are sums of these.
 
+mod values;
+
 use std::collections::BTreeMap;
 
-use crate::fact::{Batch, Ended, Group, Phase, Request, Seq};
+use crate::fact::{Batch, Ended, Group, Phase, Request, Seq, is_spoiled};
 use crate::measure::Quantity;
 use crate::stats::Dist;
 use crate::unit::At;
 
 use super::Tally;
+use values::RequestValue;
 
 /// Bound on the entries that an atom names for its bad endings.
 const EVIDENCE_MAX: usize = 8;
@@ -21,6 +24,33 @@ pub(crate) struct FirstFired {
     pub sent: At,
 }
 
+/// Requests of a selection by whether they gave a value of a quantity. Only those count that could
+/// have given one: not those that failed otherwise, nor those that have none by their nature.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Judged {
+    /// Requests that gave one.
+    pub part: u64,
+    /// Whole answers of which the server does not report what is needed.
+    pub unknown: u64,
+    /// Requests whose value was spoiled by longhaul's own delay.
+    pub delayed: u64,
+}
+
+impl Judged {
+    /// Returns the number of all of them.
+    pub(crate) fn of(self) -> u64 {
+        self.part + self.unknown + self.delayed
+    }
+}
+
+impl std::ops::AddAssign for Judged {
+    fn add_assign(&mut self, other: Judged) {
+        self.part += other.part;
+        self.unknown += other.unknown;
+        self.delayed += other.delayed;
+    }
+}
+
 /// Statistics of the requests in one part of the run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct GroupStatistics {
@@ -31,10 +61,19 @@ pub(crate) struct GroupStatistics {
     pub ended: Tally<Ended>,
     /// Count of these that met an outage; their times are in no distribution, however they ended.
     pub in_outage: u64,
-    /// Whole answers outside of outages whose tokens arrived in one piece.
+    /// Whole answers outside of outages.
+    pub whole: u64,
+    /// Count of these whose tokens arrived in one piece.
     pub at_once: u64,
-    /// Times and rates of whole answers outside of outages, in base units.
+    /// Times and rates outside of outages, in base units: of whole answers, and bounds of those that
+    /// were given up.
     pub dists: BTreeMap<Quantity, Dist>,
+    /// Requests that gave a value of a quantity, and whole answers that should have.
+    pub judged: BTreeMap<Quantity, Judged>,
+    /// Requests of which a time was spoiled by longhaul's own delay.
+    pub delayed: u64,
+    /// Longest of these delays, microseconds.
+    pub delay_us_max: u64,
     /// Requests whose prompt tokens the server reported.
     pub counted: u64,
     /// Count of these that differ from the planned length by more than 1 % and 16 tokens.
@@ -74,8 +113,12 @@ impl GroupStatistics {
             group,
             ended: Tally::new(),
             in_outage: 0,
+            whole: 0,
             at_once: 0,
             dists: BTreeMap::new(),
+            judged: BTreeMap::new(),
+            delayed: 0,
+            delay_us_max: 0,
             counted: 0,
             off_depth: 0,
             far_off_depth: 0,
@@ -110,8 +153,8 @@ impl GroupStatistics {
         self.take_prompt(request);
         if met_outage {
             self.in_outage += 1;
-        } else if request.ended.is_good() {
-            self.fold_times(request);
+        } else {
+            self.fold_values(request);
         }
     }
 
@@ -137,41 +180,57 @@ impl GroupStatistics {
         }
     }
 
-    fn fold_times(&mut self, request: &Request) {
-        let seconds = |micros: Option<u64>| micros.map(|micros| micros as f64 / 1e6);
-        let (tpot, late_us) = (request.tpot(), request.late_us());
-        let came_at_once = request.came_at_once();
-        self.at_once += u64::from(came_at_once);
-        let values = [
-            (Quantity::Ttft, seconds(request.ttft_us)),
-            (Quantity::TtftContent, seconds(request.ttft_content_us)),
-            (Quantity::Tpot, tpot),
-            (Quantity::TokensPerS, tpot.filter(|tpot| *tpot > 0.0).map(f64::recip)),
-            (Quantity::MaxGap, seconds(request.max_gap_us.filter(|_| !came_at_once))),
-            (Quantity::E2e, Some(request.e2e())),
-            (Quantity::E2eDue, seconds(Some(request.done.since(request.due)))),
-            (Quantity::TtftDue, seconds(request.ttft_us.map(|us| us.saturating_add(late_us)))),
-            (Quantity::Lateness, seconds(Some(late_us))),
-            (Quantity::PrefillPerS, request.prefill_per_s()),
-        ];
-        for (quantity, value) in values {
-            if let Some(value) = value {
-                self.dists.entry(quantity).or_default().record(value);
+    fn fold_values(&mut self, request: &Request) {
+        let is_whole = request.ended.is_good();
+        self.whole += u64::from(is_whole);
+        self.at_once +=
+            u64::from(is_whole && request.came_at_once() && !request.was_read_at_once());
+        let mut is_delayed = false;
+        for (quantity, value) in values::of(request) {
+            match value {
+                RequestValue::Exact(value) => self.dist(quantity).record(value),
+                RequestValue::Above(bound) => self.dist(quantity).record_above(bound),
+                RequestValue::Below(bound) => self.dist(quantity).record_below(bound),
+                RequestValue::InGaps => {}
+                RequestValue::Unknown => {
+                    self.judged.entry(quantity).or_default().unknown += 1;
+                    continue;
+                }
+                RequestValue::Delayed => {
+                    is_delayed = true;
+                    self.judged.entry(quantity).or_default().delayed += 1;
+                    continue;
+                }
             }
+            self.judged.entry(quantity).or_default().part += 1;
         }
+        if is_delayed {
+            self.delayed += 1;
+            self.delay_us_max = self.delay_us_max.max(request.delay_us());
+        }
+    }
+
+    fn dist(&mut self, quantity: Quantity) -> &mut Dist {
+        self.dists.entry(quantity).or_default()
     }
 
     /// Adds a round in which every request was answered whole. Its throughput is the tokens after
     /// every stream's first chunk, over the time from the first token of any stream to the last
-    /// token of any. For one stream that is 1 / TPOT.
-    pub(crate) fn fold_batch(&mut self, batch: &Batch) {
-        let throughput = || {
-            let tokens = batch.tokens?.checked_sub(batch.first_tokens?)?;
-            let span_us = batch.last?.since(batch.first?);
-            (span_us > 0).then(|| tokens as f64 / (span_us as f64 / 1e6))
-        };
-        if let Some(throughput) = throughput() {
-            self.dists.entry(Quantity::Throughput).or_default().record(throughput);
+    /// token of any. For one stream that is 1 / TPOT. `delay_us` is longhaul's own delay in it.
+    pub(crate) fn fold_batch(&mut self, batch: &Batch, delay_us: u64) {
+        let span_us = batch.last.zip(batch.first).map_or(0, |(last, first)| last.since(first));
+        let tokens = batch.tokens.zip(batch.first_tokens);
+        let tokens = tokens.and_then(|(all, first)| all.checked_sub(first));
+        let judged = self.judged.entry(Quantity::Throughput).or_default();
+        match tokens {
+            _ if is_spoiled(delay_us, span_us) => judged.delayed += 1,
+            None => judged.unknown += 1,
+            Some(tokens) if span_us > 0 => {
+                judged.part += 1;
+                let throughput = tokens as f64 / (span_us as f64 / 1e6);
+                self.dists.entry(Quantity::Throughput).or_default().record(throughput);
+            }
+            Some(_) => {}
         }
     }
 

@@ -118,12 +118,12 @@ impl Fold {
         let (segment, began, depth) = (entry.segment, batch.began, batch.group.depth());
         let met_outage = self.calendar.meets_outage(segment, began, entry.at)
             || self.calendar.is_recovering(segment, began, depth);
-        let times = self.rounds.end(batch);
-        if whole && !met_outage {
-            self.slots.fold_round(batch, &times);
+        let round = self.rounds.end(batch);
+        if whole && !met_outage && !round.came_at_once {
+            self.slots.fold_round(batch, &round);
             let atom = self.atom(batch.phase, batch.group.clone());
-            atom.fold_batch(batch);
-            if let Some(share) = times.stagger(batch) {
+            atom.fold_batch(batch, round.delay_us);
+            if let Some(share) = round.stagger(batch) {
                 atom.stagger.record(share);
             }
         }
@@ -155,6 +155,7 @@ impl Fold {
             fate_unknown: self.fates.unknown(),
             slots: self.slots,
             exact_output: self.exact_output,
+            fate_lost: self.fates.lost(),
             unanswered: self.unanswered,
             settings: self.effect.finish(),
             cache_counters: self.cache_counters,
@@ -196,10 +197,15 @@ impl Unfinished {
     }
 
     fn unknown(&self) -> u64 {
+        self.before + self.lost()
+    }
+
+    /// Returns the number of those of the last segment, which nobody sends again.
+    fn lost(&self) -> u64 {
         let beyond = |(lane, next): (&(Phase, u32), &u64)| {
             next.saturating_sub(self.ended.get(lane).copied().unwrap_or(0))
         };
-        self.before + self.issued.iter().map(beyond).sum::<u64>()
+        self.issued.iter().map(beyond).sum()
     }
 }
 
@@ -212,6 +218,7 @@ mod tests {
     use crate::incident::fixture::{Story, group};
     use crate::measure::Quantity;
     use crate::spec::Select;
+    use crate::stats::Estimate;
     use crate::stats::hdr::encode;
     use crate::unit::At;
 
@@ -276,7 +283,8 @@ mod tests {
         request.due = Story::at(19.75);
         story.push(21.0, Fact::Request(Box::new(request)));
         let analysis = analysis(&story);
-        let value = |quantity| analysis.dist(quantity, &Select::default()).max();
+        let value =
+            |quantity| analysis.dist(quantity, &Select::default()).max().and_then(Estimate::known);
         assert_eq!((value(Quantity::Ttft), value(Quantity::TtftDue)), (Some(0.4), Some(0.65)));
         assert_eq!((value(Quantity::E2e), value(Quantity::E2eDue)), (Some(1.0), Some(1.25)));
         assert_eq!(value(Quantity::Lateness), Some(0.25));
@@ -330,7 +338,7 @@ mod tests {
         assert_eq!(analysis.dist(Quantity::Itl, &Select::default()).n(), 10);
         assert_eq!(analysis.notes.unreadable, 1);
         let throughput = analysis.dist(Quantity::Throughput, &Select::default());
-        assert_eq!((throughput.n(), throughput.max()), (1, Some(25.0)));
+        assert_eq!((throughput.n(), throughput.max()), (1, Some(Estimate::exact(25.0))));
     }
 
     #[test]

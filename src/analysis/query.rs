@@ -5,9 +5,9 @@ use crate::fact::{Ended, GapKind, Group, Phase, Seq};
 use crate::incident::Incident;
 use crate::measure::{Count, Quantity, RequestShare, Statistic};
 use crate::spec::Select;
-use crate::stats::Dist;
+use crate::stats::{Dist, Estimate, UnknownValues};
 
-use super::{Analysis, FirstFired, GroupStatistics, Tally};
+use super::{Analysis, FirstFired, GroupStatistics, Judged, Tally};
 
 /// Share of a whole number of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,16 +25,25 @@ impl Share {
 }
 
 /// Returns a statistic of some values; `None` with fewer than it needs.
-pub(crate) fn statistic(dist: &Dist, statistic: Statistic) -> Option<f64> {
+pub(crate) fn statistic(dist: &Dist, statistic: Statistic) -> Option<Estimate> {
+    statistic_with(dist, statistic, UnknownValues::default())
+}
+
+/// Returns a statistic of some values and of others that are not known.
+pub(crate) fn statistic_with(
+    dist: &Dist,
+    statistic: Statistic,
+    unknown: UnknownValues,
+) -> Option<Estimate> {
     if dist.n() < statistic.samples_min() {
         return None;
     }
     match statistic {
-        Statistic::P50 => dist.percentile(0.50),
-        Statistic::P95 => dist.percentile(0.95),
-        Statistic::P99 => dist.percentile(0.99),
-        Statistic::Mean => dist.mean(),
-        Statistic::Max => dist.max(),
+        Statistic::P50 => dist.percentile_with(0.50, unknown),
+        Statistic::P95 => dist.percentile_with(0.95, unknown),
+        Statistic::P99 => dist.percentile_with(0.99, unknown),
+        Statistic::Mean => dist.mean_with(unknown),
+        Statistic::Max => dist.max_with(unknown),
     }
 }
 
@@ -61,20 +70,29 @@ impl Analysis {
         without
     }
 
-    /// Returns the values of a quantity in a selection: whole answers outside of outages. Requests
-    /// that only load a context (`p0`) have cells of their own and are not included.
+    /// Returns the values of a quantity in a selection, outside of outages: those of whole answers,
+    /// and bounds of those that were given up. Requests that only load a context (`p0`) have cells
+    /// of their own and are not included.
     pub(crate) fn dist(&self, quantity: Quantity, select: &Select) -> Dist {
         let mut dist = Dist::new();
         match quantity {
             Quantity::Itl => self.gaps_of(GapKind::Itl, select, &mut dist),
             Quantity::Gap => self.gaps_of(GapKind::Gap, select, &mut dist),
-            _ => self
-                .atoms_of(select)
-                .filter(|atom| atom.group.asks())
-                .filter_map(|atom| atom.dists.get(&quantity))
-                .for_each(|part| dist.merge(part)),
+            _ => {}
         }
+        self.atoms_of(select)
+            .filter(|atom| atom.group.asks())
+            .filter_map(|atom| atom.dists.get(&quantity))
+            .for_each(|part| dist.merge(part));
         dist
+    }
+
+    /// Returns how many requests of a selection gave a value of a quantity, of those that could have.
+    pub(crate) fn judged(&self, quantity: Quantity, select: &Select) -> Judged {
+        let atoms = self.atoms_of(select).filter(|atom| atom.group.asks());
+        let mut all = Judged::default();
+        atoms.filter_map(|atom| atom.judged.get(&quantity)).for_each(|part| all += *part);
+        all
     }
 
     fn gaps_of(&self, kind: GapKind, select: &Select, dist: &mut Dist) {
@@ -92,7 +110,7 @@ impl Analysis {
         let atoms = self.atoms_of(select).filter(|atom| atom.group.asks());
         atoms.fold(Share::default(), |share, atom| Share {
             part: share.part + atom.at_once,
-            of: share.of + atom.dists.get(&Quantity::E2e).map_or(0, Dist::n),
+            of: share.of + atom.whole,
         })
     }
 

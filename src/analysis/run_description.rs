@@ -54,6 +54,27 @@ pub(crate) struct RunDescription {
 pub(crate) struct JournalGaps {
     /// Sequence numbers for which no file has a row.
     pub missing_seqs: u64,
+    /// Rows that a file may have lost, other than at the end of a segment that was cut short.
+    pub lost: LostRows,
     /// Files with a torn tail that was cut, a sentence each.
     pub torn: Vec<String>,
+}
+
+/// Most rows that each file of the journal may have lost. A row that no file has may be missing in
+/// any of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LostRows {
+    pub requests: u64,
+    pub events: u64,
+    pub readings: u64,
+    /// Rows lost in all files together.
+    pub all: u64,
+}
+
+impl LostRows {
+    /// Returns rows of which only the number is known.
+    #[cfg(test)]
+    pub(crate) fn anywhere(n: u64) -> LostRows {
+        LostRows { requests: n, events: n, readings: n, all: n }
+    }
 }

@@ -83,23 +83,30 @@ impl Slots {
     }
 }
 
-/// First and last token of each stream of a round.
+/// Streams of a round.
 #[derive(Clone, Debug, Default)]
-pub(super) struct StreamTimes(Vec<(At, At)>);
+pub(super) struct StreamTimes {
+    /// First and last token of each.
+    tokens: Vec<(At, At)>,
+    /// Longest of longhaul's own delays in one of them, microseconds.
+    pub delay_us: u64,
+    /// Whether an answer arrived in one piece, so that the round has no throughput.
+    pub came_at_once: bool,
+}
 
 impl StreamTimes {
     /// Returns the most streams that were written in the middle of one of them: at its ends another
     /// may begin before its own last token was read.
     fn together(&self) -> u64 {
-        let at = |at: At| self.0.iter().filter(|(from, to)| *from <= at && at <= *to).count();
+        let at = |at: At| self.tokens.iter().filter(|(from, to)| *from <= at && at <= *to).count();
         let middle = |(from, to): &(At, At)| At(from.0.midpoint(to.0));
-        self.0.iter().map(|times| at(middle(times)) as u64).max().unwrap_or(0)
+        self.tokens.iter().map(|times| at(middle(times)) as u64).max().unwrap_or(0)
     }
 
     /// Returns the share of the time of a round's tokens in which some streams had none yet. `None`
     /// for a single stream, and for arrivals that have times of their own.
     pub(super) fn stagger(&self, batch: &Batch) -> Option<f64> {
-        let firsts = self.0.iter().map(|(first, _)| *first);
+        let firsts = self.tokens.iter().map(|(first, _)| *first);
         let (first, latest) = (firsts.clone().min()?, firsts.max()?);
         if batch.group.streams() < 2 {
             return None;
@@ -109,17 +116,19 @@ impl StreamTimes {
     }
 }
 
-/// Times of the streams of each round that has not ended.
+/// Streams of each round that has not ended.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OpenRounds(BTreeMap<(Phase, Group), StreamTimes>);
 
 impl OpenRounds {
     /// Folds a request.
     pub(super) fn fold(&mut self, request: &Request) {
+        let round = self.0.entry((request.phase, request.group())).or_default();
+        round.delay_us = round.delay_us.max(request.delay_us());
+        round.came_at_once |= request.came_at_once() && !request.was_read_at_once();
         let Some((ttft_us, last_us)) = request.ttft_us.zip(request.last_us) else { return };
-        let times = &mut self.0.entry((request.phase, request.group())).or_default().0;
-        if times.len() < STREAMS_MAX {
-            times.push((At(request.sent.0 + ttft_us), At(request.sent.0 + last_us)));
+        if round.tokens.len() < STREAMS_MAX {
+            round.tokens.push((At(request.sent.0 + ttft_us), At(request.sent.0 + last_us)));
         }
     }
 

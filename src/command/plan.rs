@@ -81,7 +81,7 @@ fn measured(run: &Path) -> Result<Rates, Mistake> {
         let select = Select { depth: Some(cell.depth), load: Some(cell.load), ..Select::default() };
         let dist = judged.analysis.dist(Quantity::E2e, &select);
         if let Some(seconds) = dist.percentile(0.5) {
-            request_seconds.insert(cell.to_string(), seconds);
+            request_seconds.insert(cell.to_string(), seconds.number());
         }
     }
     if request_seconds.is_empty() {

@@ -141,7 +141,7 @@ fn environment(
     let target = SimTarget::new(signs, timeline, Box::new(give));
     let wall = host.clone();
     let environment = Environment {
-        wire: SimWire::new(connections.clone()),
+        wire: SimWire::new(connections.clone(), host.standstills().clone()),
         address: "http://rehearsed".to_owned(),
         secrets,
         is_ours,
@@ -150,6 +150,7 @@ fn environment(
         added: Vec::new(),
         timeline,
         wall: Box::new(move |now| wall.wall_us(now)),
+        standstills: host.standstills().clone(),
         rehearsed: true,
         node: RunNode {
             host: "rehearsed".to_owned(),

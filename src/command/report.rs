@@ -4,10 +4,13 @@ use std::path::Path;
 
 use super::{ReportFormat, colour, finish, inputs, mistake, print_stderr};
 use crate::analysis::arena::{self, Table};
-use crate::analysis::{Analysis, Calendar, CalendarFold, Fold, JournalGaps, RunDescription};
+use crate::analysis::{
+    Analysis, Calendar, CalendarFold, Fold, JournalGaps, LostRows, RunDescription,
+};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::fact::Cell;
+use crate::fact::row::File;
 use crate::journal::{self, Manifest};
 use crate::report;
 use crate::spec::scenario::{Extent, Overrides, Workload};
@@ -221,7 +224,20 @@ fn reported(reported: &journal::ReadSummary) -> JournalGaps {
     }
     // The rest of the file is missing, and nobody knows how much that is.
     torn.extend(reported.unreadable.iter().map(|why| format!("{why}: not read any further")));
-    JournalGaps { missing_seqs: reported.missing_seqs, torn }
+    JournalGaps { missing_seqs: reported.missing_seqs, lost: lost(reported), torn }
+}
+
+/// Returns the most rows that each file may have lost. A number that is missing, and that no
+/// damaged row explains, may be missing in any of them.
+fn lost(reported: &journal::ReadSummary) -> LostRows {
+    let all = reported.missing_seqs.saturating_sub(reported.cut_seqs);
+    let known: u64 = reported.known_lost.iter().map(|(_, n)| n).sum();
+    let of = |file: File| {
+        let known_here = reported.known_lost.iter().filter(|(of, _)| *of == file).map(|(_, n)| n);
+        all.min(known_here.sum::<u64>() + all.saturating_sub(known))
+    };
+    let [requests, events, readings] = File::ALL.map(of);
+    LostRows { requests, events, readings, all }
 }
 
 /// Renders the page in a format.
@@ -291,6 +307,22 @@ mod tests {
             error: the manifest of the run cannot be read: EOF while parsing an object at line 1 column 1
                at: FOLDER/run.json
         ");
+    }
+
+    #[test]
+    fn a_number_that_no_damaged_row_explains_may_be_missing_in_any_file() {
+        let lost = |missing_seqs, cut_seqs, known_lost: &[(File, u64)]| {
+            let known_lost = known_lost.to_vec();
+            let summary =
+                journal::ReadSummary { missing_seqs, cut_seqs, known_lost, ..Default::default() };
+            let LostRows { requests, events, readings, all } = lost(&summary);
+            [requests, events, readings, all]
+        };
+        assert_eq!(lost(0, 0, &[]), [0; 4]);
+        assert_eq!(lost(2, 0, &[]), [2; 4]);
+        assert_eq!(lost(1, 0, &[(File::Requests, 1)]), [1, 0, 0, 1]);
+        assert_eq!(lost(3, 0, &[(File::Readings, 1)]), [2, 2, 3, 3]);
+        assert_eq!(lost(5, 5, &[(File::Readings, 1)]), [0; 4], "a power cut took them");
     }
 
     #[test]

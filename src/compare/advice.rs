@@ -35,6 +35,9 @@ pub(crate) fn is_better(row: &ComparedRow) -> bool {
 
 /// Formats a ratio as a change.
 pub(crate) fn percent(ratio: f64) -> String {
+    if !ratio.is_finite() || ratio <= 0.0 {
+        return "beyond a limit".to_owned();
+    }
     let text = format!("{:+.1} %", (ratio - 1.0) * 100.0);
     if text == "-0.0 %" { "+0.0 %".to_owned() } else { text }
 }

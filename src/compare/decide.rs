@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use crate::fact::Load;
 use crate::measure::{Better, Measure, Quantity, Statistic};
-use crate::stats::{many, shift, student};
+use crate::stats::{Estimate, many, shift, student};
 use crate::words::words;
 
 use super::floor::{Fitting, FloorSpread};
-use super::start::{MeasureKey, Start};
+use super::start::{MeasureKey, Start, StartValue};
 
 /// Confidence of the interval that shows a difference, and of the one that shows equivalence (two
 /// one-sided tests at 5 %).
@@ -86,8 +86,8 @@ pub(crate) enum Basis {
 /// Side of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Side {
-    /// Median of the starts' values, in the measure's base unit.
-    pub value: f64,
+    /// Median of the starts' values, in the measure's base unit, or the bound that is known of it.
+    pub value: Estimate,
     /// Number of starts that have a value.
     pub starts: usize,
     /// Number of samples of all these starts.
@@ -102,7 +102,8 @@ pub(crate) struct ComparedRow {
     pub primary: bool,
     pub base: Side,
     pub candidate: Side,
-    /// Candidate over base: Hodges–Lehmann on the logarithms.
+    /// Candidate over base: Hodges–Lehmann on the logarithms. Without meaning where
+    /// [`ComparedRow::change`] is `None`.
     pub ratio: f64,
     /// Interval of the ratio, of at least 95 %; `None` without a basis.
     pub interval: Option<(f64, f64)>,
@@ -125,6 +126,12 @@ pub(crate) struct ComparedRow {
 }
 
 impl ComparedRow {
+    /// Returns the ratio; `None` where only a bound is known of a side.
+    pub(crate) fn change(&self) -> Option<f64> {
+        let is_known = |side: Side| side.value.known().is_some();
+        (is_known(self.base) && is_known(self.candidate)).then_some(self.ratio)
+    }
+
     /// Whether the row is only a suggestion.
     pub(crate) fn is_suggestive(&self) -> bool {
         self.basis == Basis::Floor
@@ -179,15 +186,12 @@ pub(crate) fn rows(
 }
 
 /// Values of a side by key: a sample for each start that has one.
-type ValuesByKey = BTreeMap<MeasureKey, Vec<StartSample>>;
-
-/// Start's value, and its number of samples.
-type StartSample = (f64, u64);
+type ValuesByKey = BTreeMap<MeasureKey, Vec<StartValue>>;
 
 fn gathered(side: &[Start]) -> ValuesByKey {
     let mut all = ValuesByKey::new();
     for (key, value) in side.iter().flat_map(|start| &start.values) {
-        all.entry(key.clone()).or_default().push((value.value, value.n));
+        all.entry(key.clone()).or_default().push(*value);
     }
     all
 }
@@ -259,26 +263,31 @@ struct RowShift {
 fn row(
     key: MeasureKey,
     primary: bool,
-    (base, candidate): (&[StartSample], &[StartSample]),
+    (base, candidate): (&[StartValue], &[StartValue]),
     margins: Margins,
     spread: Option<FloorSpread>,
 ) -> ComparedRow {
-    let sign = if key.measure.better() == Better::Lower { 1.0 } else { -1.0 };
-    let logs = |side: &[StartSample]| -> Vec<f64> {
-        side.iter().map(|(value, _)| sign * value.ln()).collect()
-    };
+    let better = key.measure.better();
+    let sign = if better == Better::Lower { 1.0 } else { -1.0 };
+    let logs =
+        |side: &[StartValue]| -> Vec<f64> { side.iter().map(|value| value.cost(better)).collect() };
     let margin = margins.of(key.measure);
     let shift = shifted(&logs(base), &logs(candidate), margin.ln_1p(), spread);
     let back = |(low, high): (f64, f64)| {
         let (one, other) = ((sign * low).exp(), (sign * high).exp());
         (one.min(other), one.max(other))
     };
-    let (word, why) = worded(&shift, margin.ln_1p(), (base.len(), candidate.len()));
+    let sides = [side(base, better), side(candidate, better)];
+    let (word, why) = if sides.iter().all(|side| side.value.known().is_none()) {
+        (CompareWord::Inconclusive, "requests were given up on both sides".to_owned())
+    } else {
+        worded(&shift, margin.ln_1p(), (base.len(), candidate.len()))
+    };
     ComparedRow {
         key,
         primary,
-        base: side(base),
-        candidate: side(candidate),
+        base: sides[0],
+        candidate: sides[1],
         ratio: (sign * shift.middle).exp(),
         interval: shift.wide.map(back),
         basis: shift.basis,
@@ -292,13 +301,20 @@ fn row(
     }
 }
 
-fn side(values: &[StartSample]) -> Side {
-    let mut sorted: Vec<f64> = values.iter().map(|(value, _)| *value).collect();
-    sorted.sort_by(f64::total_cmp);
+fn side(values: &[StartValue], better: Better) -> Side {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(|one, other| one.cost(better).total_cmp(&other.cost(better)));
+    let upper = sorted.get(sorted.len() / 2).map(|it| it.value);
+    let lower = sorted.get(sorted.len().saturating_sub(1) / 2).map(|it| it.value);
+    let middle = upper.zip(lower).map(|(upper, lower)| {
+        let [low, high] = [|it: Estimate| it.low, |it: Estimate| it.high]
+            .map(|of| f64::midpoint(of(lower), of(upper)));
+        Estimate::between(low, high)
+    });
     Side {
-        value: shift::median(&sorted).unwrap_or(0.0),
+        value: middle.unwrap_or(Estimate::exact(0.0)),
         starts: values.len(),
-        n: values.iter().map(|(_, n)| n).sum(),
+        n: values.iter().map(|value| value.n).sum(),
     }
 }
 

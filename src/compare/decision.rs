@@ -196,7 +196,10 @@ pub(crate) fn measured(key: &MeasureKey, among: &[ComparedRow]) -> String {
 
 /// Formats a row: `ttft at d100000/c1 +8.2 %`.
 pub(crate) fn changed(row: &ComparedRow, among: &[ComparedRow]) -> String {
-    let percent = (row.ratio - 1.0) * 100.0;
+    let Some(ratio) = row.change() else {
+        return format!("{}: requests were given up", measured(&row.key, among));
+    };
+    let percent = (ratio - 1.0) * 100.0;
     let surely = if row.is_suggestive() { " (suggestive)" } else { "" };
     format!("{} {percent:+.1} %{surely}", measured(&row.key, among))
 }

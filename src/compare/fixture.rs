@@ -43,7 +43,7 @@ pub(crate) fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
         hours: 6.0,
         values: values
             .iter()
-            .map(|(key, value)| (key.clone(), StartValue { value: *value, n: 80 }))
+            .map(|(key, value)| (key.clone(), StartValue { value: (*value).into(), n: 80 }))
             .collect(),
         dists: values.iter().map(|(key, value)| (key.clone(), repeated(*value))).collect(),
         events: EVENTS.iter().map(event).collect(),
@@ -72,7 +72,7 @@ pub(crate) fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
 /// Returns a distribution of 80 equal values.
 fn repeated(value: f64) -> Dist {
     let mut dist = Dist::new();
-    dist.record_n(value, 80);
+    (0..80).for_each(|_| dist.record(value));
     dist
 }
 

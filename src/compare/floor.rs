@@ -138,12 +138,17 @@ pub(crate) fn of(starts: &[Start]) -> Result<Floor, Mistake> {
         }
     }
     let first = &starts[0];
-    let mut values: BTreeMap<MeasureKey, Vec<f64>> = BTreeMap::new();
+    let mut values: BTreeMap<MeasureKey, Option<Vec<f64>>> = BTreeMap::new();
     for (key, value) in starts.iter().flat_map(|start| &start.values) {
-        values.entry(key.clone()).or_default().push(value.value);
+        // A cell in which requests were given up has no spread.
+        let all = values.entry(key.clone()).or_insert_with(|| Some(Vec::new()));
+        *all = all.take().zip(value.value.known()).map(|(mut all, value)| {
+            all.push(value);
+            all
+        });
     }
     let cells: Vec<CellSpread> =
-        values.into_iter().filter_map(|(key, values)| cell(&key, values)).collect();
+        values.into_iter().filter_map(|(key, values)| cell(&key, values?)).collect();
     if cells.is_empty() {
         let what = format!("no cell has a value in {STARTS_MIN} of the starts");
         return Err(Mistake::new(what).hint("runs that were driven long enough"));

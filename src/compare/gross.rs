@@ -5,7 +5,7 @@
 
 use crate::measure::{Better, Measure, Quantity};
 use crate::rng::Rng;
-use crate::stats::{Dist, bootstrap, nearest_rank, shift};
+use crate::stats::{Dist, bootstrap, rank, shift};
 
 use super::decide::ComparedRow;
 use super::decision::measured;
@@ -103,19 +103,22 @@ fn lower_bound(base: &[&Dist], candidate: &[&Dist], measure: Measure) -> Option<
     let ratio = |nth| shift::hodges_lehmann(&logs(&base, nth), &logs(&candidate, nth));
     let mut ratios: Vec<f64> = (0..bootstrap::RESAMPLES).filter_map(ratio).collect();
     ratios.sort_by(f64::total_cmp);
-    nearest_rank(&ratios, TAIL).map(f64::exp)
+    let rank = rank(ratios.len() as u64, TAIL)?;
+    Some(ratios[rank as usize - 1].exp())
 }
 
 /// Whether a user notices a cost of this factor.
 fn is_noticed(row: &ComparedRow, factor: f64) -> bool {
+    // A base of which only a bound is known gives no difference.
+    let Some(base) = row.base.value.known() else { return false };
     let more = |seconds: f64| seconds * (factor - 1.0);
     match row.key.measure {
-        Measure::Of(Quantity::Ttft, _) => more(row.base.value) > TTFT_S,
+        Measure::Of(Quantity::Ttft, _) => more(base) > TTFT_S,
         // A stream's time for a token, with as many streams.
         Measure::Of(Quantity::Throughput, _) => {
-            more(f64::from(row.key.group.streams()) / row.base.value) > TPOT_S
+            more(f64::from(row.key.group.streams()) / base) > TPOT_S
         }
-        _ => more(row.base.value) > TPOT_S,
+        _ => more(base) > TPOT_S,
     }
 }
 
@@ -144,7 +147,7 @@ mod tests {
         for value in values {
             dist.record(*value);
         }
-        let mut start = start(name, &[(key.clone(), dist.percentile(0.5).unwrap())]);
+        let mut start = start(name, &[(key.clone(), dist.percentile(0.5).unwrap().number())]);
         start.dists.insert(key, dist);
         vec![start]
     }

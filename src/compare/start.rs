@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::analysis::{Analysis, Notes, statistic};
 use crate::fact::{ClosedBecause, Ended, Group};
-use crate::measure::{Count, Measure, Quantity, RequestShare, Statistic};
+use crate::measure::{Better, Count, Measure, Quantity, RequestShare, Statistic};
 use crate::spec::recipe::ReadRecipe;
 use crate::spec::{Limit, Select};
-use crate::stats::Dist;
+use crate::stats::{Dist, Estimate};
 use crate::verdict::{Verdict, VerdictWord};
 
 use super::comparable::LoadIdentity;
@@ -40,10 +40,19 @@ pub(crate) struct MeasureKey {
 /// Value of a start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct StartValue {
-    /// Value in the measure's base unit.
-    pub value: f64,
+    /// Value in the measure's base unit, or the bound that is known of it.
+    pub value: Estimate,
     /// Number of samples.
     pub n: u64,
+}
+
+impl StartValue {
+    /// Returns its logarithm, with the sign of `better` so that more is worse. A value of which only
+    /// a bound is known is the worst of all: requests were given up.
+    pub(crate) fn cost(&self, better: Better) -> f64 {
+        let sign = if better == Better::Lower { 1.0 } else { -1.0 };
+        self.value.known().map_or(f64::INFINITY, |value| sign * value.ln())
+    }
 }
 
 /// Count of an event in a start, with its coverage.
@@ -220,7 +229,7 @@ fn values(analysis: &Analysis) -> (BTreeMap<MeasureKey, StartValue>, BTreeMap<Me
             continue;
         }
         for (_, wanted) in MEASURES.iter().filter(|(of, _)| of == quantity) {
-            if let Some(value) = statistic(dist, *wanted).filter(|value| *value > 0.0) {
+            if let Some(value) = statistic(dist, *wanted).filter(|value| value.number() > 0.0) {
                 let (group, measure) = ((*group).clone(), Measure::Of(*quantity, *wanted));
                 let key = MeasureKey { group, measure };
                 if *wanted == Statistic::P50 {
@@ -239,7 +248,8 @@ fn stagger(analysis: &Analysis) -> BTreeMap<Group, f64> {
     for atom in analysis.atoms.iter().filter(|atom| atom.phase.is_steady()) {
         dists.entry(&atom.group).or_default().merge(&atom.stagger);
     }
-    let median = |(group, dist): (&Group, Dist)| Some((group.clone(), dist.percentile(0.5)?));
+    let median =
+        |(group, dist): (&Group, Dist)| Some((group.clone(), dist.percentile(0.5)?.known()?));
     dists.into_iter().filter_map(median).collect()
 }
 
@@ -248,8 +258,8 @@ fn event(count: Count, analysis: &Analysis, verdict: &Verdict) -> EventCount {
         Some(covered) => covered.unseen().map(crate::analysis::SourceCoverage::in_words).collect(),
         None => vec!["not watched".to_owned()],
     };
-    // A missing row may have recorded an event.
-    if analysis.reported.missing_seqs > 0 {
+    // A lost row may have recorded an event.
+    if analysis.reported.lost.all > 0 {
         unseen.push("rows are missing".to_owned());
     }
     let asked = verdict.gates.iter().any(|gate| {

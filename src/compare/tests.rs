@@ -1,3 +1,4 @@
+use crate::stats::Estimate;
 use insta::assert_snapshot;
 
 use super::fixture::{group, key, side, start, under};
@@ -42,6 +43,34 @@ fn slower_within_the_margin_is_no_regression_and_said_to_have_changed() {
     assert!((low - 1.026_83).abs() < 1e-5 && (high - 1.058_90).abs() < 1e-5, "{low} {high}");
     assert_eq!((row.word, comparison.decision.word), (CompareWord::Changed, CompareWord::Changed));
     assert_eq!(comparison.decision.exit, Exit::Pass);
+}
+
+#[test]
+fn a_start_that_gave_requests_up_is_the_worst_and_no_number_is_made_up_for_it() {
+    let above = |name: &str, at: f64| {
+        let mut starts = side(name, &A);
+        for value in starts.iter_mut().flat_map(|start| start.values.values_mut()) {
+            value.value = Estimate::between(at, f64::INFINITY);
+        }
+        starts
+    };
+    let row = |base: &[Start], candidate: &[Start]| compared(base, candidate).rows[0].clone();
+    // Above a bound that is under the base's own times.
+    let worse = row(&side("a", &A), &above("b", 0.001));
+    assert_eq!((worse.word, worse.change()), (CompareWord::Regression, None));
+    assert_eq!(worse.candidate.value.above(), Some(0.001));
+    assert_eq!(row(&above("a", 0.001), &side("b", &A)).word, CompareWord::Improved);
+    let both = row(&above("a", 30.0), &above("b", 30.0));
+    assert_eq!(
+        (both.word, &*both.why),
+        (CompareWord::Inconclusive, "requests were given up on both sides")
+    );
+    let comparison = compared(&side("a", &A), &above("b", 30.0));
+    assert!(
+        comparison.decision.sentences()[0].contains("requests were given up"),
+        "{:?}",
+        comparison.decision.sentences()
+    );
 }
 
 #[test]
@@ -146,7 +175,7 @@ fn a_lost_throughput_decides_though_single_streams_are_as_fast_as_ever() {
     let crowd = |ms: f64, tokens: f64| {
         let mut all = side("x", &[ms]).remove(0);
         let key = under(crate::fact::Load::Streams(8), 0, "throughput");
-        all.values.insert(key, StartValue { value: tokens, n: 40 });
+        all.values.insert(key, StartValue { value: tokens.into(), n: 40 });
         all
     };
     let of = |name: &str, ms: &[f64], tokens: f64| -> Vec<Start> {
@@ -253,7 +282,7 @@ fn cells_that_differ_in_their_answers_length_only_are_told_apart() {
         let mut starts = side(name, values);
         for start in &mut starts {
             let key = MeasureKey { group: long.clone(), measure: Measure::parse("ttft").unwrap() };
-            start.values.insert(key, StartValue { value: 1.0, n: 9 });
+            start.values.insert(key, StartValue { value: 1.0_f64.into(), n: 9 });
         }
         starts
     };

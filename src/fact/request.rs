@@ -227,6 +227,21 @@ pub(crate) struct Request {
     pub resent: bool,
     /// Wait that the server asked for with a refusal.
     pub retry_after_us: Option<u64>,
+    /// longhaul's own delay in its sending and its first token, microseconds: how long longhaul stood
+    /// still about these moments. `None` in rows of earlier versions.
+    pub first_delay_us: Option<u64>,
+    /// longhaul's own delay in its last token and its end, microseconds.
+    pub last_delay_us: Option<u64>,
+    /// Longest of longhaul's own delays from the first token to the end, microseconds.
+    pub gap_delay_us: Option<u64>,
+}
+
+/// Least delay of longhaul's own that spoils a time, microseconds.
+const SPOIL_US: u64 = 10_000;
+
+/// Whether longhaul's own delay spoils a time: it is more than 10 ms, and more than 5 % of it.
+pub(crate) fn is_spoiled(delay_us: u64, time_us: u64) -> bool {
+    delay_us > SPOIL_US && delay_us.saturating_mul(20) > time_us
 }
 
 impl Request {
@@ -275,6 +290,9 @@ impl Request {
             answer: None,
             resent: false,
             retry_after_us: None,
+            first_delay_us: None,
+            last_delay_us: None,
+            gap_delay_us: None,
         }
     }
 
@@ -292,12 +310,45 @@ impl Request {
     /// first token came no earlier than the last.
     pub(crate) fn came_at_once(&self) -> bool {
         let Some((first_us, last_us)) = self.ttft_us.zip(self.last_us) else { return false };
-        // The stop token has no text.
-        let stop = u64::from(self.finish.as_deref() == Some("stop"));
-        let counted = self.output_tokens.map_or(0, |tokens| tokens.saturating_sub(stop));
+        let counted = self.text_tokens().unwrap_or(0);
         let after_first = counted.max(self.chunks).saturating_sub(1);
         after_first > 0
             && last_us.saturating_sub(first_us) < after_first.saturating_mul(TOKEN_US_MIN)
+    }
+
+    /// Returns the tokens of the answer that have text, by the server's count; the stop token has
+    /// none.
+    fn text_tokens(&self) -> Option<u64> {
+        let stop = u64::from(self.finish.as_deref() == Some("stop"));
+        self.output_tokens.map(|tokens| tokens.saturating_sub(stop))
+    }
+
+    /// Whether the answer has more than one token, so that there are times between them.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.text_tokens().unwrap_or(self.cell.output).max(self.chunks) > 1
+    }
+
+    /// Whether tokens of the prompt were computed: not all of them came from the cache.
+    pub(crate) fn has_prefill(&self) -> bool {
+        let counted = self.prompt_tokens.zip(self.cached_tokens);
+        counted.is_none_or(|(prompt, cached)| prompt > cached)
+    }
+
+    /// Returns how long longhaul itself stood still about the request, microseconds.
+    pub(crate) fn delay_us(&self) -> u64 {
+        let later = self.gap_delay_us.max(self.last_delay_us).unwrap_or(0);
+        self.first_delay_us.unwrap_or(0).saturating_add(later)
+    }
+
+    /// Whether its tokens came at once because longhaul itself read them late.
+    pub(crate) fn was_read_at_once(&self) -> bool {
+        self.came_at_once() && is_spoiled(self.delay_us(), self.e2e_us())
+    }
+
+    /// Whether longhaul's own delay spoils the times between its tokens.
+    pub(crate) fn has_spoiled_gaps(&self) -> bool {
+        let gap_us = self.max_gap_us.unwrap_or(0);
+        self.gap_delay_us.is_some_and(|delay_us| is_spoiled(delay_us, gap_us))
     }
 
     /// Returns the time per output token, seconds: (last − first) / (tokens − tokens of the first
@@ -325,14 +376,14 @@ impl Request {
         (computed > 0).then(|| computed as f64 / (ttft_us as f64 / 1e6))
     }
 
+    /// Returns the time from sending to the end, microseconds.
+    pub(crate) fn e2e_us(&self) -> u64 {
+        self.done.since(self.sent)
+    }
+
     /// Returns the delay from its due time to its sending, microseconds.
     pub(crate) fn late_us(&self) -> u64 {
         self.sent.since(self.due)
-    }
-
-    /// Returns the time from sending to the end, seconds.
-    pub(crate) fn e2e(&self) -> f64 {
-        self.done.since(self.sent) as f64 / 1e6
     }
 }
 

@@ -24,7 +24,7 @@ use super::{Entry, Fact};
 pub(crate) const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Columns of `requests.csv`.
-pub(crate) const REQUEST_COLUMNS: [&str; 42] = [
+pub(crate) const REQUEST_COLUMNS: [&str; 45] = [
     "seq",
     "segment",
     "phase",
@@ -66,6 +66,9 @@ pub(crate) const REQUEST_COLUMNS: [&str; 42] = [
     "answer",
     "resent",
     "retry_after_us",
+    "first_delay_us",
+    "last_delay_us",
+    "gap_delay_us",
     "crc",
 ];
 

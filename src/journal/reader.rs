@@ -14,7 +14,7 @@ use super::folder::MANIFEST;
 use super::lines::WholeLines;
 use super::manifest::{Manifest, SCHEMA};
 use crate::error::Mistake;
-use crate::fact::{Entry, Seq, row};
+use crate::fact::{Entry, Fact, Segment, Seq, row};
 
 /// Limit of the attempts to see the same lengths of the three files twice in a row. A writer that
 /// changes them between so many attempts writes faster than any run.
@@ -31,6 +31,11 @@ pub(crate) struct ReadSummary {
     pub first_damage: Option<String>,
     /// Entry numbers within the range that are in no file.
     pub missing_seqs: u64,
+    /// Count of these at the end of a segment that was cut short: a kill or a power cut took them.
+    pub cut_seqs: u64,
+    /// Rows within each file that are not whole, or that this longhaul cannot decode, torn ends
+    /// among them: the entry numbers that this file is known to have lost.
+    pub known_lost: Vec<(row::File, u64)>,
     /// System's error where a file could not be read any further.
     pub unreadable: Option<String>,
 }
@@ -42,7 +47,7 @@ pub(crate) struct Reader {
     lengths: [u64; 3],
     rows: Vec<Rows>,
     next_seq: Seq,
-    missing_seqs: u64,
+    missing: MissingSeqs,
 }
 
 /// Opens a run folder.
@@ -113,7 +118,7 @@ impl Reader {
         for (file, length) in row::File::ALL.into_iter().zip(lengths) {
             rows.extend(Rows::open(&dir, file, length)?);
         }
-        Ok(Reader { dir, manifest, lengths, rows, next_seq: 0, missing_seqs: 0 })
+        Ok(Reader { dir, manifest, lengths, rows, next_seq: 0, missing: MissingSeqs::default() })
     }
 
     /// Returns the manifest.
@@ -132,14 +137,22 @@ impl Reader {
 
     /// Returns the summary of what is missing, as far as has been read.
     pub(crate) fn reported(&self) -> ReadSummary {
-        let mut reported =
-            ReadSummary { missing_seqs: self.missing_seqs, ..ReadSummary::default() };
+        let mut reported = ReadSummary {
+            missing_seqs: self.missing.all,
+            cut_seqs: self.missing.cut(),
+            ..ReadSummary::default()
+        };
         for rows in &self.rows {
             let tally = rows.csv.get_ref().tally();
             if tally.torn_bytes > 0 {
                 reported.torn.push((rows.file.name(), tally.torn_bytes));
             }
             reported.damaged_rows += tally.damaged_rows + rows.unknown;
+            let torn = u64::from(tally.torn_bytes > 0);
+            let lost = tally.damaged_rows + rows.unknown - rows.repeated + torn;
+            if lost > 0 {
+                reported.known_lost.push((rows.file, lost));
+            }
             reported.first_damage = reported.first_damage.or_else(|| rows.first_unknown.clone());
             reported.unreadable = reported.unreadable.or_else(|| rows.unreadable.clone());
         }
@@ -164,15 +177,63 @@ impl Iterator for Reader {
             if entry.seq < self.next_seq {
                 // A number that occurs twice: somebody edited the file.
                 first.unknown += 1;
+                first.repeated += 1;
                 first
                     .first_unknown
                     .get_or_insert_with(|| format!("the number {} twice", entry.seq));
                 continue;
             }
-            self.missing_seqs += entry.seq - self.next_seq;
+            let missing = entry.seq - self.next_seq;
+            self.missing.fold(&entry, missing);
             self.next_seq = entry.seq.saturating_add(1);
             return Some(entry);
         }
+    }
+}
+
+/// Entry numbers that no file has.
+#[derive(Clone, Copy, Debug, Default)]
+struct MissingSeqs {
+    all: u64,
+    /// Count of those at the ends of earlier segments that were cut short.
+    cut_before: u64,
+    segment: Segment,
+    /// Whether the present segment has its end.
+    is_closed: bool,
+    /// Numbers missing in the present segment, by the files that have a later row in it: a bit for
+    /// each. Where a file has none, its end may have been cut off.
+    by_files: [u64; 1 << row::File::ALL.len()],
+}
+
+impl MissingSeqs {
+    /// Folds an entry before which `missing` numbers are in no file.
+    fn fold(&mut self, entry: &Entry, missing: u64) {
+        self.all += missing;
+        self.by_files[0] += missing;
+        if entry.segment != self.segment {
+            let (all, cut_before) = (self.all, self.cut_before + self.cut_here());
+            *self = MissingSeqs { all, cut_before, segment: entry.segment, ..Self::default() };
+        }
+        let file = row::file_of(&entry.fact);
+        let bit = row::File::ALL.iter().position(|it| *it == file).map_or(0, |at| 1 << at);
+        for files in 0..self.by_files.len() {
+            if files & bit == 0 {
+                self.by_files[files | bit] += std::mem::take(&mut self.by_files[files]);
+            }
+        }
+        self.is_closed |= matches!(entry.fact, Fact::Closed(_));
+    }
+
+    /// Returns the number of those that a kill or a power cut took at the end of a segment, and that
+    /// the next segment asks again. What the last segment lost, nobody asks again.
+    fn cut(&self) -> u64 {
+        self.cut_before
+    }
+
+    fn cut_here(&self) -> u64 {
+        let every = self.by_files.len() - 1;
+        let at_end: u64 = self.by_files[..every].iter().sum();
+        if self.is_closed { 0 } else { at_end }
     }
 }
 
@@ -185,6 +246,8 @@ struct Rows {
     ahead: Option<Entry>,
     ended: bool,
     unknown: u64,
+    /// Count of these whose number another row has.
+    repeated: u64,
     first_unknown: Option<String>,
     unreadable: Option<String>,
 }
@@ -222,6 +285,7 @@ impl Rows {
             ahead: None,
             ended: false,
             unknown: 0,
+            repeated: 0,
             first_unknown: None,
             unreadable: None,
         }))
@@ -246,5 +310,48 @@ impl Rows {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MissingSeqs;
+    use crate::fact::Phase;
+    use crate::incident::fixture::Story;
+
+    /// Returns how many numbers are missing, and how many of these a cut took, in a run of two
+    /// segments without these entries.
+    fn missing(closes: bool, without: &[u64]) -> (u64, u64) {
+        let mut story = Story::new();
+        story
+            .opened()
+            .phase(0.0, Phase::Soak)
+            .up(1.0, true)
+            .good(2.0, 0)
+            .up(3.0, true)
+            .good(4.0, 0);
+        story.up(5.0, true).phase(6.0, Phase::Drain).up(7.0, true);
+        if closes {
+            story.closed(8.0, crate::fact::ClosedBecause::Interrupted);
+        }
+        story.segment = 1;
+        story.opened().up(1.0, true).good(2.0, 0).phase(3.0, Phase::Soak);
+        let mut fold = MissingSeqs::default();
+        let mut next = 0;
+        for entry in story.entries.iter().filter(|entry| !without.contains(&entry.seq)) {
+            fold.fold(entry, entry.seq - next);
+            next = entry.seq + 1;
+        }
+        (fold.all, fold.cut())
+    }
+
+    #[test]
+    fn what_a_power_cut_took_at_the_end_of_a_segment_is_told_from_what_was_lost_within() {
+        assert_eq!(missing(false, &[]), (0, 0));
+        assert_eq!(missing(false, &[8]), (1, 1), "the last row");
+        assert_eq!(missing(false, &[5, 7]), (2, 2), "the last rows of two files");
+        assert_eq!(missing(false, &[3, 5]), (2, 2), "all requests from there on");
+        assert_eq!(missing(false, &[2]), (1, 0), "every file goes on after it");
+        assert_eq!(missing(true, &[5, 7]), (2, 0), "a segment with its end was not cut short");
     }
 }

@@ -17,7 +17,7 @@ use crate::compare::{
 };
 use crate::measure::Measure;
 
-use super::words::{amount, counted, percent_short};
+use super::words::{counted, estimate, percent_short};
 use crate::escape::one_line;
 
 /// Bounds on the value and the name of a setting in a line, and on the number of settings.
@@ -154,14 +154,14 @@ pub(crate) fn measure(row: &ComparedRow) -> String {
 
 /// Formats a row in columns: where, measure, base, candidate, change, its interval, word.
 pub(crate) fn columns(row: &ComparedRow, rows: &[ComparedRow]) -> Vec<String> {
-    let interval = row.interval.map_or_else(
+    let interval = row.interval.filter(|_| row.change().is_some()).map_or_else(
         || super::layout::NONE.to_owned(),
         |(low, high)| format!("{} to {}", percent(low).trim_end_matches(" %"), percent(high)),
     );
     if row.is_gross {
         // The policy has decided, whatever the test over starts says.
         let word = "gross: by policy".to_owned();
-        let sides = [row.base.value, row.candidate.value].map(|it| amount(row.key.measure, it));
+        let sides = [row.base.value, row.candidate.value].map(|it| estimate(row.key.measure, it));
         let [base, candidate] = sides;
         return vec![
             group(row, rows),
@@ -186,9 +186,9 @@ pub(crate) fn columns(row: &ComparedRow, rows: &[ComparedRow]) -> Vec<String> {
     vec![
         group(row, rows),
         measure(row),
-        amount(row.key.measure, row.base.value),
-        amount(row.key.measure, row.candidate.value),
-        percent(row.ratio),
+        estimate(row.key.measure, row.base.value),
+        estimate(row.key.measure, row.candidate.value),
+        row.change().map_or_else(|| super::layout::NONE.to_owned(), percent),
         interval,
         format!("{}{note}", row.word.word()),
     ]

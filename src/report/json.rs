@@ -14,6 +14,7 @@ use crate::fact::{ClosedBecause, Ended, Load, Seq};
 use crate::incident::Incident;
 use crate::measure::{MTBF_CONFIDENCE, Measure};
 use crate::spec::Limit;
+use crate::stats::Estimate;
 use crate::unit::At;
 use crate::verdict::{Finding, FiredCheck, GateResult, Proof, VerdictWord};
 
@@ -76,7 +77,15 @@ struct Gate<'a> {
     attain: Option<f64>,
     bound: Option<f64>,
     value: Option<f64>,
+    /// Bounds of a value that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    above: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    below: Option<f64>,
     n: u64,
+    /// Share of the requests that could be judged, where that is not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    judged: Option<f64>,
     word: VerdictWord,
     why: &'a str,
     evidence: &'a [Seq],
@@ -169,12 +178,31 @@ struct Row<'a> {
     endings: BTreeMap<&'static str, u64>,
     in_outage: u64,
     at_once: u64,
+    delayed: u64,
     off_depth: u64,
     /// Median share of a round's time in which streams waited for the prefill of others.
     stagger: Option<f64>,
     cached_share: Option<f64>,
     checks: &'a BTreeMap<String, u64>,
-    measures: BTreeMap<&'static str, &'a Numbers>,
+    measures: BTreeMap<&'static str, Statistics>,
+}
+
+/// Statistics of a quantity. One of which only a bound is known is null, and the bound is in `above`
+/// or `below`.
+#[derive(Serialize)]
+struct Statistics {
+    n: u64,
+    mean: Option<f64>,
+    min: Option<f64>,
+    max: Option<f64>,
+    p50: Option<f64>,
+    p95: Option<f64>,
+    p99: Option<f64>,
+    saturated: u64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    above: BTreeMap<&'static str, f64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    below: BTreeMap<&'static str, f64>,
 }
 
 /// Writes the document with a final line feed; with `whole`, every block of every series too.
@@ -270,8 +298,11 @@ fn gate(gate: &GateResult) -> Gate<'_> {
         limit: BTreeMap::from([limit(gate.limit)]),
         attain: gate.attain,
         bound: gate.bound,
-        value: gate.value,
+        value: gate.value.and_then(Estimate::known),
+        above: gate.value.and_then(Estimate::above),
+        below: gate.value.and_then(Estimate::below),
         n: gate.n,
+        judged: gate.judged_share(),
         word: gate.word,
         why: &gate.why,
         evidence: &gate.evidence,
@@ -341,10 +372,38 @@ fn row<'a>(cell: &'a CellNumbers<'_>) -> Row<'a> {
         endings: words(cell.endings),
         in_outage: cell.in_outage,
         at_once: cell.at_once,
+        delayed: cell.delayed,
         off_depth: cell.off_depth,
         stagger: cell.stagger,
         cached_share: cell.cached_share,
         checks: cell.checks,
-        measures: measures.map(|(quantity, of)| (quantity.word(), of)).collect(),
+        measures: measures.map(|(quantity, of)| (quantity.word(), statistics(of))).collect(),
+    }
+}
+
+fn statistics(of: &Numbers) -> Statistics {
+    let all = [
+        ("mean", of.mean),
+        ("min", of.min),
+        ("max", of.max),
+        ("p50", of.p50),
+        ("p95", of.p95),
+        ("p99", of.p99),
+    ];
+    let bounds = |bound: fn(Estimate) -> Option<f64>| {
+        all.iter().filter_map(|(name, value)| Some((*name, bound((*value)?)?))).collect()
+    };
+    let known = |value: Option<Estimate>| value.and_then(Estimate::known);
+    Statistics {
+        n: of.n,
+        mean: known(of.mean),
+        min: known(of.min),
+        max: known(of.max),
+        p50: known(of.p50),
+        p95: known(of.p95),
+        p99: known(of.p99),
+        saturated: of.saturated,
+        above: bounds(Estimate::above),
+        below: bounds(Estimate::below),
     }
 }

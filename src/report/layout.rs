@@ -6,7 +6,7 @@ use crate::escape::one_line;
 use crate::unit::{Bytes, figures, grouped, span};
 
 use super::page::{Align, Grid, GridValue, Heading};
-use super::words::{amount, percent, time};
+use super::words::{bounded, estimate, percent, time};
 
 /// Width of the label at the start of a labelled line, in columns.
 pub(crate) const LABEL: usize = 13;
@@ -183,7 +183,7 @@ fn largest(grid: &Grid, heading: &Heading) -> f64 {
         let columns = grid.headings.iter().zip(row);
         let same = columns.filter(|(other, _)| other.scale == heading.scale);
         let times = same.filter_map(|(_, datum)| match datum {
-            GridValue::Time(seconds) => Some(*seconds),
+            GridValue::Time(seconds) => Some(seconds.number()),
             _ => None,
         });
         times.fold(0.0, f64::max)
@@ -196,13 +196,14 @@ fn written(datum: &GridValue, largest: f64) -> String {
         GridValue::Nothing => NONE.to_owned(),
         GridValue::Text(words) => words.clone(),
         GridValue::Count(n) => grouped(*n as f64),
-        GridValue::Time(seconds) => time(*seconds, largest),
+        GridValue::Time(seconds) => bounded(*seconds, |seconds| time(seconds, largest)),
+        GridValue::PerSecond(value) => bounded(*value, figures),
         GridValue::Share(share) => percent(*share),
         GridValue::Bytes(bytes) => Bytes(*bytes).to_string(),
         GridValue::Span(seconds) => span(*seconds),
         GridValue::Number(value) if value.fract() == 0.0 => grouped(*value),
-        GridValue::PerSecond(value) | GridValue::Number(value) => figures(*value),
-        GridValue::Of(measure, value) => amount(*measure, *value),
+        GridValue::Number(value) => figures(*value),
+        GridValue::Of(measure, value) => estimate(*measure, *value),
         GridValue::Judged(word) => word.word().to_owned(),
     }
 }

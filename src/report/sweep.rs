@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::compare::decision;
 use super::layout::{LABEL, columns, cut, ending, finish, labelled, table, table_within, wrap};
-use super::words::{amount, counted};
+use super::words::{counted, estimate};
 use crate::compare::advice::{
     Candidate, advice, is_better, measured_in, percent, to_look_into, worst,
 };
@@ -266,15 +266,15 @@ fn measured(comparison: &Comparison) -> Vec<String> {
 fn measured_row(row: &ComparedRow, among: &[ComparedRow]) -> Vec<String> {
     let measure = row.key.measure;
     let number = |ratio: f64| percent(ratio).trim_end_matches(" %").to_owned();
-    let interval = row.interval.map_or_else(
+    let interval = row.interval.filter(|_| row.change().is_some()).map_or_else(
         || "-".to_owned(),
         |(low, high)| format!("{} to {}", number(low), number(high)),
     );
     vec![
         measured_in(row, among),
-        amount(measure, row.base.value),
-        amount(measure, row.candidate.value),
-        percent(row.ratio),
+        estimate(measure, row.base.value),
+        estimate(measure, row.candidate.value),
+        row.change().map_or_else(|| "-".to_owned(), percent),
         interval,
         row.word.word().replacen(" below the margin", "", 1),
     ]

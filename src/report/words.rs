@@ -1,6 +1,7 @@
 //! Formats values and nouns for pages and layouts.
 
 use crate::measure::{Measure, Unit};
+use crate::stats::Estimate;
 use crate::unit::{figures, grouped, span};
 
 /// Formats a time in seconds, in the unit that suits the largest of the times beside it.
@@ -20,6 +21,33 @@ pub(crate) fn amount(measure: Measure, value: f64) -> String {
     }
 }
 
+/// Formats a measure's value, or the bound that is known of it: `412 ms`, `> 30 s`.
+pub(crate) fn estimate(measure: Measure, value: Estimate) -> String {
+    bounded(value, |value| amount(measure, value))
+}
+
+/// Formats a value, or the bound that is known of it, which is written without trailing zeros.
+pub(crate) fn bounded(value: Estimate, format: impl Fn(f64) -> String) -> String {
+    let short = |text: String| match text.split_once(' ') {
+        Some((number, unit)) => format!("{} {unit}", without_zeros(number)),
+        None => without_zeros(&text).to_owned(),
+    };
+    match (value.known(), value.below(), value.above()) {
+        (Some(value), ..) => format(value),
+        (None, Some(high), None) => format!("< {}", short(format(high))),
+        (None, _, low) => format!("> {}", short(format(low.unwrap_or(0.0)))),
+    }
+}
+
+fn without_zeros(number: &str) -> &str {
+    if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
+}
+
+/// Formats a fraction in whole percent, rounded down, so that 100 % is all.
+pub(crate) fn percent_whole(share: f64) -> String {
+    format!("{:.0} %", (share * 100.0).floor())
+}
+
 /// Formats a fraction in percent.
 pub(crate) fn percent(share: f64) -> String {
     format!("{} %", figures(share * 100.0))
@@ -27,13 +55,26 @@ pub(crate) fn percent(share: f64) -> String {
 
 /// Formats a fraction in percent as limits are written: without trailing zeros.
 pub(crate) fn percent_short(share: f64) -> String {
-    let text = figures(share * 100.0);
-    let short =
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    format!("{short} %")
+    format!("{} %", without_zeros(&figures(share * 100.0)))
 }
 
 /// Formats a number and its noun: `1 crash`, `3 crashes`.
 pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(n as f64), if n == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_written_short_and_with_its_side() {
+        let ttft = Measure::parse("ttft").unwrap();
+        let rate = Measure::parse("tokens_per_s").unwrap();
+        let above = |low| estimate(ttft, Estimate::between(low, f64::INFINITY));
+        assert_eq!([above(30.0012), above(0.7), above(1.5)], ["> 30 s", "> 700 ms", "> 1.5 s"]);
+        assert_eq!(estimate(ttft, Estimate::between(4.0, 5.0)), "> 4 s");
+        assert_eq!(estimate(rate, Estimate::between(0.0, 20.0)), "< 20 tok/s");
+        assert_eq!(estimate(ttft, Estimate::exact(30.0)), "30.0 s");
+    }
 }

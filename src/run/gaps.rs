@@ -73,10 +73,12 @@ impl GapHistogram {
     }
 
     fn add(&mut self, answer: &Answer) {
+        let request = &answer.request;
         let room = STAMPS_MAX.saturating_sub(self.stamps.len());
         let arrivals = answer.arrivals.iter().take(room);
         self.stamps.extend(arrivals.map(|arrival| (arrival.at, u64::from(arrival.tokens))));
-        if !answer.request.ended.is_good() || answer.request.came_at_once() {
+        let is_untimed = request.came_at_once() || request.has_spoiled_gaps();
+        if !request.ended.is_good() || is_untimed {
             return;
         }
         for (us, times) in &answer.itl_us {

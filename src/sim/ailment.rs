@@ -155,6 +155,8 @@ pub(crate) enum AilmentKind {
     },
     /// The disk of longhaul's run folder accepts no writes.
     SlowDisk { lasts_us: Option<u64> },
+    /// longhaul itself is stopped: it reads and sends nothing.
+    LonghaulStops { lasts_us: u64 },
 }
 
 /// Default time of an event where neither WHEN nor the length of the load is known.
@@ -224,7 +226,8 @@ impl AilmentKind {
             | AilmentKind::Restart { .. }
             | AilmentKind::Hang { .. }
             | AilmentKind::PreemptionStorm { .. }
-            | AilmentKind::WallClockStep { .. } => true,
+            | AilmentKind::WallClockStep { .. }
+            | AilmentKind::LonghaulStops { .. } => true,
             _ => false,
         }
     }
@@ -245,7 +248,12 @@ impl AilmentKind {
 
     /// Whether the fault affects longhaul's machine. The server ignores such faults.
     pub(crate) fn affects_longhaul(&self) -> bool {
-        matches!(self, AilmentKind::WallClockStep { .. } | AilmentKind::SlowDisk { .. })
+        matches!(
+            self,
+            AilmentKind::WallClockStep { .. }
+                | AilmentKind::SlowDisk { .. }
+                | AilmentKind::LonghaulStops { .. }
+        )
     }
 
     /// Requests that the fault affects; `None` for a fault of the whole server.
@@ -293,7 +301,9 @@ impl AilmentKind {
             AilmentKind::Hang { lasts_us }
             | AilmentKind::MetricsGoAway { lasts_us }
             | AilmentKind::SlowDisk { lasts_us } => *lasts_us == Some(0),
-            AilmentKind::PreemptionStorm { lasts_us } => *lasts_us == 0,
+            AilmentKind::PreemptionStorm { lasts_us } | AilmentKind::LonghaulStops { lasts_us } => {
+                *lasts_us == 0
+            }
             AilmentKind::WallClockStep { by_us } => *by_us == 0,
             _ => self.affected_requests() == Some(AffectedRequests::Share(0.0)),
         }

@@ -5,14 +5,14 @@
 
 use crate::rng::Rng;
 
-use super::{Dist, block_length};
+use super::{Dist, Estimate, block_length};
 
 /// Number of resamples.
 pub(crate) const RESAMPLES: usize = 2_000;
 
 /// Returns the medians of [`RESAMPLES`] resamples of a distribution, in no order. A resample joins
 /// blocks of neighbouring values, each block from a random place, until it has as many values.
-/// Where the order of the values is not kept, the rank of the median varies as among n / block
+/// Where the order of the values is not kept, or of some only a bound is known, the rank of the median varies as among n / block
 /// length independent values. Empty without values.
 pub(crate) fn medians(dist: &Dist, rng: &mut Rng) -> Vec<f64> {
     match dist.in_order() {
@@ -38,7 +38,7 @@ fn median_of_resample(values: &[f64], rng: &mut Rng) -> f64 {
 fn median_by_rank(dist: &Dist, rng: &mut Rng) -> Option<f64> {
     let independent = dist.n() as f64 / block_length(dist.n() as usize) as f64;
     let share = 0.5 + rng.normal() * 0.5 / independent.sqrt();
-    dist.percentile(share.clamp(0.0, 1.0))
+    dist.percentile(share.clamp(0.0, 1.0)).map(Estimate::number)
 }
 
 #[cfg(test)]

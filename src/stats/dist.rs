@@ -1,51 +1,32 @@
 //! Stores a distribution in bounded memory: exact up to a number of values, an
 //! HDR histogram beyond it.
 
+mod values;
+
 use hdrhistogram::Histogram;
 
-use super::{nearest_rank, rank};
+use super::{Estimate, rank};
+use values::{STEPS, StoredValues};
 
-/// Largest number of values that are kept exactly: 32 KiB, before the change to a histogram of
-/// about 260 KiB.
-pub(crate) const EXACT_MAX: usize = 4_096;
-
-/// Steps per unit in the histogram: microseconds, or millionths of a token per second.
-const STEPS: f64 = 1e6;
-
-/// Upper end of the histogram in steps: a million seconds, or a million tokens per second. Larger
-/// values are recorded at the end, and counted.
-const STEPS_MAX: u64 = 1_000_000_000_000;
-
-/// Distribution of one quantity, in its base unit. Mean, minimum and maximum are exact (those of
-/// merged histograms to three figures); percentiles are exact up to [`EXACT_MAX`] values and to
-/// three significant figures beyond.
-#[derive(Clone, Debug, PartialEq)]
+/// Distribution of one quantity, in its base unit, with values of which only a bound is known: a
+/// request that was given up after 30 s took longer than that. Its statistics are an [`Estimate`]
+/// each, which is exact where such values cannot change it.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Dist {
-    n: u64,
-    sum: f64,
-    min: f64,
-    max: f64,
-    saturated: u64,
-    store: Store,
+    measured: StoredValues,
+    /// Bounds that were exceeded.
+    above: StoredValues,
+    /// Bounds that were not reached.
+    below: StoredValues,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-enum Store {
-    Exact(Vec<f64>),
-    Hdr(Box<Histogram<u64>>),
-}
-
-impl Default for Dist {
-    fn default() -> Dist {
-        Dist {
-            n: 0,
-            sum: 0.0,
-            min: f64::INFINITY,
-            max: f64::NEG_INFINITY,
-            saturated: 0,
-            store: Store::Exact(Vec::new()),
-        }
-    }
+/// Values that are not in a distribution and may be anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct UnknownValues {
+    /// Number of those that are assumed to be below all others.
+    pub low: u64,
+    /// Number of those that are assumed to be above all others.
+    pub high: u64,
 }
 
 impl Dist {
@@ -56,143 +37,130 @@ impl Dist {
 
     /// Adds a value. Ignores a value that is not finite or is negative.
     pub(crate) fn record(&mut self, value: f64) {
-        self.record_n(value, 1);
+        self.measured.record_n(value, 1);
     }
 
-    /// Adds a value that occurred `times` times.
-    pub(crate) fn record_n(&mut self, value: f64, times: u64) {
-        if !value.is_finite() || value < 0.0 || times == 0 {
-            return;
-        }
-        self.n += times;
-        self.sum += value * times as f64;
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
-        self.make_room(times);
-        match &mut self.store {
-            Store::Exact(values) => values.extend(std::iter::repeat_n(value, times as usize)),
-            Store::Hdr(histogram) => self.saturated += put(histogram, value, times),
-        }
+    /// Adds a value of which only a bound is known that it exceeded.
+    pub(crate) fn record_above(&mut self, bound: f64) {
+        self.above.record_n(bound, 1);
     }
 
-    /// Changes to a histogram if `times` more values would be too many to keep.
-    fn make_room(&mut self, times: u64) {
-        let Store::Exact(values) = &self.store else { return };
-        if values.len() as u64 + times <= EXACT_MAX as u64 {
-            return;
-        }
-        // Cannot fail: the bounds are valid constants.
-        if let Ok(mut histogram) = Histogram::new_with_bounds(1, STEPS_MAX, 3) {
-            self.saturated = values.iter().map(|value| put(&mut histogram, *value, 1)).sum();
-            self.store = Store::Hdr(Box::new(histogram));
-        }
+    /// Adds a value of which only a bound is known that it did not reach.
+    pub(crate) fn record_below(&mut self, bound: f64) {
+        self.below.record_n(bound, 1);
     }
 
     /// Adds all values of another distribution.
     pub(crate) fn merge(&mut self, other: &Dist) {
-        match &other.store {
-            Store::Exact(values) => values.iter().for_each(|value| self.record(*value)),
-            Store::Hdr(histogram) => {
-                self.make_room(EXACT_MAX as u64 + 1);
-                if let Store::Hdr(mine) = &mut self.store {
-                    // Cannot fail: both histograms have the same bounds.
-                    let _ = mine.add(histogram.as_ref());
-                }
-                self.n += other.n;
-                self.sum += other.sum;
-                self.min = self.min.min(other.min);
-                self.max = self.max.max(other.max);
-                self.saturated += other.saturated;
-            }
-        }
+        self.measured.merge(&other.measured);
+        self.above.merge(&other.above);
+        self.below.merge(&other.below);
     }
 
     /// Adds the values of a histogram of microseconds, as seconds.
     pub(crate) fn merge_micros(&mut self, histogram: &Histogram<u64>) {
         for step in histogram.iter_recorded() {
             let middle = histogram.median_equivalent(step.value_iterated_to());
-            self.record_n(middle as f64 / STEPS, step.count_at_value());
+            self.measured.record_n(middle as f64 / STEPS, step.count_at_value());
         }
     }
 
+    /// Returns the number of values, those among them of which only a bound is known.
     pub(crate) fn n(&self) -> u64 {
-        self.n
+        self.measured.n + self.bounded()
+    }
+
+    /// Returns the number of values of which only a bound is known.
+    pub(crate) fn bounded(&self) -> u64 {
+        self.above.n + self.below.n
     }
 
     /// Returns the smallest value.
-    pub(crate) fn min(&self) -> Option<f64> {
-        (self.n > 0).then_some(self.min)
+    pub(crate) fn min(&self) -> Option<Estimate> {
+        let least = self.measured.min.min(self.above.min);
+        let low = if self.below.n > 0 { 0.0 } else { least };
+        let high = self.measured.min.min(self.below.min);
+        (self.n() > 0).then(|| Estimate::between(low, high))
     }
 
     /// Returns the largest value.
-    pub(crate) fn max(&self) -> Option<f64> {
-        (self.n > 0).then_some(self.max)
+    #[cfg(test)]
+    pub(crate) fn max(&self) -> Option<Estimate> {
+        self.max_with(UnknownValues::default())
     }
 
-    /// Returns the values in the order in which they were recorded; `None` beyond [`EXACT_MAX`]
-    /// values.
+    /// Returns the largest value, with others that are not known.
+    pub(crate) fn max_with(&self, unknown: UnknownValues) -> Option<Estimate> {
+        let low = self.measured.max.max(self.above.max).max(0.0);
+        let most = self.measured.max.max(self.below.max).max(0.0);
+        let high = if self.above.n + unknown.high > 0 { f64::INFINITY } else { most };
+        (self.n() > 0).then(|| Estimate::between(low, high))
+    }
+
+    /// Returns the values in the order in which they were recorded; `None` beyond
+    /// [`values::EXACT_MAX`] values, and where of some only a bound is known.
     pub(crate) fn in_order(&self) -> Option<&[f64]> {
-        match &self.store {
-            Store::Exact(values) => Some(values),
-            Store::Hdr(_) => None,
-        }
+        self.measured.exact().filter(|_| self.bounded() == 0)
     }
 
     /// Returns the arithmetic mean.
-    pub(crate) fn mean(&self) -> Option<f64> {
-        (self.n > 0).then(|| self.sum / self.n as f64)
+    #[cfg(test)]
+    pub(crate) fn mean(&self) -> Option<Estimate> {
+        self.mean_with(UnknownValues::default())
+    }
+
+    /// Returns the arithmetic mean, with other values that are not known.
+    pub(crate) fn mean_with(&self, unknown: UnknownValues) -> Option<Estimate> {
+        let n = (self.n() + unknown.low + unknown.high) as f64;
+        let low = (self.measured.sum + self.above.sum) / n;
+        let is_open = self.above.n + unknown.high > 0;
+        let most = (self.measured.sum + self.below.sum) / n;
+        (self.n() > 0).then(|| Estimate::between(low, if is_open { f64::INFINITY } else { most }))
     }
 
     /// Returns the number of values beyond the histogram's end, where percentiles are too low.
     pub(crate) fn saturated(&self) -> u64 {
-        self.saturated
+        self.measured.saturated
     }
 
     /// Returns the nearest-rank percentile; `share` is a fraction, 0.95 for p95.
-    pub(crate) fn percentile(&self, share: f64) -> Option<f64> {
-        match &self.store {
-            Store::Exact(values) => {
-                let mut sorted = values.clone();
-                sorted.sort_by(f64::total_cmp);
-                nearest_rank(&sorted, share)
-            }
-            Store::Hdr(histogram) => {
-                let quantile = rank(self.n, share)? as f64 / self.n as f64;
-                let middle = histogram.median_equivalent(histogram.value_at_quantile(quantile));
-                Some((middle as f64 / STEPS).clamp(self.min, self.max))
-            }
-        }
+    pub(crate) fn percentile(&self, share: f64) -> Option<Estimate> {
+        self.percentile_with(share, UnknownValues::default())
     }
 
-    /// Returns the number of values up to `limit`; beyond [`EXACT_MAX`] values, `limit` counts to
-    /// three figures.
+    /// Returns the nearest-rank percentile, with other values that are not known.
+    pub(crate) fn percentile_with(&self, share: f64, unknown: UnknownValues) -> Option<Estimate> {
+        let rank = rank(self.n() + unknown.low + unknown.high, share).filter(|_| self.n() > 0)?;
+        let Some(rank) = rank.checked_sub(unknown.low).filter(|rank| *rank > 0) else {
+            return Some(Estimate::exact(0.0));
+        };
+        // The highest that it can be: every value above a bound is above all others.
+        let high = self.measured.with(&self.below).at_rank(rank).unwrap_or(f64::INFINITY);
+        if self.below.n == 0 && self.above.count_under(high) == 0 && high.is_finite() {
+            return Some(Estimate::exact(high));
+        }
+        // The lowest: every value below a bound is below all others.
+        let low = match rank.checked_sub(self.below.n).filter(|rank| *rank > 0) {
+            Some(rank) => self.measured.with(&self.above).at_rank(rank).unwrap_or(f64::INFINITY),
+            None => 0.0,
+        };
+        if self.above.n == 0 && low > 0.0 && self.below.count_over(low) == 0 {
+            return Some(Estimate::exact(low));
+        }
+        Some(Estimate::between(low, high))
+    }
+
+    /// Returns the number of measured values up to `limit`; beyond [`values::EXACT_MAX`] values,
+    /// `limit` counts to three figures.
     pub(crate) fn count_at_most(&self, limit: f64) -> u64 {
-        match &self.store {
-            Store::Exact(values) => values.iter().filter(|value| **value <= limit).count() as u64,
-            Store::Hdr(histogram) => histogram.count_between(0, steps(limit)),
-        }
+        self.measured.count_at_most(limit)
     }
 
-    /// Returns the number of values from `limit` on; beyond [`EXACT_MAX`] values, `limit` counts
-    /// to three figures.
+    /// Returns the number of measured values from `limit` on; beyond [`values::EXACT_MAX`] values,
+    /// `limit` counts to three figures.
     pub(crate) fn count_at_least(&self, limit: f64) -> u64 {
-        match &self.store {
-            Store::Exact(values) => values.iter().filter(|value| **value >= limit).count() as u64,
-            Store::Hdr(histogram) => histogram.count_between(steps(limit), u64::MAX),
-        }
+        self.measured.count_at_least(limit)
     }
-}
-
-/// Returns a value in the histogram's steps; saturates.
-fn steps(value: f64) -> u64 {
-    (value * STEPS).round() as u64
-}
-
-/// Records a value, and returns how many of its occurrences were beyond the end.
-fn put(histogram: &mut Histogram<u64>, value: f64, times: u64) -> u64 {
-    let steps = steps(value);
-    histogram.saturating_record_n(steps, times);
-    if steps > STEPS_MAX { times } else { 0 }
 }
 
 #[cfg(test)]
@@ -205,12 +173,77 @@ mod tests {
         dist
     }
 
+    fn exact(value: f64) -> Option<Estimate> {
+        Some(value).map(Estimate::exact)
+    }
+
+    fn above(bound: f64) -> Option<Estimate> {
+        Some(bound).map(|bound| Estimate::between(bound, f64::INFINITY))
+    }
+
+    /// Returns the percentile's bounds.
+    fn percentile(dist: &Dist, share: f64) -> (f64, f64) {
+        let estimate = dist.percentile(share).unwrap();
+        (estimate.low, estimate.high)
+    }
+
+    #[test]
+    fn a_value_above_a_bound_holds_the_tail_and_leaves_the_rest() {
+        let mut dist = dist((1..=95).map(f64::from));
+        (0..5).for_each(|_| dist.record_above(200.0));
+        assert_eq!((dist.n(), dist.bounded()), (100, 5));
+        assert_eq!((dist.percentile(0.5), dist.percentile(0.95)), (exact(50.0), exact(95.0)));
+        dist.record_above(200.0);
+        assert_eq!(percentile(&dist, 0.95), (200.0, f64::INFINITY));
+        assert_eq!(dist.max(), above(200.0));
+        assert!(dist.mean().unwrap().high.is_infinite());
+        assert_eq!(dist.min(), exact(1.0));
+        assert_eq!((dist.count_at_most(1e9), dist.count_at_least(150.0)), (95, 0));
+    }
+
+    #[test]
+    fn a_bound_within_the_others_gives_the_least_that_a_percentile_can_be() {
+        let mut dist = dist((1..=9).map(f64::from));
+        dist.record_above(2.5);
+        assert_eq!(percentile(&dist, 0.2), (2.0, 2.0));
+        assert_eq!(percentile(&dist, 0.5), (4.0, 5.0));
+        assert_eq!(percentile(&dist, 1.0), (9.0, f64::INFINITY));
+    }
+
+    #[test]
+    fn a_rate_below_a_bound_is_the_same_from_the_other_side() {
+        let mut dist = dist((11..=19).map(f64::from));
+        dist.record_below(3.0);
+        assert_eq!(percentile(&dist, 0.1), (0.0, 3.0));
+        assert_eq!((dist.percentile(0.5), dist.max()), (exact(14.0), exact(19.0)));
+        assert_eq!(dist.min(), Some(Estimate::between(0.0, 3.0)));
+    }
+
+    #[test]
+    fn unknown_values_move_the_ranks() {
+        let dist = dist((1..=100).map(f64::from));
+        let with = |low, high| dist.percentile_with(0.95, UnknownValues { low, high }).unwrap();
+        assert_eq!(with(0, 1), Estimate::exact(96.0));
+        assert!(with(0, 6).low.is_infinite());
+        assert_eq!(with(10, 0), Estimate::exact(95.0));
+        assert!(dist.max_with(UnknownValues { low: 0, high: 1 }).unwrap().high.is_infinite());
+    }
+
+    #[test]
+    fn many_values_with_bounds_beyond_them_keep_their_percentiles() {
+        let mut dist = dist((1..=20_000).map(|n| f64::from(n) / 1e3));
+        let before = dist.percentile(0.5);
+        dist.record_above(30.0);
+        assert!(dist.percentile(0.5).unwrap().known().is_some(), "{before:?}");
+        assert_eq!(dist.max(), above(30.0));
+    }
+
     #[test]
     fn few_values_are_exact() {
         let dist = dist((1..=100).rev().map(f64::from));
-        assert_eq!(dist.percentile(0.95), Some(95.0));
-        assert_eq!(dist.mean(), Some(50.5));
-        assert_eq!((dist.min(), dist.max()), (Some(1.0), Some(100.0)));
+        assert_eq!(dist.percentile(0.95), exact(95.0));
+        assert_eq!(dist.mean(), exact(50.5));
+        assert_eq!((dist.min(), dist.max()), (exact(1.0), exact(100.0)));
         assert_eq!((dist.count_at_most(10.0), dist.count_at_least(10.0)), (10, 91));
     }
 
@@ -218,11 +251,11 @@ mod tests {
     fn many_values_keep_three_figures() {
         let dist = dist((1..=20_000).map(|n| f64::from(n) / 1e3));
         for (share, exact) in [(0.5, 10.0), (0.95, 19.0), (0.99, 19.8)] {
-            let seen = dist.percentile(share).unwrap();
+            let seen = dist.percentile(share).and_then(Estimate::known).unwrap();
             assert!((seen / exact - 1.0).abs() < 1e-3, "{seen} for {exact}");
         }
         assert_eq!(dist.n(), 20_000);
-        assert_eq!(dist.max(), Some(20.0));
+        assert_eq!(dist.max(), exact(20.0));
         assert!((dist.count_at_most(10.0) as f64 / 10_000.0 - 1.0).abs() < 2e-3);
     }
 
@@ -243,7 +276,7 @@ mod tests {
         let mut dist = dist((0..5_000).map(f64::from));
         assert_eq!(dist.saturated(), 0);
         dist.record(2e6);
-        assert_eq!((dist.saturated(), dist.max()), (1, Some(2e6)));
+        assert_eq!((dist.saturated(), dist.max()), (1, exact(2e6)));
     }
 
     #[test]
@@ -259,6 +292,7 @@ mod tests {
         let mut dist = Dist::new();
         dist.merge_micros(&histogram);
         assert_eq!(dist.n(), 7);
-        assert!((dist.percentile(0.5).unwrap() / 0.042 - 1.0).abs() < 1e-3);
+        let middle = dist.percentile(0.5).and_then(Estimate::known).unwrap();
+        assert!((middle / 0.042 - 1.0).abs() < 1e-3);
     }
 }

@@ -63,8 +63,14 @@ pub(crate) fn p_value(one: &[f64], other: &[f64], shift: f64) -> Option<f64> {
 
 /// Returns all differences `other − one`, sorted.
 fn differences(one: &[f64], other: &[f64]) -> Vec<f64> {
-    let mut all: Vec<f64> =
-        one.iter().flat_map(|one| other.iter().map(move |other| other - one)).collect();
+    // Two values that are above all others do not differ as far as anybody knows.
+    let difference = |one: f64, other: f64| {
+        if one.is_infinite() && other.is_infinite() { 0.0 } else { other - one }
+    };
+    let mut all: Vec<f64> = one
+        .iter()
+        .flat_map(|one| other.iter().map(move |other| difference(*one, *other)))
+        .collect();
     all.sort_by(f64::total_cmp);
     all
 }
@@ -73,7 +79,9 @@ fn differences(one: &[f64], other: &[f64]) -> Vec<f64> {
 pub(crate) fn median(sorted: &[f64]) -> Option<f64> {
     let upper = *sorted.get(sorted.len() / 2)?;
     let lower = if sorted.len().is_multiple_of(2) { sorted[sorted.len() / 2 - 1] } else { upper };
-    Some(f64::midpoint(lower, upper))
+    let middle = f64::midpoint(lower, upper);
+    // Half of the differences is without end on either side.
+    Some(if middle.is_nan() { 0.0 } else { middle })
 }
 
 /// Returns P(U ≤ u) for u = 0, 1, …, of samples of these sizes without ties, by the recurrence of

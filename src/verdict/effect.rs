@@ -25,7 +25,7 @@ pub(super) fn judge(result: &mut GateResult, analysis: &Analysis) {
         result.why = format!("none of {unseen} settings of the recipe could be seen");
         return;
     }
-    match bound(result.limit, || Err("a number of settings has no reference".to_owned())) {
+    match bound::<f64>(result.limit, || Err("a number of settings has no reference".to_owned())) {
         Ok(bound) => decide(result, broken.len() as f64, bound),
         Err(why) => return result.why = why,
     }

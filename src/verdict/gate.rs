@@ -1,17 +1,16 @@
 //! Judges one gate: counts of events against coverage, shares against the observed requests,
 //! statistics against the number of samples, attainments with bad endings in the denominator.
 
+mod times;
+
 use crate::analysis::coverage::{COVERED_MIN, CountCoverage};
-use crate::analysis::{Analysis, Share, SourceCoverage, statistic};
-use crate::fact::{Ended, Phase};
-use crate::measure::{Count, Measure, Quantity, RequestShare, Statistic};
+use crate::analysis::{Analysis, Judged, Share, SourceCoverage};
+use crate::fact::Phase;
+use crate::measure::{Count, Measure, RequestShare};
 use crate::spec::{Gate, Limit, Select};
-use crate::stats::Dist;
+use crate::stats::Estimate;
 
 use super::{GateResult, Proof, VerdictWord, cache, checks, effect, slots};
-
-/// Least number of requests for an attainment, unless it is out of reach before.
-pub(crate) const ATTAIN_SAMPLES_MIN: u64 = 20;
 
 /// Reason given for events of a run that was never under load.
 const NO_LOAD: &str = "no time under load was judged";
@@ -60,6 +59,7 @@ fn at(gate: &Gate, select: Select, analysis: &Analysis, proof: Option<&Proof>) -
         bound: None,
         value: None,
         n: 0,
+        judged: Judged::default(),
         word: VerdictWord::Inconclusive,
         why: String::new(),
         evidence: Vec::new(),
@@ -75,12 +75,12 @@ fn at(gate: &Gate, select: Select, analysis: &Analysis, proof: Option<&Proof>) -
         (Measure::Mtbf, _) => judge_mtbf(&mut result, analysis, proof),
         (Measure::NotInEffect, _) => effect::judge(&mut result, analysis),
         (Measure::Of(quantity, _), Some(share)) => {
-            judge_attain(&mut result, quantity, share, analysis);
+            times::judge_attain(&mut result, quantity, share, analysis);
             cache::withdraw(&mut result, quantity, analysis);
             withdraw_elsewhere(&mut result, analysis);
         }
         (Measure::Of(quantity, statistic), None) => {
-            judge_statistic(&mut result, quantity, statistic, analysis);
+            times::judge_statistic(&mut result, quantity, statistic, analysis);
             cache::withdraw(&mut result, quantity, analysis);
             withdraw_elsewhere(&mut result, analysis);
         }
@@ -98,28 +98,38 @@ fn withdraw_elsewhere(result: &mut GateResult, analysis: &Analysis) {
     }
 }
 
-/// Whether a value is within the bound, or at it.
-fn holds(result: &GateResult, value: f64, bound: f64) -> bool {
-    if result.wants_more() { value >= bound } else { value <= bound }
+/// Whether a value is within the bound or at it, or surely beyond it; `None` where both may be.
+fn holds(result: &GateResult, value: Estimate, bound: Estimate) -> Option<bool> {
+    let (small, large) = if result.wants_more() { (bound, value) } else { (value, bound) };
+    let is_broken = small.is_more_than(large);
+    (is_broken || small.is_at_most(large)).then_some(!is_broken)
 }
 
 /// Decides pass or fail from value and bound.
-pub(super) fn decide(result: &mut GateResult, value: f64, bound: f64) {
+pub(super) fn decide(
+    result: &mut GateResult,
+    value: impl Into<Estimate>,
+    bound: impl Into<Estimate>,
+) {
+    let (value, bound) = (value.into(), bound.into());
     result.value = Some(value);
-    result.bound = Some(bound);
-    let held = holds(result, value, bound);
-    result.word = if held { VerdictWord::Pass } else { VerdictWord::Fail };
+    result.bound = bound.known();
+    result.word = match holds(result, value, bound) {
+        Some(true) => VerdictWord::Pass,
+        Some(false) => VerdictWord::Fail,
+        None => VerdictWord::Inconclusive,
+    };
 }
 
 /// Returns the bound, computed by `reference` where the limit is relative to it.
-pub(super) fn bound(
+pub(super) fn bound<T: Into<Estimate>>(
     limit: Limit,
-    reference: impl FnOnce() -> Result<f64, String>,
-) -> Result<f64, String> {
+    reference: impl FnOnce() -> Result<T, String>,
+) -> Result<Estimate, String> {
     match limit {
-        Limit::AtMost(bound) | Limit::AtLeast(bound) => Ok(bound),
+        Limit::AtMost(bound) | Limit::AtLeast(bound) => Ok(bound.into()),
         Limit::AtMostOfReference(share) | Limit::AtLeastOfReference(share) => {
-            reference().map(|value| value * share)
+            reference().map(|value| value.into().times(share))
         }
     }
 }
@@ -131,8 +141,9 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
     // One entry of each incident suffices; the incident has all of them.
     let firsts = incidents.iter().filter_map(|incident| incident.evidence.first().copied());
     result.evidence = firsts.take(EVIDENCE_MAX).collect();
-    let bound = match bound(result.limit, || Err("a number of events has no reference".to_owned()))
-    {
+    let bound = match bound::<f64>(result.limit, || {
+        Err("a number of events has no reference".to_owned())
+    }) {
         Ok(bound) => bound,
         Err(why) => return result.why = why,
     };
@@ -153,7 +164,7 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
         if result.word == VerdictWord::Fail {
             result.why = format!("{} seen", result.n);
         }
-        return;
+        return lost_events(result, value, bound, analysis);
     }
     result.word = VerdictWord::Inconclusive;
     if incidents.is_empty() {
@@ -170,14 +181,15 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
 /// not reach it.
 fn judge_mtbf(result: &mut GateResult, analysis: &Analysis, proof: Option<&Proof>) {
     let Some(proof) = proof else { return result.why.push_str(NO_LOAD) };
-    let bound = match bound(result.limit, || Err("no reference for failures".to_owned())) {
+    let bound = match bound::<f64>(result.limit, || Err("no reference for failures".to_owned())) {
         Ok(bound) => bound,
         Err(why) => return result.why = why,
     };
+    let bound = bound.low;
     result.bound = Some(bound);
     result.n = proof.failures;
     result.evidence.clone_from(&proof.evidence);
-    result.value = Some(proof.low_s);
+    result.value = Some(proof.low_s.into());
     result.why = proof.to_string();
     if proof.high_s.is_some_and(|high_s| high_s < bound) {
         result.word = VerdictWord::Fail;
@@ -188,6 +200,9 @@ fn judge_mtbf(result: &mut GateResult, analysis: &Analysis, proof: Option<&Proof
             format!("{}: not observed ({unseen})", event_name(*count))
         });
         result.why = why.collect::<Vec<_>>().join("; ");
+    } else if let Some(lost) = rows(analysis.reported.lost.all) {
+        result.value = None;
+        result.why = format!("{lost}, and could have shown a failure");
     } else if proof.low_s >= bound {
         result.word = VerdictWord::Pass;
         result.why.clear();
@@ -216,7 +231,7 @@ fn judge_portion(result: &mut GateResult, portion: RequestShare, analysis: &Anal
     let Some(value) = share.value() else {
         return result.why = String::from("no request of it ended");
     };
-    result.value = Some(value);
+    result.value = Some(value.into());
     let reference = || {
         let select = Select { phase: Some(Phase::Reference), ..result.select.clone() };
         analysis
@@ -256,154 +271,37 @@ fn judge_portion(result: &mut GateResult, portion: RequestShare, analysis: &Anal
     }
 }
 
-/// Withdraws a pass that missing rows could turn into a failure: each of them may have been a
-/// request that ended badly.
-fn lost(result: &mut GateResult, share: Share, bound: f64, analysis: &Analysis) {
-    let lost = analysis.fate_unknown + analysis.reported.missing_seqs;
-    if lost > 0 && (share.part + lost) as f64 / (share.of + lost) as f64 > bound {
+/// Withdraws a pass that lost rows could turn into a failure: each of them may have been a request
+/// that ended badly.
+fn lost(result: &mut GateResult, share: Share, bound: Estimate, analysis: &Analysis) {
+    let lost = lost_requests(analysis);
+    if lost > 0 && (share.part + lost) as f64 / (share.of + lost) as f64 > bound.low {
         result.word = VerdictWord::Inconclusive;
         result.why = format!("{lost} ends are not known, and could break it");
     }
 }
 
-/// Returns a statistic's value, or the reason why there is none.
-fn statistic_of(dist: &Dist, wanted: Statistic) -> Result<f64, String> {
-    let (n, needed) = (dist.n(), wanted.samples_min());
-    statistic(dist, wanted).ok_or_else(|| {
-        if n == 0 { "n/a (n=0)".to_owned() } else { format!("n/a (n={n} < {needed})") }
-    })
-}
-
-fn judge_statistic(
-    result: &mut GateResult,
-    quantity: Quantity,
-    statistic: Statistic,
-    analysis: &Analysis,
-) {
-    let relative =
-        matches!(result.limit, Limit::AtMostOfReference(_) | Limit::AtLeastOfReference(_));
-    if let Some(why) = came_at_once(quantity, &result.select, analysis) {
-        return result.why = why;
-    }
-    let dist = if relative {
-        later(quantity, &result.select, analysis)
-    } else {
-        analysis.dist(quantity, &result.select)
-    };
-    result.n = dist.n();
-    let value = match statistic_of(&dist, statistic) {
-        Ok(value) => value,
-        Err(why) => return result.why = no_value(why, &dist, quantity, result, analysis),
-    };
-    result.value = Some(value);
-    let reference = || {
-        let select = Select { phase: Some(Phase::Reference), ..result.select.clone() };
-        if let Some(why) = came_at_once(quantity, &select, analysis) {
-            return Err(format!("reference window {why}"));
-        }
-        let dist = analysis.dist(quantity, &select);
-        statistic_of(&dist, statistic).map_err(|why| format!("reference window {why}"))
-    };
-    match bound(result.limit, reference) {
-        Ok(bound) => decide(result, value, bound),
-        Err(why) => return result.why = why,
-    }
-    if result.word == VerdictWord::Fail {
-        result.why =
-            String::from(if result.wants_more() { "under its limit" } else { "over its limit" });
-    }
-    if let Some(words) = slots::beside(quantity, &result.select, analysis) {
-        result.why.push_str(if result.why.is_empty() { "" } else { "; " });
-        result.why.push_str(&words);
-    }
-}
-
-/// Returns the reason why the times between tokens of a selection are unknown: half of its answers
-/// or more arrived in one piece. Fewer are left out.
-fn came_at_once(quantity: Quantity, select: &Select, analysis: &Analysis) -> Option<String> {
-    let Share { part, of } = analysis.at_once(select);
-    (quantity.is_between_tokens() && part > 0 && part * 2 >= of)
-        .then(|| format!("n/a: the stream arrived in one piece in {part} of {of} answers"))
-}
-
-/// Returns the values to compare with the reference window: the selection without that window.
-fn later(quantity: Quantity, select: &Select, analysis: &Analysis) -> Dist {
-    if select.phase.is_some() {
-        return analysis.dist(quantity, select);
-    }
-    let mut dist = Dist::new();
-    for phase in [Phase::Soak, Phase::Return] {
-        let select = Select { phase: Some(phase), ..select.clone() };
-        dist.merge(&analysis.dist(quantity, &select));
-    }
-    dist
-}
-
-/// Returns the most useful reason why a quantity has too few values.
-fn no_value(
-    why: String,
-    dist: &Dist,
-    quantity: Quantity,
-    result: &GateResult,
-    analysis: &Analysis,
-) -> String {
-    let good = analysis.count_ended(&result.select, Ended::is_good);
-    let bad = analysis.count_ended(&result.select, Ended::is_bad);
-    match (dist.n(), good, bad) {
-        (0, 0, 0) => "n/a: nothing of it was measured".to_owned(),
-        (0, 0, bad) => format!("n/a: no whole answer, {bad} ended badly"),
-        (0, ..) => format!("n/a: the server gives no {}", needs(quantity)),
-        _ => why,
-    }
-}
-
-/// Names the data that a server must report for a quantity to have values.
-fn needs(quantity: Quantity) -> &'static str {
-    match quantity {
-        Quantity::Tpot | Quantity::TokensPerS | Quantity::Throughput => {
-            "token counts for the stream and its first chunk"
-        }
-        Quantity::Itl => "token counts by chunk",
-        Quantity::PrefillPerS => "count of cached tokens",
-        Quantity::TtftContent => "visible content",
-        _ => "times for it",
-    }
-}
-
-/// Judges an attainment: the share of all requests that met the limit. Bad endings never meet it.
-fn judge_attain(result: &mut GateResult, quantity: Quantity, share: f64, analysis: &Analysis) {
-    let limit = match bound(result.limit, || {
-        Err("an attainment needs a limit of its own, not one of the reference".to_owned())
-    }) {
-        Ok(limit) => limit,
-        Err(why) => return result.why = why,
-    };
-    if let Some(why) = came_at_once(quantity, &result.select, analysis) {
-        return result.why = why;
-    }
-    let dist = analysis.dist(quantity, &result.select);
-    let bad = analysis.count_ended(&result.select, Ended::is_bad);
-    let met =
-        if result.wants_more() { dist.count_at_least(limit) } else { dist.count_at_most(limit) };
-    result.n = dist.n() + bad;
-    result.bound = Some(limit);
-    if result.n == 0 || (dist.n() == 0 && analysis.count_ended(&result.select, Ended::is_good) > 0)
+/// Withdraws a pass on a number of events that lost rows could have shown: a broken request, a
+/// failed probe and a line of the log are rows.
+fn lost_events(result: &mut GateResult, value: f64, bound: Estimate, analysis: &Analysis) {
+    let all = analysis.reported.lost.all;
+    if let Some(lost) = rows(all).filter(|_| value + all as f64 > bound.low)
+        && result.word == VerdictWord::Pass
     {
-        result.why = no_value(String::new(), &dist, quantity, result, analysis);
-        return;
+        result.word = VerdictWord::Inconclusive;
+        result.value = Some(value.into()).filter(|_| result.n > 0);
+        result.why = format!("{} seen; {lost}, and could break it", result.n);
     }
-    let value = met as f64 / result.n as f64;
-    result.value = Some(value);
-    // The best share possible, if all the missing requests met the limit.
-    let missing = ATTAIN_SAMPLES_MIN.saturating_sub(result.n);
-    let best = (met + missing) as f64 / (result.n + missing) as f64;
-    if best < share {
-        result.word = VerdictWord::Fail;
-        result.why = format!("{met} of {} met it", result.n);
-        result.evidence = analysis.bad_seqs(&result.select);
-    } else if missing > 0 {
-        result.why = format!("n/a (n={} < {ATTAIN_SAMPLES_MIN})", result.n);
-    } else {
-        result.word = VerdictWord::Pass;
-    }
+}
+
+/// Returns the most requests whose end is not known and that nobody sent again. The row of a lane's
+/// last request may be in both numbers.
+fn lost_requests(analysis: &Analysis) -> u64 {
+    analysis.reported.lost.requests + analysis.fate_lost
+}
+
+/// Says how many rows were lost; `None` for 0.
+fn rows(n: u64) -> Option<String> {
+    let words = if n == 1 { "row of the journal is lost" } else { "rows of the journal are lost" };
+    (n > 0).then(|| format!("{n} {words}"))
 }

@@ -132,7 +132,10 @@ mod tests {
         assert_eq!(proof.to_string(), "no failure in 5 m 00 s: MTBF above 1 m 40 s (95 %)");
         assert_eq!(result(&story, 100.0).word, VerdictWord::Pass);
         let short = result(&story, 101.0);
-        assert_eq!((short.word, short.value), (VerdictWord::Inconclusive, Some(proof.low_s)));
+        assert_eq!(
+            (short.word, short.value),
+            (VerdictWord::Inconclusive, Some(proof.low_s.into()))
+        );
         assert_eq!(short.why, proof.to_string());
     }
 

@@ -4,7 +4,7 @@
 use crate::analysis::Analysis;
 use crate::measure::{Measure, Quantity};
 use crate::spec::Select;
-use crate::stats::Dist;
+use crate::stats::{Dist, Estimate};
 
 use super::{Finding, GateResult};
 
@@ -30,7 +30,8 @@ pub(crate) fn fewer(analysis: &Analysis) -> Option<String> {
 pub(crate) fn stagger(select: &Select, analysis: &Analysis) -> Option<u64> {
     let mut dist = Dist::new();
     analysis.atoms_of(select).for_each(|atom| dist.merge(&atom.stagger));
-    let share = dist.percentile(0.5).filter(|share| *share >= STAGGER_MIN)?;
+    let share =
+        dist.percentile(0.5).and_then(Estimate::known).filter(|share| *share >= STAGGER_MIN)?;
     Some((share * 100.0).round() as u64)
 }
 

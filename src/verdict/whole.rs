@@ -136,6 +136,9 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         tell(words, Vec::new());
     }
     cache::findings(analysis, &mut tell);
+    if let Some(words) = delayed(analysis) {
+        tell(words, Vec::new());
+    }
     if analysis.fate_unknown > 0 {
         let n = analysis.fate_unknown;
         tell(format!("{n} sent, and their end was not recorded"), Vec::new());
@@ -181,6 +184,22 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         tell(format!("{n} histograms of gaps could not be read"), Vec::new());
     }
     findings
+}
+
+/// Reports requests of which longhaul's own delay spoiled a time.
+fn delayed(analysis: &Analysis) -> Option<String> {
+    let atoms = || analysis.atoms.iter().filter(|atom| atom.phase.is_steady());
+    let n: u64 = atoms().map(|atom| atom.delayed).sum();
+    let most_us = atoms().map(|atom| atom.delay_us_max).max()?;
+    let requests = if n == 1 { "request was" } else { "requests were" };
+    let most = span(most_us as f64 / 1e6);
+    (n > 0).then(|| {
+        format!(
+            "{} {requests} delayed by longhaul itself, by up to {most}: it was stopped, or got no \
+             processor; times that this changed are left out",
+            grouped(n as f64)
+        )
+    })
 }
 
 /// Returns which crashes are not seen, where only probes look for them.

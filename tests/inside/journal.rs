@@ -183,10 +183,8 @@ async fn a_file_cut_at_any_byte_or_filled_with_nuls_gives_a_prefix_of_it() {
                 assert_eq!(entries, left, "{} cut at {cut}", file.name());
                 let torn = (damaged.len() - ended) as u64;
                 let torn = if torn > 0 { vec![(file.name(), torn)] } else { Vec::new() };
-                assert_eq!(
-                    reported,
-                    ReadSummary { torn, missing_seqs: missing, ..ReadSummary::default() }
-                );
+                assert_eq!((reported.missing_seqs, reported.damaged_rows), (missing, 0));
+                assert_eq!(reported.torn, torn);
             }
         }
         fs::write(&path, &whole).unwrap();

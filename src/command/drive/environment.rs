@@ -9,7 +9,7 @@ use crate::plan::forecast::ObservedSources;
 use crate::run::WallClock;
 use crate::secret::Secrets;
 use crate::timeline::{Timeline, wall_text};
-use crate::world::{LocalFuture, Sensor, Wire};
+use crate::world::{LocalFuture, Sensor, Standstills, Wire};
 
 /// Environment of a load.
 pub(crate) struct Environment<W: Wire> {
@@ -31,6 +31,8 @@ pub(crate) struct Environment<W: Wire> {
     pub timeline: Timeline,
     /// Wall clock.
     pub wall: WallClock,
+    /// Times in which longhaul itself stood still.
+    pub standstills: Standstills,
     /// Whether time is virtual: no real waits, and all rehearsals begin at the same instant.
     pub rehearsed: bool,
     /// Machine that drives.

@@ -296,7 +296,7 @@ fn load<W: Wire>(
     fit: Fit,
     target: Startup,
 ) -> PlannedLoad<W> {
-    let Environment { wire, timeline, wall, load_began, broke, .. } = environment;
+    let Environment { wire, timeline, wall, standstills, load_began, broke, .. } = environment;
     let probe_path = probe::path(server.abilities.health, !server.models.is_empty());
     let engine = EngineSensor::new(wire.clone(), server.metrics.as_deref(), probe_path);
     let mut sensors: Vec<Box<dyn Sensor>> = vec![Box::new(engine)];
@@ -318,6 +318,7 @@ fn load<W: Wire>(
         before: Vec::new(),
         models_us: server.models_us,
         wall,
+        standstills,
     };
     PlannedLoad { script, wire, target, sensors, began: load_began, broke }
 }

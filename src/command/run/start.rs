@@ -20,7 +20,7 @@ use crate::target::Leftovers;
 use crate::target::launch::Launch;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Sensor, ServerPid, Target};
+use crate::world::{Sensor, ServerPid, Standstills, Target};
 
 /// Limit of the time to end what longhaul started: stop, kill, remove.
 const STOP_WAIT_US: u64 = 300_000_000;
@@ -74,6 +74,9 @@ pub(super) async fn start(
     };
     let is_here = options.target.pid.is_some()
         || Address::parse(&address).is_ok_and(|it| is_local::is_here(it.host()));
+    let standstills = Standstills::default();
+    // It ends with the run.
+    tokio::task::spawn_local(standstills.clone().look(timeline));
     let environment = Environment {
         wire,
         secrets,
@@ -87,6 +90,7 @@ pub(super) async fn start(
         added,
         timeline,
         wall: Box::new(|_| Timeline::wall_now_us()),
+        standstills,
         rehearsed: false,
         node: node(),
         anchor,

@@ -37,6 +37,9 @@ pub(super) fn write(request: &Request, done: At, fields: &mut Fields<'_>) {
     fields.put_text(request.answer.as_deref().unwrap_or_default(), WORDS_CHARS_MAX);
     fields.put(u8::from(request.resent));
     fields.put_option(request.retry_after_us);
+    fields.put_option(request.first_delay_us);
+    fields.put_option(request.last_delay_us);
+    fields.put_option(request.gap_delay_us);
 }
 
 fn write_address(request: &Request, fields: &mut Fields<'_>) {
@@ -108,6 +111,9 @@ pub(super) fn read(row: &mut FieldReader<'_>) -> Result<(At, Fact), String> {
         answer: row.option()?,
         resent: row.option::<u8>()? == Some(1),
         retry_after_us: row.option()?,
+        first_delay_us: row.option()?,
+        last_delay_us: row.option()?,
+        gap_delay_us: row.option()?,
     };
     Ok((done, Fact::Request(Box::new(request))))
 }

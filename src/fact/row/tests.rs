@@ -73,6 +73,7 @@ prop_compose! {
             peak_tokens: None, idle_us: None, ended: Ended::Completed, stage: Stage::Closing,
             finish: None, http_status: None, error: String::new(), checks: Vec::new(),
             answer: None, resent: false, retry_after_us: None,
+            first_delay_us: None, last_delay_us: None, gap_delay_us: None,
         }
     }
 }
@@ -80,7 +81,7 @@ prop_compose! {
 prop_compose! {
     fn request()(
         addressed in addressed(),
-        numbers in proptest::collection::vec(of(any::<u64>()), 13),
+        numbers in proptest::collection::vec(of(any::<u64>()), 16),
         chunks in any::<u64>(), ended in select(&Ended::ALL[..]),
         stage in select(&Stage::ALL[..]), finish in of(some_line()),
         http_status in of(any::<u16>()), error in line(),
@@ -91,7 +92,8 @@ prop_compose! {
             last_us: numbers[3], prompt_tokens: numbers[4], cached_tokens: numbers[5],
             output_tokens: numbers[6], reasoning_tokens: numbers[7], first_tokens: numbers[8],
             max_gap_us: numbers[9], peak_tokens: numbers[10], idle_us: numbers[11],
-            retry_after_us: numbers[12], chunks, ended, stage, finish, http_status, error, checks,
+            retry_after_us: numbers[12], first_delay_us: numbers[13],
+            last_delay_us: numbers[14], gap_delay_us: numbers[15], chunks, ended, stage, finish, http_status, error, checks,
             answer, resent, ..addressed
         }
     }

@@ -155,7 +155,7 @@ struct Cells {
     primary: bool,
     base: Numbers,
     candidate: Numbers,
-    ratio: f64,
+    ratio: Option<f64>,
     low: Option<f64>,
     high: Option<f64>,
     confidence: Option<f64>,
@@ -170,7 +170,12 @@ struct Cells {
 
 #[derive(Serialize)]
 struct Numbers {
-    value: f64,
+    value: Option<f64>,
+    /// Bounds of a value that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    above: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    below: Option<f64>,
     starts: usize,
     n: u64,
 }
@@ -289,12 +294,19 @@ fn both(noted: &UngatedMeasure) -> BothSides<'_> {
 }
 
 fn row(row: &ComparedRow) -> Cells {
-    let numbers = |side: Side| Numbers { value: side.value, starts: side.starts, n: side.n };
+    let numbers = |side: Side| Numbers {
+        value: side.value.known(),
+        above: side.value.above(),
+        below: side.value.below(),
+        starts: side.starts,
+        n: side.n,
+    };
     let (basis, confidence) = match row.basis {
         Basis::Exact(confidence) => ("exact", Some(confidence)),
         Basis::Floor => ("floor", Some(0.95)),
         Basis::Nothing => ("nothing", None),
     };
+    let interval = row.interval.filter(|_| row.change().is_some());
     Cells {
         cell: row.key.group.cell.map(|cell| cell.to_string()),
         class: row.key.group.class.word(),
@@ -303,9 +315,9 @@ fn row(row: &ComparedRow) -> Cells {
         primary: row.primary,
         base: numbers(row.base),
         candidate: numbers(row.candidate),
-        ratio: row.ratio,
-        low: row.interval.map(|(low, _)| low),
-        high: row.interval.map(|(_, high)| high),
+        ratio: row.change(),
+        low: interval.map(|(low, _)| low),
+        high: interval.map(|(_, high)| high),
         confidence,
         basis,
         margin: row.margin,

@@ -45,7 +45,7 @@ fn a_throughput_says_its_unit_once_and_leaves_room_for_the_word() {
     let with = |name: &str, tokens: f64| -> Vec<Start> {
         let mut starts = side(name, &A);
         for start in &mut starts {
-            let value = crate::compare::StartValue { value: tokens, n: 8 };
+            let value = crate::compare::StartValue { value: tokens.into(), n: 8 };
             start.values.insert(under(crate::fact::Load::Streams(4), 0, "throughput"), value);
         }
         starts
@@ -133,7 +133,7 @@ fn what_does_not_decide_and_is_worse_stands_in_the_first_line() {
     let with = |name: &str, tail: f64| -> Vec<Start> {
         let mut starts = side(name, &A);
         for start in &mut starts {
-            let value = crate::compare::StartValue { value: tail, n: 80 };
+            let value = crate::compare::StartValue { value: tail.into(), n: 80 };
             start.values.insert(key(0, "ttft_p95"), value);
         }
         starts
@@ -230,7 +230,7 @@ fn a_table_that_is_too_wide_loses_the_values_and_never_the_word() {
         for (index, start) in starts.iter_mut().enumerate() {
             let key = under(crate::fact::Load::PerSecond(0.125), 100_000, "ttft_p95");
             let value = tokens * (1.0 + index as f64);
-            let value = crate::compare::StartValue { value, n: 8 };
+            let value = crate::compare::StartValue { value: value.into(), n: 8 };
             start.values.insert(key, value);
         }
         starts

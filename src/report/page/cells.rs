@@ -3,12 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use crate::analysis::{GroupStatistics, Tally, statistic};
 use crate::fact::{Ended, Group, Load, Phase};
 use crate::measure::{Quantity, Statistic};
-use crate::stats::Dist;
+use crate::stats::{Dist, Estimate};
 
 /// Numbers of the requests of one phase and group.
 #[derive(Clone, Debug)]
@@ -24,6 +22,8 @@ pub(crate) struct CellNumbers<'a> {
     pub in_outage: u64,
     /// Whole answers whose tokens arrived in one piece.
     pub at_once: u64,
+    /// Requests of which longhaul's own delay spoiled a time.
+    pub delayed: u64,
     /// Requests whose prompt differed from its planned length.
     pub off_depth: u64,
     /// Median share of a round's time in which some streams waited for the prefill of others.
@@ -37,20 +37,20 @@ pub(crate) struct CellNumbers<'a> {
 }
 
 /// Statistics of a quantity; `None` with fewer samples than a statistic needs.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Numbers {
     pub n: u64,
     /// Arithmetic mean.
-    pub mean: Option<f64>,
+    pub mean: Option<Estimate>,
     /// Least value.
-    pub min: Option<f64>,
+    pub min: Option<Estimate>,
     /// Largest value.
-    pub max: Option<f64>,
-    pub p50: Option<f64>,
+    pub max: Option<Estimate>,
+    pub p50: Option<Estimate>,
     /// 95th percentile.
-    pub p95: Option<f64>,
+    pub p95: Option<Estimate>,
     /// 99th percentile.
-    pub p99: Option<f64>,
+    pub p99: Option<Estimate>,
     /// Samples beyond the range of the histogram.
     pub saturated: u64,
 }
@@ -66,8 +66,9 @@ impl<'a> CellNumbers<'a> {
             good: atom.count(Ended::is_good),
             in_outage: atom.in_outage,
             at_once: atom.at_once,
+            delayed: atom.delayed,
             off_depth: atom.off_depth,
-            stagger: atom.stagger.percentile(0.5),
+            stagger: atom.stagger.percentile(0.5).and_then(Estimate::known),
             cached_share: atom.cached_share(),
             checks: &atom.checks,
             measures: measures.map(|(quantity, dist)| (*quantity, Numbers::of(dist))).collect(),
@@ -80,7 +81,11 @@ impl<'a> CellNumbers<'a> {
     }
 
     /// Returns a statistic of a quantity.
-    pub(crate) fn value(&self, quantity: Quantity, of: fn(&Numbers) -> Option<f64>) -> Option<f64> {
+    pub(crate) fn value(
+        &self,
+        quantity: Quantity,
+        of: fn(&Numbers) -> Option<Estimate>,
+    ) -> Option<Estimate> {
         self.measures.get(&quantity).and_then(of)
     }
 }

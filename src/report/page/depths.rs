@@ -60,7 +60,7 @@ pub(super) fn depths(analysis: &Analysis) -> Grid {
         vec![
             GridValue::Text(name.clone()),
             // The sample count of the percentiles in this row.
-            GridValue::Count(of(Quantity::E2e).n),
+            GridValue::Count(ttft.n.max(of(Quantity::E2e).n)),
             GridValue::maybe(ttft.p50, GridValue::Time),
             GridValue::maybe(ttft.p95, GridValue::Time),
             GridValue::maybe(tpot.p50, GridValue::Time),

@@ -1,7 +1,7 @@
 //! Formats the contract and its results: the gates of one line of the contract together.
 
 use crate::measure::Measure;
-use crate::report::words::{amount, percent};
+use crate::report::words::{estimate, percent, percent_whole};
 use crate::verdict::{GateResult, Verdict, VerdictWord};
 
 /// Gates with the same verdict word.
@@ -52,17 +52,19 @@ fn items(verdict: &Verdict, word: VerdictWord, name: &str) -> Vec<String> {
     items
 }
 
-/// Returns the reason that follows a gate that did not pass.
+/// Returns what follows a gate in parentheses: its value or the reason why it did not pass, and the
+/// share of the requests that could be judged.
 fn because(gate: &GateResult, same: usize) -> String {
-    match (gate.word, gate.value) {
-        (VerdictWord::Fail, _) if gate.measure == Measure::Mtbf => format!(" ({})", gate.why),
-        (VerdictWord::Fail, Some(value)) if gate.attain.is_some() => {
-            format!(" ({})", percent(value))
-        }
-        (VerdictWord::Fail, Some(value)) if same < 2 => {
-            format!(" ({})", amount(gate.measure, value))
-        }
-        (VerdictWord::Inconclusive, _) => format!(" ({})", gate.why),
+    let words = match (gate.word, gate.value) {
+        (VerdictWord::Fail, _) if gate.measure == Measure::Mtbf => gate.why.clone(),
+        (VerdictWord::Fail, Some(value)) if gate.attain.is_some() => percent(value.number()),
+        (VerdictWord::Fail, Some(value)) if same < 2 => estimate(gate.measure, value),
+        (VerdictWord::Inconclusive, _) => gate.why.clone(),
         (VerdictWord::Pass | VerdictWord::Fail, _) => String::new(),
-    }
+    };
+    let share = gate.judged_share().filter(|_| gate.word != VerdictWord::Inconclusive);
+    let share = share.map(|share| format!("of {}", percent_whole(share)));
+    let words: Vec<String> =
+        Some(words).into_iter().chain(share).filter(|it| !it.is_empty()).collect();
+    if words.is_empty() { String::new() } else { format!(" ({})", words.join(" ")) }
 }

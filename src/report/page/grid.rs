@@ -2,6 +2,7 @@
 //! the text for a missing value.
 
 use crate::measure::{Measure, Quantity};
+use crate::stats::Estimate;
 use crate::verdict::VerdictWord;
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,9 +41,9 @@ pub(crate) enum GridValue {
     /// Number of things.
     Count(u64),
     /// Time in seconds, shown in the unit of its column's scale.
-    Time(f64),
+    Time(Estimate),
     /// Rate per second.
-    PerSecond(f64),
+    PerSecond(Estimate),
     /// Fraction, 0 to 1.
     Share(f64),
     /// Size in memory, bytes.
@@ -52,7 +53,7 @@ pub(crate) enum GridValue {
     /// Number without a unit, or with a unit that its row names.
     Number(f64),
     /// Value of a measure, in the measure's base unit.
-    Of(Measure, f64),
+    Of(Measure, Estimate),
     /// Verdict word of a gate.
     Judged(VerdictWord),
 }
@@ -64,7 +65,7 @@ impl GridValue {
     }
 
     /// Returns a value, or [`GridValue::Nothing`] for `None`.
-    pub(crate) fn maybe(value: Option<f64>, kind: fn(f64) -> GridValue) -> GridValue {
+    pub(crate) fn maybe<T>(value: Option<T>, kind: fn(T) -> GridValue) -> GridValue {
         value.map_or(GridValue::Nothing, kind)
     }
 }

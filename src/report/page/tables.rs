@@ -7,8 +7,9 @@ use crate::analysis::{Analysis, Coverage, Notes, RunDescription, SettingEffect};
 use crate::escape::one_line;
 use crate::fact::Seq;
 use crate::measure::{Measure, Quantity};
-use crate::report::words::amount;
+use crate::report::words::{amount, percent_whole};
 use crate::spec::Limit;
+use crate::stats::Estimate;
 use crate::unit::{grouped, span};
 use crate::verdict::{FiredCheck, GateResult, Verdict};
 
@@ -116,7 +117,7 @@ fn numbers(cells: &[CellNumbers<'_>]) -> Grid {
         let mut row = place(cell);
         row.push(GridValue::Count(cell.good));
         for (quantity, _) in percentiles {
-            let statistics: [fn(&Numbers) -> Option<f64>; 3] =
+            let statistics: [fn(&Numbers) -> Option<Estimate>; 3] =
                 [|of| of.p50, |of| of.p95, |of| of.p99];
             row.extend(statistics.map(|it| GridValue::maybe(of(quantity, it), GridValue::Time)));
         }
@@ -125,7 +126,8 @@ fn numbers(cells: &[CellNumbers<'_>]) -> Grid {
         row.push(GridValue::maybe(cell.cached_share, GridValue::Share));
         if open {
             // In a closed loop no request can be late.
-            let late: [fn(&Numbers) -> Option<f64>; 3] = [|of| of.p50, |of| of.p95, |of| of.max];
+            let late: [fn(&Numbers) -> Option<Estimate>; 3] =
+                [|of| of.p50, |of| of.p95, |of| of.max];
             let late = late.map(|it| of(Quantity::Lateness, it).filter(|_| cell.is_open()));
             row.extend(late.map(|it| GridValue::maybe(it, GridValue::Time)));
         }
@@ -141,6 +143,7 @@ fn endings(cells: &[CellNumbers<'_>]) -> Grid {
         parts.extend([
             ("met an outage", cell.in_outage),
             ("in one piece", cell.at_once),
+            ("delayed by longhaul", cell.delayed),
             ("off depth", cell.off_depth),
         ]);
         parts.extend(cell.checks.iter().map(|(check, n)| (check.as_str(), *n)));
@@ -165,7 +168,7 @@ fn setting(setting: &SettingEffect) -> Vec<GridValue> {
 
 fn gate(gate: &GateResult) -> Vec<GridValue> {
     let value = match gate.value {
-        Some(share) if gate.attain.is_some() => GridValue::Share(share),
+        Some(share) if gate.attain.is_some() => GridValue::Share(share.number()),
         Some(value) => GridValue::Of(gate.measure, value),
         None => GridValue::Nothing,
     };
@@ -176,9 +179,12 @@ fn gate(gate: &GateResult) -> Vec<GridValue> {
         (Some(bound), _) => format!("≥ {}", amount(gate.measure, bound)),
         (None, _) => String::new(),
     };
+    let share = gate.judged_share().map(|share| format!(" of {}", percent_whole(share)));
     let n = match gate.measure {
         Measure::Count(_) | Measure::Mtbf | Measure::NotInEffect => String::new(),
-        Measure::Of(..) | Measure::Portion(_) => format!("n={}", gate.n),
+        Measure::Of(..) | Measure::Portion(_) => {
+            format!("n={}{}", gate.n, share.unwrap_or_default())
+        }
     };
     vec![
         GridValue::Judged(gate.word),

@@ -4,6 +4,7 @@ use crate::analysis::fixture::asked;
 use crate::fact::ClosedBecause;
 use crate::incident::fixture::Story;
 use crate::measure::Quantity;
+use crate::stats::Estimate;
 use crate::verdict::judge;
 
 fn with_page(story: &Story, look: impl Fn(&Page<'_>)) {
@@ -19,6 +20,7 @@ fn a_percentile_of_too_few_samples_is_nothing_in_every_part_of_the_page() {
         let mut story = Story::soaking();
         story.goods(10.0, n, 0).closed(200.0, ClosedBecause::Done);
         with_page(&story, |page| {
+            let p95: Option<Estimate> = p95.map(Estimate::exact);
             let value = GridValue::maybe(p95, GridValue::Time);
             let soak = page.cells.last().unwrap();
             assert_eq!(soak.value(Quantity::Ttft, |of| of.p95), p95);

@@ -9,7 +9,7 @@ use crate::error::{Mistake, nearest};
 use crate::unit;
 
 /// Names of all faults, in the order of the documentation.
-pub(crate) const NAMES: [&str; 28] = [
+pub(crate) const NAMES: [&str; 29] = [
     "crash",
     "cuda_oom",
     "host_oom_kill",
@@ -38,6 +38,7 @@ pub(crate) const NAMES: [&str; 28] = [
     "missing_setting",
     "wall_clock_step",
     "slow_disk",
+    "longhaul_stops",
 ];
 
 /// Default share of affected requests: one in twenty is visible in a short run.
@@ -56,6 +57,8 @@ const STEP: f64 = 0.2;
 const STORM_US: u64 = 600_000_000;
 /// Default decay of acceptance: 30 % per hour.
 const LOSS_PER_H: f64 = 0.3;
+/// Default time for which longhaul is stopped.
+const STOP_US: u64 = 400_000;
 /// Default step of the wall clock: one hour, as with a wrong daylight saving time.
 const CLOCK_US: i64 = 3_600_000_000;
 /// Default setting that a server does not follow.
@@ -178,6 +181,9 @@ impl AilmentKind {
             "missing_setting" => value
                 .map_or(Ok((SETTING, None)), setting)
                 .map(|(name, other)| AilmentKind::MissingSetting { name, other }),
+            "longhaul_stops" => lasting().map(|lasts_us| AilmentKind::LonghaulStops {
+                lasts_us: lasts_us.unwrap_or(STOP_US),
+            }),
             "slow_disk" => lasting().map(|lasts_us| AilmentKind::SlowDisk { lasts_us }),
             _ => return None,
         })
@@ -230,6 +236,7 @@ pub(crate) fn example(name: &str) -> String {
         "ignored_setting" | "missing_setting" => {
             return format!("{name}=reasoning_parser, or {name}=max_num_seqs:2 for another value");
         }
+        "longhaul_stops" => "longhaul_stops=400ms@3x",
         "wall_clock_step" => "wall_clock_step=1h, or wall_clock_step=-5m to set it back",
         of_requests => {
             return format!("{of_requests}=0.5%, or {of_requests}=3 for the next three requests");
@@ -291,7 +298,7 @@ mod tests {
         assert_eq!(kind("slow_disk"), AilmentKind::SlowDisk { lasts_us: None });
         for name in NAMES {
             assert!(Ailment::parse(name).is_ok(), "{name} needs no value");
-            let harness = ["wall_clock_step", "slow_disk"].contains(&name);
+            let harness = ["wall_clock_step", "slow_disk", "longhaul_stops"].contains(&name);
             assert_eq!(kind(name).affects_longhaul(), harness, "{name}");
         }
     }

@@ -12,13 +12,14 @@ use crate::sim::Ailment;
 use crate::sim::ailment::AilmentKind;
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::Sink;
+use crate::world::{Sink, Standstills};
 
 pub(crate) struct SimHost {
     timeline: Timeline,
     seed: u64,
     ailments: Vec<Ailment>,
     troubles: RefCell<HostFaults>,
+    standstills: Standstills,
 }
 
 /// End of a fault that does not end.
@@ -37,13 +38,25 @@ impl SimHost {
     /// Creates a machine without faults until the load begins. Uses only those of `ailments` that
     /// affect longhaul's machine.
     pub(crate) fn new(timeline: Timeline, seed: u64, ailments: Vec<Ailment>) -> SimHost {
-        SimHost { timeline, seed, ailments, troubles: RefCell::default() }
+        SimHost {
+            timeline,
+            seed,
+            ailments,
+            troubles: RefCell::default(),
+            standstills: Standstills::default(),
+        }
+    }
+
+    /// Returns the times in which longhaul stands still.
+    pub(crate) fn standstills(&self) -> &Standstills {
+        &self.standstills
     }
 
     /// Begins the load, planned to last `planned_us`.
     pub(crate) fn load_began(&self, planned_us: Option<u64>) {
         let began = self.timeline.now();
         let mut troubles = HostFaults::default();
+        let mut standstills = Vec::new();
         for (place, ailment) in self.ailments.iter().enumerate() {
             let moments = ailment.moments(began, planned_us, self.seed, place);
             match ailment.kind {
@@ -55,9 +68,14 @@ impl SimHost {
                 AilmentKind::WallClockStep { by_us } => {
                     troubles.steps.extend(moments.into_iter().map(|at| (at, by_us)));
                 }
+                AilmentKind::LonghaulStops { lasts_us } => {
+                    let span = |from: At| (from, At(from.0.saturating_add(lasts_us)));
+                    standstills.extend(moments.into_iter().map(span));
+                }
                 _ => {}
             }
         }
+        self.standstills.set(standstills);
         *self.troubles.borrow_mut() = troubles;
     }
 

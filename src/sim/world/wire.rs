@@ -9,8 +9,9 @@ use super::connections::{Accepted, Connections, JobHandle};
 use crate::fact::{BrokenHow, Stage};
 use crate::sim::ProcessExit;
 use crate::sim::http::{ClientEvent, ResponseWriter, SimPage};
+use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Broken, Call, Reply, Wire};
+use crate::world::{Broken, Call, Reply, Standstills, Wire};
 
 /// Round-trip time to the head of a response: that of a local network, and the finest resolution of
 /// timers.
@@ -20,12 +21,20 @@ const ROUND_TRIP: Duration = Duration::from_millis(1);
 #[derive(Clone)]
 pub(crate) struct SimWire {
     connections: Rc<Connections>,
+    standstills: Standstills,
 }
 
 impl SimWire {
-    /// Creates a wire to the server of a connections.
-    pub(crate) fn new(connections: Rc<Connections>) -> SimWire {
-        SimWire { connections }
+    /// Creates a wire to the server of a connections. Nothing is sent and read in `standstills`.
+    pub(crate) fn new(connections: Rc<Connections>, standstills: Standstills) -> SimWire {
+        SimWire { connections, standstills }
+    }
+}
+
+/// Waits for the end of a standstill of longhaul.
+async fn awake(timeline: Timeline, standstills: &Standstills) {
+    while let Some(end) = standstills.end(timeline.now()) {
+        timeline.until(end).await;
     }
 }
 
@@ -33,6 +42,9 @@ impl SimWire {
 pub(crate) struct SimReply {
     status: u16,
     connections: Rc<Connections>,
+    standstills: Standstills,
+    /// Bytes that came in a standstill and are read after it.
+    held: Option<Bytes>,
     rest: RemainingBody,
 }
 
@@ -52,6 +64,7 @@ impl Wire for SimWire {
         let connections = &self.connections;
         let timeline = connections.timeline();
         timeline.until(timeline.now().after(ROUND_TRIP)).await;
+        awake(timeline, &self.standstills).await;
         // A machine without power does not even refuse connections until it has booted.
         if !connections.port_state().until(|port_state| !port_state.silent).await.open {
             return Err(broken(connections, BrokenHow::Refused, Stage::Connect));
@@ -59,20 +72,25 @@ impl Wire for SimWire {
         let method = if call.body.is_some() { "POST" } else { "GET" };
         let path = call.path.split('?').next().unwrap_or_default();
         let (job, writer) = match connections.ask(method, path, &call.body.unwrap_or_default()) {
-            Accepted::Page(page) => return Ok(reply(connections, page)),
+            Accepted::Page(page) => return Ok(self.reply(page)),
             Accepted::Work(job, writer) => (job, writer),
         };
         if writer.streams() {
-            let rest = RemainingBody::Stream(job, writer);
-            return Ok(SimReply { status: 200, connections: connections.clone(), rest });
+            return Ok(self.reply_of(200, RemainingBody::Stream(job, writer)));
         }
-        whole(connections, job, *writer).await
+        whole(connections, job, *writer).await.map(|page| self.reply(page))
     }
 }
 
-fn reply(connections: &Rc<Connections>, page: SimPage) -> SimReply {
-    let rest = RemainingBody::Body(Bytes::from(page.body));
-    SimReply { status: page.status, connections: connections.clone(), rest }
+impl SimWire {
+    fn reply(&self, page: SimPage) -> SimReply {
+        self.reply_of(page.status, RemainingBody::Body(Bytes::from(page.body)))
+    }
+
+    fn reply_of(&self, status: u16, rest: RemainingBody) -> SimReply {
+        let (connections, standstills) = (self.connections.clone(), self.standstills.clone());
+        SimReply { status, connections, standstills, held: None, rest }
+    }
 }
 
 /// Waits for a non-streaming response.
@@ -80,10 +98,10 @@ async fn whole(
     connections: &Rc<Connections>,
     mut job: JobHandle,
     mut writer: ResponseWriter,
-) -> Result<SimReply, Broken> {
+) -> Result<SimPage, Broken> {
     while let Some((_, item)) = job.next().await {
         match writer.tell(item) {
-            ClientEvent::Whole(page) => return Ok(reply(connections, page)),
+            ClientEvent::Whole(page) => return Ok(page),
             ClientEvent::Nothing => break,
             ClientEvent::Events(_) | ClientEvent::Last(_) => {}
         }
@@ -116,14 +134,18 @@ impl Reply for SimReply {
     }
 
     async fn chunk(&mut self) -> Result<Option<(At, Bytes)>, Broken> {
+        let timeline = self.connections.timeline();
         loop {
+            awake(timeline, &self.standstills).await;
+            if let Some(bytes) = self.held.take() {
+                return Ok(Some((timeline.now(), bytes)));
+            }
             let (job, writer) = match &mut self.rest {
                 RemainingBody::Over => return Ok(None),
                 RemainingBody::Body(body) => {
                     let body = std::mem::take(body);
                     self.rest = RemainingBody::Over;
-                    let now = self.connections.timeline().now();
-                    return Ok((!body.is_empty()).then_some((now, body)));
+                    return Ok((!body.is_empty()).then_some((timeline.now(), body)));
                 }
                 RemainingBody::Stream(job, writer) => (job, writer),
             };
@@ -147,7 +169,11 @@ impl Reply for SimReply {
             for event in events {
                 frames.extend(["data: ", &event, "\n\n"]);
             }
-            return Ok(Some((at, Bytes::from(frames))));
+            let bytes = Bytes::from(frames);
+            if self.standstills.end(timeline.now()).is_none() {
+                return Ok(Some((at, bytes)));
+            }
+            self.held = Some(bytes);
         }
     }
 }
@@ -159,7 +185,6 @@ mod tests {
     use super::*;
     use crate::sim::setup::tests::record;
     use crate::sim::{Ailment, SimEngine};
-    use crate::timeline::Timeline;
 
     const CHAT: &str = "/v1/chat/completions";
 
@@ -170,7 +195,7 @@ mod tests {
         let engine = SimEngine::new(record(1.0), 1, ailments, At::ZERO);
         let connections = Rc::new(Connections::new(engine, timeline, 1, Box::new(|_, _| {})));
         connections.load_began(None);
-        let wire = SimWire::new(connections.clone());
+        let wire = SimWire::new(connections.clone(), Standstills::default());
         tokio::select! { biased;
             () = connections.drive() => unreachable!("it drives for ever"),
             reported = reported(wire, timeline) => reported,

@@ -2,8 +2,10 @@
 
 use insta::assert_snapshot;
 use longhaul::exit::Exit;
-use longhaul::fact::{Ended, Fact, FaultKind, Source};
+use longhaul::fact::{Ended, Fact, FaultKind, Request, Source};
+use longhaul::measure::Quantity;
 use longhaul::shown::each;
+use longhaul::spec::Select;
 use longhaul::verdict::VerdictWord;
 
 use super::stage::{HALF_AN_HOUR, Script, ailing};
@@ -58,6 +60,33 @@ fn a_disk_that_is_slow_for_a_while_costs_no_row() {
         within.map(|(_, rows)| *rows).fold(0.0, f64::max)
     };
     assert!(most(600.0, 900.0) > 500.0 && most(0.0, 600.0) == 0.0 && most(911.0, 1800.0) == 0.0);
+}
+
+#[test]
+fn a_stop_of_longhaul_itself_is_told_and_is_no_time_of_the_server() {
+    let healthy = ailing(&[]);
+    let play = ailing(&["longhaul_stops=900ms@3x"]);
+    assert_eq!(play.exit(), Exit::Pass, "{}", play.reported());
+    let delayed: Vec<&Request> = play.requests().filter(|it| it.delay_us() > 0).collect();
+    assert!((3..=6).contains(&delayed.len()), "{}: no others were in flight", delayed.len());
+    assert!(delayed.iter().all(|request| request.delay_us() >= 900_000));
+    let told = |finding: &&longhaul::verdict::Finding| {
+        finding.words.contains("delayed by longhaul itself")
+    };
+    assert!(play.verdict().findings.iter().any(|finding| told(&finding)), "{}", play.reported());
+    assert!(!healthy.verdict().findings.iter().any(|finding| told(&finding)));
+    let most = |play: &super::stage::Played| {
+        play.analysis().dist(Quantity::MaxGap, &Select::default()).max().unwrap().low
+    };
+    assert!(most(&play) < 1.1 * most(&healthy), "{} and {}", most(&play), most(&healthy));
+}
+
+#[test]
+fn times_that_longhaul_spoiled_too_often_are_not_judged() {
+    let day = HALF_AN_HOUR.replace("contract:\n", "contract:\n  max_gap_max: 400ms\n");
+    let play = Script::new(&day, &["longhaul_stops=900ms@400x"]).play();
+    assert_eq!(play.gate("max_gap_max"), VerdictWord::Inconclusive, "{}", play.reported());
+    assert_eq!(play.gate("errors"), VerdictWord::Pass, "{}", play.reported());
 }
 
 #[test]

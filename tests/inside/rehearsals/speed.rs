@@ -93,7 +93,7 @@ fn a_storm_of_preemptions_is_counted_and_costs_time_but_no_answer() {
         let at = |at: At| at.seconds() - play.began();
         let within =
             play.requests().filter(|r| at(r.sent) >= from && at(r.done) < to && r.cell.depth > 0);
-        within.map(longhaul::fact::Request::e2e).fold(0.0, f64::max)
+        within.map(|request| request.e2e_us() as f64 / 1e6).fold(0.0, f64::max)
     };
     let (during, before) = (slowest(600.0, 1200.0), slowest(100.0, 600.0));
     assert!(during > 1.5 * before, "{during} s during the storm, {before} s before it");

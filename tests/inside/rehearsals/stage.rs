@@ -168,6 +168,10 @@ impl Played {
         &self.judged.analysis
     }
 
+    pub(super) fn verdict(&self) -> &longhaul::verdict::Verdict {
+        &self.judged.verdict
+    }
+
     pub(super) fn exit(&self) -> Exit {
         self.judged.exit()
     }
@@ -215,7 +219,7 @@ impl Played {
     pub(super) fn median(&self, quantity: Quantity, phase: Phase) -> f64 {
         let select =
             Select { phase: Some(phase), load: Some(Load::Streams(1)), ..Select::default() };
-        self.analysis().dist(quantity, &select).percentile(0.5).expect("samples")
+        self.analysis().dist(quantity, &select).percentile(0.5).expect("samples").low
     }
 
     /// The return window's median over the reference window's.

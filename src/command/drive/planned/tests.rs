@@ -14,7 +14,7 @@ use crate::run::arrive::tests::server::{
 };
 use crate::run::arrive::{Requirements, arrive};
 use crate::run::stop;
-use crate::world::{News, Target, TargetOrder};
+use crate::world::{News, Standstills, Target, TargetOrder};
 use serde_json::json;
 
 /// Target of which nothing is known.
@@ -41,6 +41,7 @@ fn environment(server: &Server, rehearsed: bool) -> Environment<Server> {
         added: Vec::new(),
         timeline,
         wall: Box::new(|now| now.0),
+        standstills: Standstills::default(),
         rehearsed,
         node: RunNode::default(),
         anchor: Anchor::default(),

@@ -382,6 +382,12 @@ fn the_harnesss_own_ailments_leave_the_server_alone() {
         engine.submit(At::ZERO, job(1, 100, 50)).expect("up");
         play(&mut engine, LATER)
     };
-    let harness = ["wall_clock_step@3x", "slow_disk", "slow_disk=1m@2s", "error_frame=10%@0s"];
-    assert_eq!(story(&harness), story(&harness[3..]));
+    let harness = [
+        "wall_clock_step@3x",
+        "slow_disk",
+        "slow_disk=1m@2s",
+        "longhaul_stops@3x",
+        "error_frame=10%@0s",
+    ];
+    assert_eq!(story(&harness), story(&harness[4..]));
 }
