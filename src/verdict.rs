@@ -60,6 +60,8 @@ pub(crate) struct GateResult {
     pub word: VerdictWord,
     /// Reason, where the word is not PASS.
     pub why: String,
+    /// Seconds that an outage may have lasted without being observed, for a gate on outages.
+    pub hidden_s: Option<f64>,
     /// Entries that show it.
     pub evidence: Vec<Seq>,
 }

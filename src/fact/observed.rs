@@ -63,6 +63,11 @@ impl Reading {
             last: value,
         }
     }
+
+    /// Whether any value of the interval is another than the one before it.
+    pub(crate) fn differs_from(&self, before: f64) -> bool {
+        [self.min, self.max, self.last].iter().any(|now| now.to_bits() != before.to_bits())
+    }
 }
 
 /// Reading that was due and failed. Recorded, so that coverage can be computed.

@@ -76,6 +76,9 @@ struct Gate<'a> {
     n: u64,
     word: VerdictWord,
     why: &'a str,
+    /// Seconds up to which an outage may not have been observed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    longer_than_s: Option<f64>,
     evidence: &'a [Seq],
 }
 
@@ -230,6 +233,7 @@ fn gate(gate: &GateResult) -> Gate<'_> {
         n: gate.n,
         word: gate.word,
         why: &gate.why,
+        longer_than_s: gate.hidden_s,
         evidence: &gate.evidence,
     }
 }

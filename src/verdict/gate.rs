@@ -61,6 +61,7 @@ fn at(gate: &Gate, select: Select, analysis: &Analysis, proof: Option<&Proof>) -
         value: None,
         n: 0,
         word: VerdictWord::Inconclusive,
+        hidden_s: None,
         why: String::new(),
         evidence: Vec::new(),
     };
@@ -144,6 +145,7 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
     let Some(covered) = analysis.coverage.of(count) else { return };
     let unseen = in_words(covered);
     if unseen.is_empty() {
+        result.hidden_s = covered.hidden_s;
         if result.word == VerdictWord::Fail {
             result.why = format!("{} seen", result.n);
         }

@@ -7,7 +7,6 @@ use crate::analysis::{Analysis, Share};
 use crate::escape::one_line;
 use crate::fact::{ClosedBecause, Ended, FaultKind, Group, Phase};
 use crate::incident::{Confidence, Incident, IncidentKind};
-use crate::measure::Count;
 use crate::spec::{Contract, Select};
 use crate::unit::{At, grouped, span};
 
@@ -118,9 +117,6 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         let words = "a crash was seen over HTTP only; a stop by an operator looks the same";
         tell(words.to_owned(), first.evidence.clone());
     }
-    if let Some(words) = only_probed(analysis) {
-        tell(words, Vec::new());
-    }
     past_the_end(analysis, &mut tell);
     off_depth(analysis, &mut tell);
     at_once(analysis, &mut tell);
@@ -170,15 +166,6 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         tell(format!("{n} histograms of gaps could not be read"), Vec::new());
     }
     findings
-}
-
-/// Returns which crashes are not seen, where only probes look for them.
-fn only_probed(analysis: &Analysis) -> Option<String> {
-    let [crashes, restarts] = [Count::Crashes, Count::Restarts].map(|it| analysis.coverage.of(it));
-    let restarts = restarts.filter(|_| crashes.is_some_and(|it| it.unseen().next().is_none()))?;
-    let unseen = restarts.unseen().next()?;
-    let why = unseen.in_words();
-    Some(format!("a crash after which the server is back within seconds is not seen: {why}"))
 }
 
 /// Words of servers whose format of answers breaks past an answer's natural end, in lower case.

@@ -1,7 +1,7 @@
 //! Formats the contract and its results: the gates of one line of the contract together.
 
 use crate::measure::Measure;
-use crate::report::words::{amount, percent};
+use crate::report::words::{amount, at_least_so_long, percent};
 use crate::verdict::{GateResult, Verdict, VerdictWord};
 
 /// Gates with the same verdict word.
@@ -52,8 +52,12 @@ fn items(verdict: &Verdict, word: VerdictWord, name: &str) -> Vec<String> {
     items
 }
 
-/// Returns the reason that follows a gate that did not pass.
+/// Returns the reason that follows a gate that did not pass, and the least outage that one that
+/// passed would have seen.
 fn because(gate: &GateResult, same: usize) -> String {
+    if let (VerdictWord::Pass, Some(hidden_s)) = (gate.word, gate.hidden_s) {
+        return format!(" (longer than {})", at_least_so_long(hidden_s));
+    }
     match (gate.word, gate.value) {
         (VerdictWord::Fail, _) if gate.measure == Measure::Mtbf => format!(" ({})", gate.why),
         (VerdictWord::Fail, Some(value)) if gate.attain.is_some() => {

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use crate::analysis::{Analysis, Coverage, Notes, RunDescription};
 use crate::fact::Seq;
 use crate::measure::{Measure, Quantity};
-use crate::report::words::amount;
+use crate::report::words::{amount, at_least_so_long};
 use crate::spec::Limit;
 use crate::unit::{grouped, span};
-use crate::verdict::{GateResult, Verdict};
+use crate::verdict::{GateResult, Verdict, VerdictWord};
 
 use super::{CellNumbers, Grid, GridValue, Heading, Numbers, series};
 
@@ -170,8 +170,13 @@ fn gate(gate: &GateResult) -> Vec<GridValue> {
         value,
         GridValue::Text(bound),
         GridValue::Text(n),
-        GridValue::Text(format!("{}{}", gate.why, seqs(&gate.evidence))),
+        GridValue::Text(format!("{}{}{}", gate.why, longer_than(gate), seqs(&gate.evidence))),
     ]
+}
+
+fn longer_than(gate: &GateResult) -> String {
+    let hidden_s = gate.hidden_s.filter(|_| gate.word == VerdictWord::Pass);
+    hidden_s.map_or(String::new(), |it| format!("outages longer than {}", at_least_so_long(it)))
 }
 
 /// Formats entries as evidence: ` [#4 #7]`; empty without any.
