@@ -12,6 +12,7 @@ pub(crate) mod coverage;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod fold;
+pub(crate) mod kills;
 pub(crate) mod laps;
 pub(crate) mod notes;
 mod parallel;

@@ -24,7 +24,7 @@ pub(crate) use course::{
     RESTART, STOP, SentSlots,
 };
 pub(crate) use group::Group;
-pub(crate) use observed::{Missed, MissedReason, Reading, Severity, SignatureMatch, Source};
+pub(crate) use observed::{Missed, MissedReason, Reading, Severity, SignatureMatch, Source, Whose};
 pub(crate) use request::{BrokenHow, Class, Ended, Request, Stage, TOKEN_US_MIN};
 pub(crate) use target::{Exited, Fitted, Statement, TargetFact, TargetWord};
 

@@ -7,6 +7,7 @@
 
 pub(crate) mod gate;
 pub(crate) mod proof;
+mod unmeasured;
 pub(crate) mod whole;
 
 pub(crate) use proof::Proof;

@@ -196,8 +196,7 @@ impl Calendar {
 
     /// Returns when the server was another process than before, by the incidents of a segment.
     pub(crate) fn new_processes(&self, segment: Segment) -> Vec<At> {
-        let died =
-            |it: &&Incident| it.is(IncidentKind::Crash) || it.is(IncidentKind::Restart);
+        let died = |it: &&Incident| it.is(IncidentKind::Crash) || it.is(IncidentKind::Restart);
         let incidents = self.incidents.iter().filter(|it| it.segment == segment).filter(died);
         incidents.map(|it| it.until.unwrap_or_else(|| self.end(segment))).collect()
     }

@@ -141,6 +141,19 @@ pub(crate) struct SignatureMatch {
     pub severity: Severity,
     /// The line, cut to a bound.
     pub line: String,
+    /// Whose process a line of the kernel's log is about; `None` where that is not known, or the
+    /// log is the server's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whose: Option<Whose>,
+}
+
+/// Owner of the process that a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Whose {
+    Server,
+    /// Another process of the machine.
+    Other,
 }
 
 impl SignatureMatch {

@@ -148,8 +148,10 @@ impl ProgressState {
             // An empty queue does not show that a hung server makes progress again.
             !self.hung && reading.max == 0.0
         } else if OUTPUT_TOKENS.is_of(reading) {
-            let came =
-                self.tokens.replace(reading.last).is_some_and(|before| reading.differs_from(before));
+            let came = self
+                .tokens
+                .replace(reading.last)
+                .is_some_and(|before| reading.differs_from(before));
             self.streamed = if came { Some(at) } else { self.streamed };
             came
         } else {

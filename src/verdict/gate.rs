@@ -16,6 +16,9 @@ pub(crate) const ATTAIN_SAMPLES_MIN: u64 = 20;
 /// Reason given for events of a run that was never under load.
 const NO_LOAD: &str = "no time under load was judged";
 
+/// Reason given for OOMs where one may have been the server's.
+const UNCLEAR_KILL: &str = "a process was killed for lack of memory, and it is not known whose";
+
 /// Bound on the evidence of a gate on events.
 const EVIDENCE_MAX: usize = 8;
 
@@ -146,6 +149,10 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
     let unseen = in_words(covered);
     if unseen.is_empty() {
         result.hidden_s = covered.hidden_s;
+        if count == Count::Ooms && result.word == VerdictWord::Pass && has_unclear_kill(analysis) {
+            (result.word, result.value) = (VerdictWord::Inconclusive, None);
+            return result.why.push_str(UNCLEAR_KILL);
+        }
         if result.word == VerdictWord::Fail {
             result.why = format!("{} seen", result.n);
         }
@@ -159,6 +166,12 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
         let needed = COVERED_MIN * 100.0;
         result.why = format!("{} seen; under {needed:.0} % covered: {unseen}", result.n);
     }
+}
+
+/// Whether a process of the server's machine was killed for lack of memory, and it is not known
+/// whose.
+pub(crate) fn has_unclear_kill(analysis: &Analysis) -> bool {
+    analysis.notes.kills.unclear(&analysis.calendar).next().is_some()
 }
 
 /// Judges the time between failures by its interval. It passes where the lower bound reaches the
@@ -181,6 +194,9 @@ fn judge_mtbf(result: &mut GateResult, analysis: &Analysis, proof: Option<&Proof
         result.value = None;
         let why = proof.unseen.iter().map(|count| {
             let unseen = analysis.coverage.of(*count).map_or(String::new(), in_words);
+            if unseen.is_empty() {
+                return UNCLEAR_KILL.to_owned();
+            }
             format!("{}: not observed ({unseen})", event_name(*count))
         });
         result.why = why.collect::<Vec<_>>().join("; ");

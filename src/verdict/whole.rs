@@ -10,7 +10,7 @@ use crate::incident::{Confidence, Incident, IncidentKind};
 use crate::spec::{Contract, Select};
 use crate::unit::{At, grouped, span};
 
-use super::{Finding, VerdictWord};
+use super::{Finding, VerdictWord, unmeasured};
 
 /// Bound on a foreign text within a reason or finding.
 const WORDS_CHARS_MAX: usize = 160;
@@ -117,6 +117,9 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         let words = "a crash was seen over HTTP only; a stop by an operator looks the same";
         tell(words.to_owned(), first.evidence.clone());
     }
+    unmeasured::never_asked(analysis, &mut tell);
+    unmeasured::warm_up(analysis, &mut tell);
+    unmeasured::kills(analysis, &mut tell);
     past_the_end(analysis, &mut tell);
     off_depth(analysis, &mut tell);
     at_once(analysis, &mut tell);

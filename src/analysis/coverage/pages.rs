@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ranges::Ranges;
-use super::{SECOND_US, SPACED_US};
+use super::{READING_US, SECOND_US, SPACED_US};
 use crate::fact::{Reading, Request};
 use crate::series::{self, METRICS_PROCESS, Observer, SeriesKind};
 use crate::unit::At;
@@ -15,7 +15,7 @@ use crate::unit::At;
 const SERIES_MAX: usize = 1_024;
 
 /// Factor on the fastest growth of a counter above which a new process cannot have reached it.
-const NEW_TIMES: f64 = 2.0;
+const NEW_TIMES: f64 = 1.5;
 
 /// Time after the end of a request within which it stands in the metrics, microseconds.
 const COUNTED_US: u64 = SECOND_US;
@@ -126,6 +126,10 @@ impl Pages {
         self.last = Some(at);
         // A page without start time and counters is of the process that was known before.
         let Some(number) = page.process.or(page.has_counters.then_some(0)) else { return };
+        if self.processes.is_empty() {
+            // The metrics were answered before the load, too.
+            self.same.add(at.0.saturating_sub(READING_US), at.0);
+        }
         let before = self.processes.insert(number, at);
         if let Some(before) = before.filter(|_| page.has_start || grown) {
             self.same.add(before.0, at.0);
@@ -149,7 +153,7 @@ impl Pages {
             let rate = (reading.last - before) / passed_us;
             let fastest = self.growth.entry(key.clone()).or_insert(rate);
             *fastest = fastest.max(rate);
-            proves |= before > NEW_TIMES * *fastest * passed_us;
+            proves |= before > 0.0 && reading.last > NEW_TIMES * *fastest * passed_us;
         }
         proves
     }

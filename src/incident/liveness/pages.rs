@@ -26,7 +26,8 @@ impl MetricsPages {
         if self.at != Some(at) {
             (self.at, self.moves) = (Some(at), false);
         }
-        let counts = series::of_reading(reading).is_some_and(|it| it.has_observer(Observer::Progress));
+        let counts =
+            series::of_reading(reading).is_some_and(|it| it.has_observer(Observer::Progress));
         if !counts || !reading.last.is_finite() {
             return;
         }
