@@ -288,7 +288,8 @@ mod tests {
         let mut story = Story::soaking();
         story.goods(10.0, 5, 0).bad(22.0, 0, Ended::Refused, "refused").up(23.0, false);
         story.bad(24.0, 0, Ended::Refused, "refused").up(50.0, true);
-        story.goods(60.0, 5, 0).up(70.0, true).closed(71.0, ClosedBecause::Done);
+        story.goods(60.0, 5, 0).up(70.0, true).started(70.0, 1000.0);
+        story.closed(71.0, ClosedBecause::Done);
         let verdict = judged(&story, &[at_most("crashes", 0.0), at_most("crashes", 1.0)]);
         assert_eq!(verdict.gates[0].value, Some(1.0));
         assert_eq!(

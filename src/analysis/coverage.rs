@@ -260,13 +260,13 @@ impl CoverageFold {
             for (from, until) in any.iter().flat_map(|it| self.seen(calendar, *it, segment)) {
                 looked.add(from, until);
             }
-            // Requests and looks that follow each other soon show what is between them.
-            if any.contains(&Observer::Probes) {
-                looked = looked.closed_over(SPACED_US);
-            }
+            // Looks at the endpoint that follow each other soon show what is between them.
+            let spaced_us = if any.contains(&Observer::Probes) { SPACED_US } else { BACK_US };
             for (from, until) in spans {
                 all += until - from;
-                seen += looked.count(from, until);
+                let gaps = looked.gaps(from, until).into_iter().map(|(from, until)| until - from);
+                let unseen: u64 = gaps.filter(|gap_us| *gap_us > spaced_us).sum();
+                seen += if looked.is_empty() { 0 } else { until - from - unseen };
             }
         }
         if all == 0 { 0.0 } else { seen as f64 / all as f64 }
@@ -294,15 +294,16 @@ impl CoverageFold {
         let looked = || self.looked.get(&(of, segment));
         let pages = || self.pages.get(&segment).map(Pages::closed).unwrap_or_default();
         match of {
-            Observer::Requests => looked()
-                .map(|looked| looked.closed_over(BACK_US).all().collect())
-                .unwrap_or_default(),
             Observer::Probes => {
                 self.looks.get(&segment).map(|it| it.instants().all().collect()).unwrap_or_default()
             }
             Observer::Metrics => pages().same(&calendar.new_processes(segment)),
             Observer::Progress => pages().progress(),
-            Observer::ServerLog | Observer::Kernel | Observer::Container | Observer::Process => {
+            Observer::Requests
+            | Observer::ServerLog
+            | Observer::Kernel
+            | Observer::Container
+            | Observer::Process => {
                 let looked = looked().into_iter().flat_map(Ranges::all);
                 match self.blind.get(&(of, segment)) {
                     Some(blind) => {

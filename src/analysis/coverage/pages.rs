@@ -107,9 +107,9 @@ impl Pages {
         });
         let at = page.at;
         let is_stale = !moves
-            && !page.values.is_empty()
+            && page.has_counters
             && self.answered.is_some_and(|done| done.0.saturating_add(COUNTED_US) <= at.0);
-        if moves || page.values.is_empty() {
+        if moves || !page.has_counters {
             (self.moved, self.answered) = (at, None);
         }
         self.is_stale |= is_stale;

@@ -25,22 +25,9 @@ impl Ranges {
         self.0.iter().map(|(from, until)| (*from, *until))
     }
 
-    /// Returns them with the gaps between them that are no longer than this.
-    pub(super) fn closed_over(&self, longest_us: u64) -> Ranges {
-        let mut closed = Ranges::default();
-        let mut before = None;
-        for (from, until) in self.all() {
-            let gap = before.filter(|end| from.saturating_sub(*end) <= longest_us);
-            closed.add(gap.unwrap_or(from), until);
-            before = Some(until);
-        }
-        closed
-    }
-
-    /// Returns how much of them lies in a range.
-    pub(super) fn count(&self, from: u64, until: u64) -> u64 {
-        let before = self.0.range(..until).rev().take_while(|(_, end)| **end > from);
-        before.map(|(start, end)| (*end).min(until) - (*start).max(from)).sum()
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Returns the parts of a range that they leave free.
@@ -67,10 +54,7 @@ mod tests {
             ranges.add(from, until);
         }
         assert_eq!(ranges.0, BTreeMap::from([(5, 9), (10, 40)]));
-        assert_eq!((ranges.count(0, 50), ranges.count(7, 12)), (34, 4));
         assert_eq!(ranges.gaps(7, 50), [(9, 10), (40, 50)]);
         assert_eq!(ranges.gaps(12, 20), []);
-        assert_eq!(ranges.closed_over(1).0, BTreeMap::from([(5, 40)]));
-        assert_eq!(ranges.closed_over(0).0, ranges.0);
     }
 }

@@ -51,7 +51,7 @@ fn a_minute_in_which_longhaul_stood_still_hides_an_outage_of_a_minute() {
     probed(&mut story, (10..=100).step_by(10).chain((170..=300).step_by(10)), 2);
     let coverage = coverage(&story);
     assert!((0.75..0.80).contains(&share_of(&coverage, Count::Outages)), "{coverage:?}");
-    assert!((hidden_s(&coverage).unwrap() - 65.0).abs() < 0.1, "{coverage:?}");
+    assert!((hidden_s(&coverage).unwrap() - 65.0).abs() < 0.5, "{coverage:?}");
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn of_requests(change: impl Fn(&mut Request)) -> f64 {
 #[test]
 fn short_requests_cover_restarts_only_while_they_are_in_flight() {
     let share = of_requests(|request| request.done = At(request.sent.0 + 140_000));
-    assert!((0.09..0.12).contains(&share), "{share}");
+    assert!((0.06..0.08).contains(&share), "{share}");
     let share = of_requests(|request| request.done = At(request.sent.0 + 1_950_000));
     assert!((share - 1.0).abs() < 1e-9, "no server restarts within 50 ms: {share}");
 }

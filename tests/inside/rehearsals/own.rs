@@ -64,7 +64,7 @@ fn a_disk_that_is_slow_for_a_while_costs_no_row() {
 fn a_disk_that_takes_nothing_more_is_longhauls_own_failure_and_leaves_what_was_written() {
     let play = ailing(&["slow_disk@10m"]);
     let words = play.closed.as_ref().unwrap_err();
-    assert_snapshot!(words, @"the disk took nothing more; rows lost: 3770");
+    assert_snapshot!(words, @"the disk took nothing more; rows lost: 3771");
     assert_eq!(play.exit(), Exit::Inconclusive, "{}", play.reported());
     let seen = play.analysis().calendar.end(0).seconds() - play.began();
     assert!((590.0..=601.0).contains(&seen), "{seen}");
