@@ -116,8 +116,8 @@ struct SegmentLiveness {
     unlisted: bool,
     /// Time of the last health page that answered that the server is not up.
     status: Option<At>,
-    /// Whether the last health page answered so, and no better sign came since.
-    unwell: bool,
+    /// Time of the first health page that answered so since the last good sign.
+    unwell: Option<At>,
     pages: MetricsPages,
     /// Requests in a row that were refused.
     refusals: u32,
@@ -251,11 +251,12 @@ impl SegmentLiveness {
         if UP.is_of(reading) {
             return match is_true(reading) {
                 true if self.outweighs_probes() => None,
-                true if self.unwell && self.pages.stands_still(at) => None,
+                true if self.pages.is_read(at) && !self.may_be_well() => None,
                 true => self.came(at, "its health probe was answered"),
                 false if self.served == Some((at, true)) => None,
                 false => {
-                    self.unwell = self.status == Some(at);
+                    let is_answered = self.status == Some(at);
+                    self.unwell = self.unwell.or(Some(at)).filter(|_| is_answered);
                     self.look_failed(at, "a health probe failed")
                 }
             };
@@ -277,6 +278,12 @@ impl SegmentLiveness {
         }
         self.pages.fold(at, reading);
         self.processes.fold(at, reading, self.bad).map(restarted)
+    }
+
+    /// Whether a metrics page shows that the server is up: its health does not say the opposite, or
+    /// its counters have moved since.
+    fn may_be_well(&self) -> bool {
+        self.unwell.is_none_or(|since| self.pages.move_since(since))
     }
 
     /// Takes in that requests failed one after the other.
@@ -333,7 +340,7 @@ impl SegmentLiveness {
         if self.bad.is_some_and(|bad| at < bad) {
             return None;
         }
-        (self.doubt, self.unwell) = (None, false);
+        (self.doubt, self.unwell) = (None, None);
         let was = std::mem::replace(&mut self.state, State::Up);
         let since = self.away.take().unwrap_or(at);
         (was == State::Down).then(|| LivenessChange::CameBack { since, evidence: words.to_owned() })

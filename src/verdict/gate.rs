@@ -8,6 +8,7 @@ use crate::measure::{Count, Measure, Quantity, RequestShare, Statistic};
 use crate::spec::{Gate, Limit, Select};
 use crate::stats::Dist;
 
+use super::unmeasured::has_unclear_kill;
 use super::{GateResult, Proof, VerdictWord};
 
 /// Least number of requests for an attainment, unless it is out of reach before.
@@ -166,12 +167,6 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
         let needed = COVERED_MIN * 100.0;
         result.why = format!("{} seen; under {needed:.0} % covered: {unseen}", result.n);
     }
-}
-
-/// Whether a process of the server's machine was killed for lack of memory, and it is not known
-/// whose.
-pub(crate) fn has_unclear_kill(analysis: &Analysis) -> bool {
-    analysis.notes.kills.unclear(&analysis.calendar).next().is_some()
 }
 
 /// Judges the time between failures by its interval. It passes where the lower bound reaches the

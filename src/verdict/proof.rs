@@ -6,7 +6,7 @@ use crate::measure::{Count, MTBF_CONFIDENCE};
 use crate::stats::poisson::mean_time_between;
 use crate::unit::{grouped, span};
 
-use super::gate::has_unclear_kill;
+use super::unmeasured::has_unclear_kill;
 
 /// Bound on the evidence of the failures.
 const EVIDENCE_MAX: usize = 8;

@@ -49,6 +49,12 @@ pub(super) fn warm_up(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64
     tell(words, analysis.bad_seqs(&warm_up));
 }
 
+/// Whether a process of the server's machine was killed for lack of memory, and it is not known
+/// whose.
+pub(super) fn has_unclear_kill(analysis: &Analysis) -> bool {
+    analysis.notes.kills.unclear(&analysis.calendar).next().is_some()
+}
+
 /// Reports kills on the server's machine that are not, or may not be, the server's.
 pub(super) fn kills(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
     let kills = &analysis.notes.kills;

@@ -15,6 +15,8 @@ const COUNTERS_MAX: usize = 1_024;
 pub(super) struct MetricsPages {
     /// Time of the newest page.
     at: Option<At>,
+    /// Time of the page before it.
+    before: Option<At>,
     /// Whether a counter of work done has moved since the page before it.
     moves: bool,
     counters: BTreeMap<(String, String), f64>,
@@ -24,7 +26,7 @@ impl MetricsPages {
     /// Takes in a reading of a page.
     pub(super) fn fold(&mut self, at: At, reading: &Reading) {
         if self.at != Some(at) {
-            (self.at, self.moves) = (Some(at), false);
+            (self.before, self.at, self.moves) = (self.at, Some(at), false);
         }
         let counts =
             series::of_reading(reading).is_some_and(|it| it.has_observer(Observer::Progress));
@@ -39,8 +41,13 @@ impl MetricsPages {
         self.moves |= before.is_some_and(|before| reading.differs_from(before));
     }
 
-    /// Whether a page was read at this time and its counters stand still.
-    pub(super) fn stands_still(&self, at: At) -> bool {
-        self.at == Some(at) && !self.moves
+    /// Whether a page was read at this time.
+    pub(super) fn is_read(&self, at: At) -> bool {
+        self.at == Some(at)
+    }
+
+    /// Whether counters moved between the two newest pages, and both were read after this time.
+    pub(super) fn move_since(&self, since: At) -> bool {
+        self.moves && self.before.is_some_and(|before| before > since)
     }
 }

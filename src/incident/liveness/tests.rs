@@ -121,6 +121,8 @@ fn metrics_that_stand_still_bring_back_no_server_whose_health_says_that_it_is_no
     assert_eq!((liveness.state(), changes.len()), (State::Down, 1), "{changes:?}");
     story.up(61.0, true);
     assert_eq!(reported(&story).0.state(), State::Up, "a probe does");
+    let (liveness, changes) = reported(&unwell(|_| 150.0));
+    assert_eq!((liveness.state(), changes.len()), (State::Down, 1), "they moved before it");
     let mut story = unwell(|_| 100.0);
     story.good(61.0, 0);
     assert_eq!(reported(&story).0.state(), State::Up, "an answer does");
