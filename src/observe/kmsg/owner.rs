@@ -44,6 +44,8 @@ pub(super) struct Owner {
     cgroup: Option<String>,
     /// Whether process ids here are those of the kernel's log.
     sees_kernel_pids: bool,
+    /// Process that the last line was about, and whose it was.
+    last: Option<(u32, Whose)>,
 }
 
 impl Owner {
@@ -54,6 +56,7 @@ impl Owner {
             processes: BTreeMap::new(),
             cgroup: None,
             sees_kernel_pids: false,
+            last: None,
         }
     }
 
@@ -84,7 +87,7 @@ impl Owner {
     }
 
     /// Returns whose process a line is about; `None` where that cannot be told.
-    pub(super) fn whose(&self, said: &SignatureMatch) -> Option<Whose> {
+    pub(super) fn whose(&mut self, said: &SignatureMatch) -> Option<Whose> {
         let meaning = signature::named(&said.signature)?.meaning;
         let names_process = match meaning {
             Meaning::KernelOom | Meaning::CgroupOom | Meaning::UserspaceKill => true,
@@ -95,7 +98,12 @@ impl Owner {
         if !names_process || self.processes.is_empty() {
             return None;
         }
-        self.owns(&Victim::parse(&said.line))
+        let victim = Victim::parse(&said.line);
+        // The kernel writes several lines on one kill, and not each names the cgroup.
+        let before = self.last.filter(|(pid, _)| victim.pid == Some(*pid)).map(|(_, whose)| whose);
+        let whose = before.or_else(|| self.owns(&victim));
+        self.last = victim.pid.zip(whose).or(self.last);
+        whose
     }
 
     fn owns(&self, victim: &Victim) -> Option<Whose> {
@@ -153,7 +161,7 @@ mod tests {
         }
     }
 
-    fn whose(owner: &Owner, line: &str) -> Option<Whose> {
+    fn whose(owner: &mut Owner, line: &str) -> Option<Whose> {
         let row = signature::classify(signature::LogSource::Kernel, line).expect("a signature");
         owner.whose(&SignatureMatch {
             source: Source::Kernel,
@@ -172,60 +180,65 @@ mod tests {
 
     #[test]
     fn a_process_is_known_by_its_pid_and_a_new_one_by_its_container() {
-        let known = owner("/system.slice/docker-3f0c.scope", true);
+        let mut known = owner("/system.slice/docker-3f0c.scope", true);
         let own = "/system.slice/docker-3f0c.scope";
-        assert_eq!(whose(&known, &killed(4242, "VLLM::EngineCor", own)), Some(Whose::Server));
-        assert_eq!(whose(&known, &killed(9, "ninja", own)), Some(Whose::Server));
-        assert_eq!(whose(&known, &killed(9, "chrome", "/user.slice/x")), Some(Whose::Other));
+        assert_eq!(whose(&mut known, &killed(4242, "VLLM::EngineCor", own)), Some(Whose::Server));
+        assert_eq!(whose(&mut known, &killed(9, "ninja", own)), Some(Whose::Server));
+        assert_eq!(whose(&mut known, &killed(8, "chrome", "/user.slice/x")), Some(Whose::Other));
         let old = |pid, name: &str| {
             format!("Out of memory: Killed process {pid} ({name}) total-vm:1kB, anon-rss:1kB")
         };
-        assert_eq!(whose(&known, &old(4000, "vllm")), Some(Whose::Server));
-        assert_eq!(whose(&known, &old(9, "chrome")), Some(Whose::Other));
-        assert_eq!(whose(&known, &old(9, "vllm")), None, "it may have been started just now");
+        assert_eq!(whose(&mut known, &old(4000, "vllm")), Some(Whose::Server));
+        assert_eq!(whose(&mut known, &old(9, "chrome")), Some(Whose::Other));
+        assert_eq!(whose(&mut known, &old(10, "vllm")), None, "it may have been started just now");
+        assert_eq!(whose(&mut known, &killed(11, "vllm", "/user.slice/x")), Some(Whose::Other));
+        assert_eq!(whose(&mut known, &old(11, "vllm")), Some(Whose::Other), "the line before");
     }
 
     #[test]
     fn in_a_session_with_other_programs_the_cgroup_decides_nothing() {
-        let session = owner("/user.slice/session-3.scope", true);
+        let mut session = owner("/user.slice/session-3.scope", true);
         let line = killed(9, "chrome", "/user.slice/session-3.scope");
-        assert_eq!(whose(&session, &line), Some(Whose::Other));
-        assert_eq!(whose(&session, &killed(9, "vllm", "/user.slice/session-3.scope")), None);
+        assert_eq!(whose(&mut session, &line), Some(Whose::Other));
+        assert_eq!(whose(&mut session, &killed(10, "vllm", "/user.slice/session-3.scope")), None);
     }
 
     #[test]
     fn in_another_namespace_of_pids_only_the_cgroup_counts() {
-        let inside = owner("/process_api/11be", false);
-        assert_eq!(whose(&inside, &killed(4242, "hello", "/docker/3cf4")), Some(Whose::Other));
-        assert_eq!(whose(&inside, &killed(7, "vllm", "/vm/process_api/11be")), Some(Whose::Server));
-        let line = "Out of memory: Killed process 4242 (x) total-vm:1kB, anon-rss:1kB";
-        assert_eq!(whose(&inside, line), None);
-        assert_eq!(whose(&owner("/", false), &killed(4242, "x", "/docker/3cf4")), None);
+        let mut inside = owner("/process_api/11be", false);
+        assert_eq!(whose(&mut inside, &killed(4242, "hello", "/docker/3cf4")), Some(Whose::Other));
+        assert_eq!(
+            whose(&mut inside, &killed(7, "vllm", "/vm/process_api/11be")),
+            Some(Whose::Server)
+        );
+        let line = "Out of memory: Killed process 4243 (x) total-vm:1kB, anon-rss:1kB";
+        assert_eq!(whose(&mut inside, line), None);
+        assert_eq!(whose(&mut owner("/", false), &killed(4242, "x", "/docker/3cf4")), None);
     }
 
     #[test]
     fn an_xid_is_of_the_process_that_it_names_and_a_broken_gpu_of_all() {
-        let known = owner("/docker/3f0c", true);
+        let mut known = owner("/docker/3f0c", true);
         let xid = |number, pid| {
             format!("NVRM: Xid (PCI:000f:01:00): {number}, pid={pid}, name=python3, Ch 00000008")
         };
-        assert_eq!(whose(&known, &xid(31, 4242)), Some(Whose::Server));
-        assert_eq!(whose(&known, &xid(31, 9)), Some(Whose::Other));
-        assert_eq!(whose(&known, &xid(79, 9)), None);
-        assert_eq!(whose(&known, "NVRM: Xid (PCI:000f:01:00): 31, pid='<unknown>', x"), None);
+        assert_eq!(whose(&mut known, &xid(31, 4242)), Some(Whose::Server));
+        assert_eq!(whose(&mut known, &xid(31, 9)), Some(Whose::Other));
+        assert_eq!(whose(&mut known, &xid(79, 9)), None);
+        assert_eq!(whose(&mut known, "NVRM: Xid (PCI:000f:01:00): 31, pid='<unknown>', x"), None);
     }
 
     #[test]
     fn a_unit_that_is_killed_as_a_whole_takes_the_server_in_it() {
-        let unit = owner("/system.slice/vllm.service/inner", true);
+        let mut unit = owner("/system.slice/vllm.service/inner", true);
         let line = |unit: &str| {
             format!(
                 "systemd-oomd[700]: Killed /system.slice/{unit} due to memory pressure for /system.slice"
             )
         };
-        assert_eq!(whose(&unit, &line("vllm.service")), Some(Whose::Server));
-        assert_eq!(whose(&unit, &line("other.service")), Some(Whose::Other));
-        let nobody = Owner::new(MainProcess::Unknown);
-        assert_eq!(whose(&nobody, &line("other.service")), None);
+        assert_eq!(whose(&mut unit, &line("vllm.service")), Some(Whose::Server));
+        assert_eq!(whose(&mut unit, &line("other.service")), Some(Whose::Other));
+        let mut nobody = Owner::new(MainProcess::Unknown);
+        assert_eq!(whose(&mut nobody, &line("other.service")), None);
     }
 }
