@@ -262,10 +262,18 @@ impl CoverageFold {
             }
             // Looks at the endpoint that follow each other soon show what is between them.
             let spaced_us = if any.contains(&Observer::Probes) { SPACED_US } else { BACK_US };
+            let last = spans.last().copied();
             for (from, until) in spans {
                 all += until - from;
-                let gaps = looked.gaps(from, until).into_iter().map(|(from, until)| until - from);
-                let unseen: u64 = gaps.filter(|gap_us| *gap_us > spaced_us).sum();
+                let is_unseen = |(begin, end): &(u64, u64)| {
+                    let ends = (from, until) == last.unwrap_or_default() && *end == until;
+                    let gap_us = end - begin;
+                    // After the last look nobody knows.
+                    gap_us > spaced_us
+                        || gap_us > BACK_US && ends && !looked.begin_in(*end, begin + spaced_us)
+                };
+                let gaps = looked.gaps(from, until).into_iter().filter(is_unseen);
+                let unseen: u64 = gaps.map(|(begin, end)| end - begin).sum();
                 seen += if looked.is_empty() { 0 } else { until - from - unseen };
             }
         }

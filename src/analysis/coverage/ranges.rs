@@ -30,6 +30,11 @@ impl Ranges {
         self.0.is_empty()
     }
 
+    /// Whether any begins in this time.
+    pub(super) fn begin_in(&self, from: u64, until: u64) -> bool {
+        self.0.range(from..=until.max(from)).next().is_some()
+    }
+
     /// Returns the parts of a range that they leave free.
     pub(super) fn gaps(&self, mut from: u64, until: u64) -> Vec<(u64, u64)> {
         let mut gaps = Vec::new();

@@ -46,6 +46,17 @@ fn probes_show_outages_that_are_longer_than_the_time_between_them_and_no_crash()
 }
 
 #[test]
+fn after_the_last_look_nobody_knows() {
+    let mut story = Story::soaking();
+    probed(&mut story, (10..=90).step_by(10), 1);
+    story.phase(100.0, Phase::Drain);
+    let share = share_of(&coverage(&story), Count::Outages);
+    assert!((share - 0.9).abs() < 0.001, "{share}");
+    probed(&mut story, 101..=101, 1);
+    assert!((share_of(&coverage(&story), Count::Outages) - 1.0).abs() < 1e-9);
+}
+
+#[test]
 fn a_minute_in_which_longhaul_stood_still_hides_an_outage_of_a_minute() {
     let mut story = Story::soaking();
     probed(&mut story, (10..=100).step_by(10).chain((170..=300).step_by(10)), 2);
