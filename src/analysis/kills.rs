@@ -59,10 +59,12 @@ impl Kills {
                     self.in_cgroup.push((entry.segment, entry.at));
                 }
             }
-            Fact::Reading(reading) if OOM_KILLS.is_of(reading) => {
-                if self.rose(entry.segment, reading) && self.counted.len() < KILLS_MAX {
-                    self.counted.push(kill(entry, "the kernel's count of kills rose"));
-                }
+            Fact::Reading(reading)
+                if OOM_KILLS.is_of(reading)
+                    && self.rose(entry.segment, reading)
+                    && self.counted.len() < KILLS_MAX =>
+            {
+                self.counted.push(kill(entry, "the kernel's count of kills rose"));
             }
             _ => {}
         }
