@@ -22,7 +22,7 @@ use crate::unit::At;
 use super::Calendar;
 use super::calendar::SegmentSpan;
 use looks::Looks;
-use pages::Pages;
+use pages::MetricsLooks;
 use ranges::Ranges;
 
 /// Microseconds of a second.
@@ -117,7 +117,7 @@ pub(crate) struct CoverageFold {
     /// Looks at the endpoint.
     looks: BTreeMap<Segment, Looks>,
     /// Metrics that were read.
-    pages: BTreeMap<Segment, Pages>,
+    pages: BTreeMap<Segment, MetricsLooks>,
     /// Last reading of the server's process.
     process: BTreeMap<Segment, At>,
     /// Last reading that said that the server's log had been read since the reading before it.
@@ -300,7 +300,7 @@ impl CoverageFold {
     /// Returns the ranges in which an observer was reading; of looks at the endpoint, the instants.
     fn seen(&self, calendar: &Calendar, of: Observer, segment: Segment) -> Vec<(u64, u64)> {
         let looked = || self.looked.get(&(of, segment));
-        let pages = || self.pages.get(&segment).map(Pages::closed).unwrap_or_default();
+        let pages = || self.pages.get(&segment).map(MetricsLooks::closed).unwrap_or_default();
         match of {
             Observer::Probes => {
                 self.looks.get(&segment).map(|it| it.instants().all().collect()).unwrap_or_default()

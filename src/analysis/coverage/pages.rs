@@ -23,9 +23,9 @@ const COUNTED_US: u64 = SECOND_US;
 /// Instance and name of a series.
 type Key = (String, String);
 
-/// Metrics pages of one segment.
+/// Looks at the metrics in one segment.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pages {
+pub(super) struct MetricsLooks {
     open: Option<Page>,
     values: BTreeMap<Key, f64>,
     /// Fastest growth of each counter, per microsecond.
@@ -55,7 +55,7 @@ struct Page {
     values: Vec<(Key, Reading, SeriesKind)>,
 }
 
-impl Pages {
+impl MetricsLooks {
     /// Takes in a reading of the engine.
     pub(super) fn fold(&mut self, at: At, reading: &Reading) {
         let Some(series) = series::of_reading(reading) else { return };
@@ -159,7 +159,7 @@ impl Pages {
     }
 
     /// Returns these pages with the last one taken in.
-    pub(super) fn closed(&self) -> Pages {
+    pub(super) fn closed(&self) -> MetricsLooks {
         let mut pages = self.clone();
         pages.close();
         pages
