@@ -14,6 +14,7 @@ pub(crate) mod effect;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod fold;
+pub(crate) mod kills;
 pub(crate) mod laps;
 pub(crate) mod notes;
 mod parallel;

@@ -381,6 +381,10 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
             }
             self.issued(now)?;
         }
+        // The clock may have been set after it was last read.
+        if matches!(fact, Fact::Closed(_)) {
+            self.wall(now)?;
+        }
         self.record(now, fact)
     }
 

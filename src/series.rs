@@ -34,7 +34,7 @@ pub(crate) enum Observer {
     Requests,
     /// Any reading of the engine's endpoint.
     Probes,
-    /// The engine's counters, or the start time of its process.
+    /// The engine's counters, or the start time of its process, by which it is known to be the same.
     Metrics,
     /// The engine's counters of work done.
     Progress,
@@ -44,6 +44,8 @@ pub(crate) enum Observer {
     Kernel,
     /// The container engine.
     Container,
+    /// Whoever started or watches the server's process.
+    Process,
 }
 
 words!(Observer {
@@ -54,6 +56,7 @@ words!(Observer {
     ServerLog: "server log",
     Kernel: "kernel",
     Container: "container",
+    Process: "process",
 });
 
 impl Observer {
@@ -106,12 +109,16 @@ pub(crate) struct Need {
     pub any: &'static [Observer],
 }
 
+/// Observers that see a process end, or know that it is the same one.
+const SAME_PROCESS: &[Observer] =
+    &[Observer::Requests, Observer::Process, Observer::Container, Observer::Metrics];
+
 /// Requirements of seeing each kind of event; all of an event's must be met.
 pub(crate) const NEEDS: [Need; 6] = [
-    need(Count::Crashes, "probes or requests", &[Observer::Requests, Observer::Probes]),
+    need(Count::Crashes, "metrics or requests", SAME_PROCESS),
     need(Count::Ooms, "server log", &[Observer::ServerLog]),
     need(Count::Ooms, "kernel", &[Observer::Kernel]),
-    need(Count::Restarts, "metrics or requests", &[Observer::Requests, Observer::Metrics]),
+    need(Count::Restarts, "metrics or requests", SAME_PROCESS),
     need(Count::Hangs, "engine progress", &[Observer::Progress]),
     need(Count::Outages, "probes or requests", &[Observer::Requests, Observer::Probes]),
 ];

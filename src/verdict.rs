@@ -11,6 +11,7 @@ mod effect;
 pub(crate) mod gate;
 pub(crate) mod proof;
 pub(crate) mod slots;
+mod unmeasured;
 pub(crate) mod whole;
 
 pub(crate) use checks::FiredCheck;
@@ -68,6 +69,8 @@ pub(crate) struct GateResult {
     pub word: VerdictWord,
     /// Reason, where the word is not PASS.
     pub why: String,
+    /// Seconds that an outage may have lasted without being observed, for a gate on outages.
+    pub hidden_s: Option<f64>,
     /// Entries that show it.
     pub evidence: Vec<Seq>,
 }
@@ -307,7 +310,8 @@ mod tests {
         let mut story = Story::soaking();
         story.goods(10.0, 5, 0).bad(22.0, 0, Ended::Refused, "refused").up(23.0, false);
         story.bad(24.0, 0, Ended::Refused, "refused").up(50.0, true);
-        story.goods(60.0, 5, 0).up(70.0, true).closed(71.0, ClosedBecause::Done);
+        story.goods(60.0, 5, 0).up(70.0, true).started(70.0, 1000.0);
+        story.closed(71.0, ClosedBecause::Done);
         let verdict = judged(&story, &[at_most("crashes", 0.0), at_most("crashes", 1.0)]);
         assert_eq!(verdict.gates[0].value, Some(Estimate::exact(1.0)));
         assert_eq!(

@@ -194,6 +194,13 @@ impl Calendar {
         })
     }
 
+    /// Returns when the server was another process than before, by the incidents of a segment.
+    pub(crate) fn new_processes(&self, segment: Segment) -> Vec<At> {
+        let died = |it: &&Incident| it.is(IncidentKind::Crash) || it.is(IncidentKind::Restart);
+        let incidents = self.incidents.iter().filter(|it| it.segment == segment).filter(died);
+        incidents.map(|it| it.until.unwrap_or_else(|| self.end(segment))).collect()
+    }
+
     /// Returns the exposure: microseconds of the steady phases, without outages. Warm-up, idle
     /// time, drills and downtime are not in it.
     pub(crate) fn load_us(&self) -> u64 {

@@ -1,25 +1,29 @@
 //! Computes coverage: the share of the run in which a source that can observe an event was reading.
 //! An event that no source could observe is "not observed", which is different from zero.
 //!
-//! Time is counted in tenths of a second: no server restarts in less.
+//! What was looked at is time, not a number of looks. A request in flight shows all of its time. A
+//! look at the endpoint shows an instant, so that an outage between two looks is not seen, and the
+//! coverage says how long one may have been. Two looks at one process show that it did not restart
+//! between them.
 
-mod tenths;
+mod looks;
+mod pages;
+mod ranges;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Ended, Entry, Fact, Missed, Reading, Request, Segment};
+use crate::fact::{Ended, Entry, Fact, Missed, Reading, Request, Segment, Source};
 use crate::measure::Count;
-use crate::series::{self, LOG_DROPPED, NEEDS, Observer};
+use crate::series::{self, LOG_DROPPED, NEEDS, Observer, UP};
 use crate::unit::At;
 
 use super::Calendar;
 use super::calendar::SegmentSpan;
-use tenths::Tenths;
-
-/// Microseconds of a tenth of a second.
-const TENTH_US: u64 = 100_000;
+use looks::Looks;
+use pages::MetricsLooks;
+use ranges::Ranges;
 
 /// Microseconds of a second.
 const SECOND_US: u64 = 1_000_000;
@@ -27,8 +31,18 @@ const SECOND_US: u64 = 1_000_000;
 /// Time before a reading that it covers, microseconds: its cadence.
 const READING_US: u64 = 10 * SECOND_US;
 
+/// Longest time between two looks at the endpoint that counts as looked at, microseconds: the
+/// cadence of a reading, and its delay.
+const SPACED_US: u64 = READING_US + SECOND_US;
+
+/// Time within which no server ends and is back, microseconds.
+const BACK_US: u64 = 100_000;
+
 /// Reason given where the server received no load at all.
 const NO_LOAD: &str = "no load began";
+
+/// Reason given where metrics did not change although requests were answered.
+const STALE: &str = "answered, and nothing in it changed while tokens came";
 
 /// Share of the run that every needed source must cover for a gate on events to pass.
 pub(crate) const COVERED_MIN: f64 = 0.95;
@@ -62,6 +76,9 @@ pub(crate) struct CountCoverage {
     pub count: Count,
     /// Sources that are needed to observe the events.
     pub sources: Vec<SourceCoverage>,
+    /// Seconds that an outage may have lasted without being observed; `None` for other events, and
+    /// where requests were in flight all the time.
+    pub hidden_s: Option<f64>,
 }
 
 impl CountCoverage {
@@ -94,10 +111,15 @@ impl Coverage {
 /// Fold that records which observer was reading at what time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CoverageFold {
-    looked: BTreeMap<(Observer, Segment), Tenths>,
-    /// Tenths of a second for which a `missed` row says that the log was not read. They override
-    /// readings nearby.
-    blind: BTreeMap<(Observer, Segment), Tenths>,
+    looked: BTreeMap<(Observer, Segment), Ranges>,
+    /// Time for which a `missed` row says that the log was not read. It overrides readings nearby.
+    blind: BTreeMap<(Observer, Segment), Ranges>,
+    /// Looks at the endpoint.
+    looks: BTreeMap<Segment, Looks>,
+    /// Metrics that were read.
+    pages: BTreeMap<Segment, MetricsLooks>,
+    /// Last reading of the server's process.
+    process: BTreeMap<Segment, At>,
     /// Last reading that said that the server's log had been read since the reading before it.
     log_read: BTreeMap<Segment, At>,
     /// Reason why an observer was last not reading.
@@ -115,6 +137,16 @@ impl CoverageFold {
                 if let Some((from, until)) = observed(request) {
                     self.set(Observer::Requests, entry.segment, from, until);
                 }
+                if let Some(pages) = self.pages.get_mut(&entry.segment) {
+                    pages.answered(request);
+                }
+            }
+            Fact::Reading(reading) if reading.source == Source::Engine => {
+                if UP.is_of(reading) {
+                    self.looks.entry(entry.segment).or_default().fold(entry.at, reading.n);
+                } else {
+                    self.pages.entry(entry.segment).or_default().fold(entry.at, reading);
+                }
             }
             Fact::Reading(reading) => self.fold_reading(entry, reading),
             Fact::Missed(missed) => self.fold_missed(entry, missed),
@@ -123,8 +155,8 @@ impl CoverageFold {
     }
 
     fn set(&mut self, observer: Observer, segment: Segment, from: At, until: At) {
-        let (from, until) = (from.0 / TENTH_US, until.0.max(from.0) / TENTH_US);
-        self.looked.entry((observer, segment)).or_default().add(from, until + 1);
+        let ranges = self.looked.entry((observer, segment)).or_default();
+        ranges.add(from.0, until.0.max(from.0));
     }
 
     fn fold_reading(&mut self, entry: &Entry, reading: &Reading) {
@@ -146,6 +178,11 @@ impl CoverageFold {
                 Observer::Container => {
                     let unseen = *self.contained.get_or_insert_default();
                     (before.max(unseen).min(after), after)
+                }
+                // Whoever watches a process learns that it ended, however late.
+                Observer::Process => {
+                    let last = self.process.insert(entry.segment, entry.at);
+                    (last.unwrap_or(before).min(after), after)
                 }
                 _ => (before, after),
             };
@@ -176,7 +213,7 @@ impl CoverageFold {
         self.why.insert(observer, why);
         let from = read.0.max(entry.at.0.saturating_sub(READING_US)).min(entry.at.0);
         let blind = self.blind.entry((observer, entry.segment)).or_default();
-        blind.add(from / TENTH_US, entry.at.0 / TENTH_US);
+        blind.add(from, entry.at.0);
     }
 
     /// Returns the coverage of the time that the calendar gives.
@@ -189,14 +226,18 @@ impl CoverageFold {
             Observer::Kernel,
         ];
         names.extend(self.contained.map(|_| Observer::Container));
+        names.extend((!self.process.is_empty()).then_some(Observer::Process));
         let source = |observer: Observer| self.source(calendar, observer.word(), &[observer]);
         let mut counts: Vec<CountCoverage> = Vec::new();
         for need in NEEDS {
             let source = self.source(calendar, need.name, need.any);
-            match counts.last_mut().filter(|last| last.count == need.count) {
-                Some(last) => last.sources.push(source),
-                None => counts.push(CountCoverage { count: need.count, sources: vec![source] }),
+            if let Some(last) = counts.last_mut().filter(|last| last.count == need.count) {
+                last.sources.push(source);
+                continue;
             }
+            let is_outage = need.count == Count::Outages;
+            let hidden_s = is_outage.then(|| self.hidden_s(calendar)).flatten();
+            counts.push(CountCoverage { count: need.count, sources: vec![source], hidden_s });
         }
         Coverage { sources: names.into_iter().map(source).collect(), counts }
     }
@@ -212,36 +253,73 @@ impl CoverageFold {
     }
 
     /// Returns the share of the time since the load began in which any of these was reading.
-    /// Outages are left out: they are observed themselves, and no other event can happen to a
-    /// server that is down.
     fn share(&self, calendar: &Calendar, any: &[Observer]) -> f64 {
         let (mut seen, mut all) = (0u64, 0u64);
-        for SegmentSpan { segment, end, .. } in &calendar.segments {
-            let Some(began) = calendar.load_began(*segment) else { continue };
-            let (mut outages, mut looked) = (Tenths::default(), Tenths::default());
-            for (_, from, until) in calendar.outages().filter(|(of, ..)| of == segment) {
-                outages.add(from.0 / TENTH_US, until.0.max(from.0) / TENTH_US + 1);
-            }
-            for (from, until) in any.iter().flat_map(|it| self.seen((*it, *segment))) {
+        for (segment, spans) in required(calendar) {
+            let mut looked = Ranges::default();
+            for (from, until) in any.iter().flat_map(|it| self.seen(calendar, *it, segment)) {
                 looked.add(from, until);
             }
-            // At the end of a run nothing is sent any more, so no observation is required.
-            let before = || At(end.0.saturating_sub(SECOND_US));
-            let end = calendar.drain_began(*segment).unwrap_or_else(before).0;
-            for (from, until) in outages.gaps(began.0 / TENTH_US, end / TENTH_US) {
+            // Looks at the endpoint that follow each other soon show what is between them.
+            let spaced_us = if any.contains(&Observer::Probes) { SPACED_US } else { BACK_US };
+            let last = spans.last().copied();
+            for (from, until) in spans {
                 all += until - from;
-                seen += looked.count(from, until);
+                let is_unseen = |(begin, end): &(u64, u64)| {
+                    let ends = (from, until) == last.unwrap_or_default() && *end == until;
+                    let gap_us = end - begin;
+                    // After the last look nobody knows.
+                    gap_us > spaced_us
+                        || gap_us > BACK_US && ends && !looked.begin_in(*end, begin + spaced_us)
+                };
+                let gaps = looked.gaps(from, until).into_iter().filter(is_unseen);
+                let unseen: u64 = gaps.map(|(begin, end)| end - begin).sum();
+                seen += if looked.is_empty() { 0 } else { until - from - unseen };
             }
         }
         if all == 0 { 0.0 } else { seen as f64 / all as f64 }
     }
 
-    /// Returns the ranges in which an observer was reading.
-    fn seen(&self, of: (Observer, Segment)) -> Vec<(u64, u64)> {
-        let looked = self.looked.get(&of).into_iter().flat_map(Tenths::ranges);
-        match self.blind.get(&of) {
-            Some(blind) => looked.flat_map(|(from, until)| blind.gaps(from, until)).collect(),
-            None => looked.collect(),
+    /// Returns the longest time in which neither a request was in flight nor a look at the endpoint
+    /// was taken, in seconds.
+    fn hidden_s(&self, calendar: &Calendar) -> Option<f64> {
+        let mut longest_us = 0;
+        for (segment, spans) in required(calendar) {
+            let mut sights = Ranges::default();
+            for observer in [Observer::Requests, Observer::Probes] {
+                for (from, until) in self.seen(calendar, observer, segment) {
+                    sights.add(from, until);
+                }
+            }
+            let gaps = spans.into_iter().flat_map(|(from, until)| sights.gaps(from, until));
+            longest_us = gaps.map(|(from, until)| until - from).fold(longest_us, u64::max);
+        }
+        (longest_us > BACK_US).then_some(longest_us as f64 / 1e6)
+    }
+
+    /// Returns the ranges in which an observer was reading; of looks at the endpoint, the instants.
+    fn seen(&self, calendar: &Calendar, of: Observer, segment: Segment) -> Vec<(u64, u64)> {
+        let looked = || self.looked.get(&(of, segment));
+        let pages = || self.pages.get(&segment).map(MetricsLooks::closed).unwrap_or_default();
+        match of {
+            Observer::Probes => {
+                self.looks.get(&segment).map(|it| it.instants().all().collect()).unwrap_or_default()
+            }
+            Observer::Metrics => pages().same(&calendar.new_processes(segment)),
+            Observer::Progress => pages().progress(),
+            Observer::Requests
+            | Observer::ServerLog
+            | Observer::Kernel
+            | Observer::Container
+            | Observer::Process => {
+                let looked = looked().into_iter().flat_map(Ranges::all);
+                match self.blind.get(&(of, segment)) {
+                    Some(blind) => {
+                        looked.flat_map(|(from, until)| blind.gaps(from, until)).collect()
+                    }
+                    None => looked.collect(),
+                }
+            }
         }
     }
 
@@ -249,15 +327,38 @@ impl CoverageFold {
     /// reason.
     fn why(&self, any: &[Observer]) -> String {
         let Some(last) = any.last() else { return String::new() };
+        let is_stale = self.pages.values().any(|pages| pages.closed().is_stale());
+        if is_stale && matches!(last, Observer::Metrics | Observer::Progress) {
+            return STALE.to_owned();
+        }
         let (reported, else_told) = match last {
             Observer::Requests => return String::new(),
             Observer::Probes | Observer::Metrics => (Observer::Probes, ""),
             Observer::Progress => (Observer::Probes, "not watched"),
             Observer::ServerLog | Observer::Kernel => (*last, "not read"),
-            Observer::Container => (*last, ""),
+            Observer::Container | Observer::Process => (*last, ""),
         };
         self.why.get(&reported).cloned().unwrap_or_else(|| else_told.to_owned())
     }
+}
+
+/// Returns the time since the load began in each segment. What happened to the server is left out:
+/// it was observed, and no other event can happen to a server that is down.
+fn required(calendar: &Calendar) -> Vec<(Segment, Vec<(u64, u64)>)> {
+    let mut required = Vec::new();
+    for SegmentSpan { segment, end, .. } in &calendar.segments {
+        let Some(began) = calendar.load_began(*segment) else { continue };
+        let mut observed = Ranges::default();
+        for incident in calendar.incidents.iter().filter(|it| it.segment == *segment) {
+            let until = incident.until.unwrap_or_else(|| calendar.end(*segment));
+            observed.add(incident.from.0, until.0.max(incident.from.0));
+        }
+        // At the end of a run nothing is sent any more, so no observation is required.
+        let before = || At(end.0.saturating_sub(SECOND_US));
+        let end = calendar.drain_began(*segment).unwrap_or_else(before).0;
+        required.push((*segment, observed.gaps(began.0, end)));
+    }
+    required
 }
 
 /// Returns the time in which a request would have shown that the server's process ends. A request

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::kills::Kills;
 use super::parallel::Parallel;
 use crate::fact::{
     Action, Ended, Entry, Fact, Fault, PAUSE, Request, Segment, Seq, Source, Statement, TargetWord,
@@ -73,6 +74,8 @@ pub(crate) struct Notes {
     pub cut_off: Option<(u64, Seq)>,
     /// Requests that ran while others were refused.
     pub parallel: Parallel,
+    /// Kills on the server's machine that are not, or may not be, the server's.
+    pub kills: Kills,
     began: bool,
     drift: Option<(Segment, i64)>,
 }
@@ -81,6 +84,7 @@ impl Notes {
     /// Folds an entry.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         self.parallel.fold(entry);
+        self.kills.fold(entry);
         if let Fact::Seen(seen) = &entry.fact {
             self.fold_identity(seen);
         }

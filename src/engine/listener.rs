@@ -94,6 +94,7 @@ impl Listener {
             signature: signature.name.to_owned(),
             severity: signature.severity,
             line: line.to_owned(),
+            whose: None,
         }
     }
 

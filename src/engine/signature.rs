@@ -16,6 +16,7 @@ mod message;
 mod python;
 #[cfg(test)]
 mod tests;
+pub(crate) mod victim;
 
 use super::{llama_cpp, sglang, vllm};
 use crate::fact::Severity;

@@ -63,6 +63,11 @@ impl Reading {
             last: value,
         }
     }
+
+    /// Whether any value of the interval is another than the one before it.
+    pub(crate) fn differs_from(&self, before: f64) -> bool {
+        [self.min, self.max, self.last].iter().any(|now| now.to_bits() != before.to_bits())
+    }
 }
 
 /// Reading that was due and failed. Recorded, so that coverage can be computed.
@@ -136,6 +141,19 @@ pub(crate) struct SignatureMatch {
     pub severity: Severity,
     /// The line, cut to a bound.
     pub line: String,
+    /// Whose process a line of the kernel's log is about; `None` where that is not known, or the
+    /// log is the server's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whose: Option<Whose>,
+}
+
+/// Owner of the process that a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Whose {
+    Server,
+    /// Another process of the machine.
+    Other,
 }
 
 impl SignatureMatch {

@@ -58,7 +58,13 @@ pub(crate) fn each(fact: &mut Fact, change: &mut dyn FnMut(&mut String)) {
             last: _,
         })
         | Fact::Missed(Missed { source: _, what: _, why: text, times: _, reason: _ })
-        | Fact::Said(SignatureMatch { source: _, signature: _, severity: _, line: text })
+        | Fact::Said(SignatureMatch {
+            source: _,
+            signature: _,
+            severity: _,
+            line: text,
+            whose: _,
+        })
         | Fact::Fault(Fault { kind: _, why: text, fatal: _ })
         | Fact::Closed(Closed { because: _, note: text }) => change(text),
         // Numbers, and words of longhaul's own.
@@ -91,8 +97,13 @@ mod tests {
     fn a_line_is_bounded_and_its_words_are_reached() {
         let (source, severity) = (Source::Process, Severity::Error);
         let line = "a\n".repeat(200);
-        let mut fact =
-            Fact::Said(SignatureMatch { source, signature: "s".to_owned(), severity, line });
+        let mut fact = Fact::Said(SignatureMatch {
+            source,
+            signature: "s".to_owned(),
+            severity,
+            line,
+            whose: None,
+        });
         let mut texts = Vec::new();
         each(&mut fact, &mut |text| texts.push(text.clone()));
         assert_eq!(texts, ["a\n".repeat(200)]);

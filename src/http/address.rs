@@ -88,6 +88,16 @@ impl Address {
         }
     }
 
+    /// Returns the port, that of the scheme where the address names none.
+    pub(crate) fn port(&self) -> Option<u16> {
+        let rest = self.root.split_once("://").map_or(self.root.as_str(), |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or(rest);
+        match authority.strip_prefix(self.host())?.strip_prefix(':') {
+            Some(port) => port.parse().ok(),
+            None => Some(if self.https { 443 } else { 80 }),
+        }
+    }
+
     /// Whether the scheme is https.
     pub(crate) fn is_https(&self) -> bool {
         self.https

@@ -57,7 +57,7 @@ impl Causes {
 
     /// Returns the incidents so far, in order.
     pub(crate) fn incidents(&self) -> Vec<Incident> {
-        self.cases.iter().map(Case::explained).collect()
+        self.cases.iter().filter(|case| case.is_of_server()).map(Case::explained).collect()
     }
 
     /// Folds an entry.
@@ -244,7 +244,7 @@ impl Causes {
     }
 
     fn fold_mark(&mut self, entry: &Entry, shown: ShownMark) {
-        if !shown.mark.is_alone() {
+        if !shown.is_alone() {
             // Such a mark explains an incident and does not begin one.
             if let Some(case) = self.near(entry.segment, shown.at, shown.at) {
                 case.show(shown);

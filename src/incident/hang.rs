@@ -148,8 +148,10 @@ impl ProgressState {
             // An empty queue does not show that a hung server makes progress again.
             !self.hung && reading.max == 0.0
         } else if OUTPUT_TOKENS.is_of(reading) {
-            let came =
-                self.tokens.replace(reading.last).is_some_and(|before| differs(before, reading));
+            let came = self
+                .tokens
+                .replace(reading.last)
+                .is_some_and(|before| reading.differs_from(before));
             self.streamed = if came { Some(at) } else { self.streamed };
             came
         } else {
@@ -170,7 +172,7 @@ impl ProgressState {
             return false;
         }
         match self.values.insert(key, reading.last) {
-            Some(before) => differs(before, reading),
+            Some(before) => reading.differs_from(before),
             // The first reading of a process has no predecessor that it could differ from.
             None => false,
         }
@@ -179,10 +181,6 @@ impl ProgressState {
 
 fn is_broken_off(ended: Ended) -> bool {
     matches!(ended, Ended::Truncated | Ended::Reset | Ended::Refused | Ended::Unreachable)
-}
-
-fn differs(before: f64, reading: &Reading) -> bool {
-    [reading.min, reading.max, reading.last].iter().any(|now| now.to_bits() != before.to_bits())
 }
 
 #[cfg(test)]

@@ -12,20 +12,24 @@
 //!   a list without the model say nothing. The run writes down whether they are,
 //!   with the probe.
 //! - A server that no longer lists its model is up again when it does.
+//! - A metrics page whose counters stand still brings back no server whose health answered that it
+//!   is not up.
 //!
 //! Stamps may arrive out of order, so a sign that is older than the newest
 //! opposite sign changes nothing.
 
 mod failures;
+mod pages;
 mod processes;
 
 use failures::{Failures, NotServing};
+use pages::MetricsPages;
 use processes::{Processes, Replaced};
 
 use super::segments::BySegment;
 use crate::escape::one_line;
 use crate::fact::{Ended, Entry, Fact, MissedReason, Phase, Reading, Request, Source};
-use crate::series::{MODEL_LISTED, SERVING, TOKEN_ANSWERED, UP};
+use crate::series::{HEALTH_STATUS, MODEL_LISTED, SERVING, TOKEN_ANSWERED, UP};
 use crate::unit::At;
 use crate::words::words;
 
@@ -110,6 +114,11 @@ struct SegmentLiveness {
     served: Option<(At, bool)>,
     /// Whether the server no longer lists the model that is asked for.
     unlisted: bool,
+    /// Time of the last health page that answered that the server is not up.
+    status: Option<At>,
+    /// Time of the first health page that answered so since the last good sign.
+    unwell: Option<At>,
+    pages: MetricsPages,
     /// Requests in a row that were refused.
     refusals: u32,
     failures: Failures,
@@ -242,10 +251,19 @@ impl SegmentLiveness {
         if UP.is_of(reading) {
             return match is_true(reading) {
                 true if self.outweighs_probes() => None,
+                true if self.pages.is_read(at) && !self.may_be_well() => None,
                 true => self.came(at, "its health probe was answered"),
                 false if self.served == Some((at, true)) => None,
-                false => self.look_failed(at, "a health probe failed"),
+                false => {
+                    let is_answered = self.status == Some(at);
+                    self.unwell = self.unwell.or(Some(at)).filter(|_| is_answered);
+                    self.look_failed(at, "a health probe failed")
+                }
             };
+        }
+        if HEALTH_STATUS.is_of(reading) {
+            self.status = Some(at);
+            return None;
         }
         if MODEL_LISTED.is_of(reading) {
             self.unlisted = !is_true(reading) && self.served != Some((at, true));
@@ -258,7 +276,14 @@ impl SegmentLiveness {
             }
             return None;
         }
+        self.pages.fold(at, reading);
         self.processes.fold(at, reading, self.bad).map(restarted)
+    }
+
+    /// Whether a metrics page shows that the server is up: its health does not say the opposite, or
+    /// its counters have moved since.
+    fn may_be_well(&self) -> bool {
+        self.unwell.is_none_or(|since| self.pages.move_since(since))
     }
 
     /// Takes in that requests failed one after the other.
@@ -315,7 +340,7 @@ impl SegmentLiveness {
         if self.bad.is_some_and(|bad| at < bad) {
             return None;
         }
-        self.doubt = None;
+        (self.doubt, self.unwell) = (None, None);
         let was = std::mem::replace(&mut self.state, State::Up);
         let since = self.away.take().unwrap_or(at);
         (was == State::Down).then(|| LivenessChange::CameBack { since, evidence: words.to_owned() })

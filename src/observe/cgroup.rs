@@ -4,7 +4,7 @@
 //! A cgroup does not count what a GPU's driver allocates, so an unchanged count alone proves
 //! nothing; a count that rises proves a kill at the limit.
 
-mod find;
+pub(super) mod find;
 #[cfg(test)]
 mod tests;
 

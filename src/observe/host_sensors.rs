@@ -6,6 +6,7 @@ use super::cgroup::Cgroup;
 use super::host::HostMemory;
 use super::kernel::OomKills;
 use super::kmsg::KernelLog;
+use super::kmsg::owner::MainProcess;
 use super::root::Root;
 use super::thread::Threaded;
 use super::tree::ServerProcesses;
@@ -35,13 +36,23 @@ pub(crate) trait HostReader: Send {
     fn read(&mut self, now: At) -> Result<Observation, String>;
 }
 
-/// Creates the sensors of this machine, and of the server's processes where they are known.
-pub(crate) fn here(timeline: Timeline, server_pid: Option<&ServerPid>) -> Vec<Box<dyn Sensor>> {
+/// Creates the sensors of this machine, and of the server's processes where they are known. Where
+/// they are not, whose process the kernel killed is told by the port at which the server listens.
+pub(crate) fn here(
+    timeline: Timeline,
+    server_pid: Option<&ServerPid>,
+    port: Option<u16>,
+) -> Vec<Box<dyn Sensor>> {
     let root = Root::here;
+    let main = match (server_pid, port) {
+        (Some(server_pid), _) => MainProcess::Known(server_pid.clone()),
+        (None, Some(port)) => MainProcess::AtPort(port),
+        (None, None) => MainProcess::Unknown,
+    };
     let mut readers: Vec<Box<dyn HostReader>> = vec![
         Box::new(HostMemory::new(root())),
         Box::new(OomKills::new(root())),
-        Box::new(KernelLog::new(root())),
+        Box::new(KernelLog::new(root(), main)),
     ];
     if let Some(server_pid) = server_pid {
         readers.push(Box::new(Cgroup::new(root(), server_pid.clone())));
@@ -95,7 +106,7 @@ mod tests {
     #[tokio::test]
     async fn processes_are_looked_at_only_where_somebody_knows_them() {
         let sources = |server_pid: Option<&ServerPid>| {
-            let sensors = here(Timeline::start(), server_pid);
+            let sensors = here(Timeline::start(), server_pid, None);
             sensors.iter().map(|sensor| sensor.source()).collect::<Vec<_>>()
         };
         let own = [Source::Host, Source::Kernel, Source::Kernel];
@@ -109,7 +120,7 @@ mod tests {
         let server_pid = ServerPid::default();
         server_pid.set(Some(std::process::id()));
         let mut read = 0;
-        for mut sensor in here(Timeline::start(), Some(&server_pid)) {
+        for mut sensor in here(Timeline::start(), Some(&server_pid), None) {
             // Files that this machine does not allow to be read have no series here.
             for sample in sensor.look().await.unwrap_or_default().samples {
                 let series = series::of(sensor.source(), &sample.name);

@@ -5,6 +5,7 @@
 //! The device returns one record per read and reports when there is none, so nothing blocks. It is
 //! a ring buffer: a reader that is too slow loses records, and the loss is reported.
 
+pub(super) mod owner;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 
+use owner::{MainProcess, Owner};
 use record::Record;
 
 use super::host_sensors::HostReader;
@@ -41,14 +43,16 @@ const NONBLOCK: i32 = 0o4000;
 pub(super) struct KernelLog {
     root: Root,
     follower: Follower,
+    owner: Owner,
     device: Option<File>,
     is_unread: bool,
 }
 
 impl KernelLog {
-    /// Creates the reader of the machine at `root`.
-    pub(super) fn new(root: Root) -> KernelLog {
-        KernelLog { root, follower: Follower::new(), device: None, is_unread: false }
+    /// Creates the reader of the machine at `root`, on which the server's main process is.
+    pub(super) fn new(root: Root, main: MainProcess) -> KernelLog {
+        let (follower, owner) = (Follower::new(), Owner::new(main));
+        KernelLog { root, follower, owner, device: None, is_unread: false }
     }
 
     /// Opens the device at its end: earlier records are not part of the run.
@@ -90,7 +94,13 @@ impl HostReader for KernelLog {
         if looked.is_err() {
             self.device = None;
         }
-        looked
+        // Those who have ended are known from before: the lines are read first.
+        let mut look = looked?;
+        for (_, said) in &mut look.said {
+            said.whose = self.owner.whose(said);
+        }
+        self.owner.search(&self.root, now);
+        Ok(look)
     }
 }
 

@@ -88,6 +88,9 @@ struct Gate<'a> {
     judged: Option<f64>,
     word: VerdictWord,
     why: &'a str,
+    /// Seconds up to which an outage may not have been observed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    longer_than_s: Option<f64>,
     evidence: &'a [Seq],
 }
 
@@ -305,6 +308,7 @@ fn gate(gate: &GateResult) -> Gate<'_> {
         judged: gate.judged_share(),
         word: gate.word,
         why: &gate.why,
+        longer_than_s: gate.hidden_s,
         evidence: &gate.evidence,
     }
 }

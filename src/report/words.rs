@@ -58,6 +58,11 @@ pub(crate) fn percent_short(share: f64) -> String {
     format!("{} %", without_zeros(&figures(share * 100.0)))
 }
 
+/// Formats how long an outage must have lasted to be observed: `5 s`.
+pub(crate) fn at_least_so_long(seconds: f64) -> String {
+    if seconds >= 60.0 { span(seconds) } else { format!("{} s", (seconds * 10.0).round() / 10.0) }
+}
+
 /// Formats a number and its noun: `1 crash`, `3 crashes`.
 pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(n as f64), if n == 1 { one } else { many })

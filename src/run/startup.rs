@@ -253,6 +253,7 @@ mod tests {
             signature: signature.name.to_owned(),
             severity: Severity::Fatal,
             line: signature.line.to_owned(),
+            whose: None,
         };
         News::Fact(At(6_000_000), Fact::Said(said))
     }
@@ -282,7 +283,13 @@ mod tests {
             let severity = Severity::Fatal;
             News::Fact(
                 At(6_000_000),
-                Fact::Said(SignatureMatch { source: Source::Process, signature, severity, line }),
+                Fact::Said(SignatureMatch {
+                    source: Source::Process,
+                    signature,
+                    severity,
+                    line,
+                    whose: None,
+                }),
             )
         };
         // Order of a real vLLM 0.32 log.

@@ -97,6 +97,11 @@ impl Series {
         self.has(reading.source, &reading.name)
     }
 
+    /// Whether an observer was working if there is a reading of it.
+    pub(crate) fn has_observer(&self, observer: Observer) -> bool {
+        self.shows.contains(&observer)
+    }
+
     /// Whether its values are start times of a process.
     pub(crate) fn is_start_time(&self) -> bool {
         self.unit == SeriesUnit::Epoch && self.kind == SeriesKind::Life

@@ -1,6 +1,6 @@
 //! The rows. A row's comment is its sentence in `docs/observers.md`.
 
-use super::Observer::{Container, Kernel, Metrics, Probes, Progress, ServerLog};
+use super::Observer::{Container, Kernel, Metrics, Probes, Process, Progress, ServerLog};
 use super::SeriesKind::{Counter, Gauge, Increment, Life};
 use super::SeriesUnit::{Bytes, Epoch, Micros, Number, Share, Truth, Unknown};
 use super::Urgency::{Change, Fall, Never, Turn, Zero};
@@ -135,7 +135,7 @@ table! {
     /// When the main process started.
     PROCESS_STARTED: Process "process_start_time_seconds", Epoch, Life, Change, [];
     /// Whether the main process runs, by whoever started or watches it.
-    PROCESS_RUNNING: Process "running", Truth, Life, Never, [];
+    PROCESS_RUNNING: Process "running", Truth, Life, Never, [Process];
     /// Lines of the server's log.
     PROCESS_LOG_LINES: Process LOG_LINES, Number("lines"), Increment, Never, [ServerLog];
     /// Lines of one signature, the instance, that came too often to be written each.

@@ -10,10 +10,14 @@ use crate::measure::{Count, Measure, RequestShare};
 use crate::spec::{Gate, Limit, Select};
 use crate::stats::Estimate;
 
+use super::unmeasured::has_unclear_kill;
 use super::{GateResult, Proof, VerdictWord, cache, checks, effect, slots};
 
 /// Reason given for events of a run that was never under load.
 const NO_LOAD: &str = "no time under load was judged";
+
+/// Reason given for OOMs where one may have been the server's.
+const UNCLEAR_KILL: &str = "a process was killed for lack of memory, and it is not known whose";
 
 /// Bound on the evidence of a gate on events.
 const EVIDENCE_MAX: usize = 8;
@@ -61,6 +65,7 @@ fn at(gate: &Gate, select: Select, analysis: &Analysis, proof: Option<&Proof>) -
         n: 0,
         judged: Judged::default(),
         word: VerdictWord::Inconclusive,
+        hidden_s: None,
         why: String::new(),
         evidence: Vec::new(),
     };
@@ -161,6 +166,11 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
     let Some(covered) = analysis.coverage.of(count) else { return };
     let unseen = in_words(covered);
     if unseen.is_empty() {
+        result.hidden_s = covered.hidden_s;
+        if count == Count::Ooms && result.word == VerdictWord::Pass && has_unclear_kill(analysis) {
+            (result.word, result.value) = (VerdictWord::Inconclusive, None);
+            return result.why.push_str(UNCLEAR_KILL);
+        }
         if result.word == VerdictWord::Fail {
             result.why = format!("{} seen", result.n);
         }
@@ -197,6 +207,9 @@ fn judge_mtbf(result: &mut GateResult, analysis: &Analysis, proof: Option<&Proof
         result.value = None;
         let why = proof.unseen.iter().map(|count| {
             let unseen = analysis.coverage.of(*count).map_or(String::new(), in_words);
+            if unseen.is_empty() {
+                return UNCLEAR_KILL.to_owned();
+            }
             format!("{}: not observed ({unseen})", event_name(*count))
         });
         result.why = why.collect::<Vec<_>>().join("; ");

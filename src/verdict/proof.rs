@@ -6,6 +6,8 @@ use crate::measure::{Count, MTBF_CONFIDENCE};
 use crate::stats::poisson::mean_time_between;
 use crate::unit::{grouped, span};
 
+use super::unmeasured::has_unclear_kill;
+
 /// Bound on the evidence of the failures.
 const EVIDENCE_MAX: usize = 8;
 
@@ -44,6 +46,7 @@ impl Proof {
         let is_unread = |count: &Count| {
             let covered = analysis.coverage.of(*count);
             covered.is_none_or(|covered| covered.unseen().next().is_some())
+                || *count == Count::Ooms && has_unclear_kill(analysis)
         };
         let firsts = failures.iter().filter_map(|incident| incident.evidence.first().copied());
         Some(Proof {

@@ -5,11 +5,10 @@ use crate::analysis::{Analysis, Share};
 use crate::escape::one_line;
 use crate::fact::{ClosedBecause, Ended, FaultKind, Group, Phase};
 use crate::incident::{Confidence, Incident, IncidentKind};
-use crate::measure::Count;
 use crate::spec::{Contract, Select};
 use crate::unit::{At, grouped, span};
 
-use super::{Finding, VerdictWord, cache, slots};
+use super::{Finding, VerdictWord, cache, slots, unmeasured};
 
 /// Bound on a foreign text within a reason or finding.
 const WORDS_CHARS_MAX: usize = 160;
@@ -126,9 +125,9 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         let words = "a crash was seen over HTTP only; a stop by an operator looks the same";
         tell(words.to_owned(), first.evidence.clone());
     }
-    if let Some(words) = only_probed(analysis) {
-        tell(words, Vec::new());
-    }
+    unmeasured::never_asked(analysis, &mut tell);
+    unmeasured::warm_up(analysis, &mut tell);
+    unmeasured::kills(analysis, &mut tell);
     past_the_end(analysis, &mut tell);
     off_depth(analysis, &mut tell);
     at_once(analysis, &mut tell);
@@ -200,15 +199,6 @@ fn delayed(analysis: &Analysis) -> Option<String> {
             grouped(n as f64)
         )
     })
-}
-
-/// Returns which crashes are not seen, where only probes look for them.
-fn only_probed(analysis: &Analysis) -> Option<String> {
-    let [crashes, restarts] = [Count::Crashes, Count::Restarts].map(|it| analysis.coverage.of(it));
-    let restarts = restarts.filter(|_| crashes.is_some_and(|it| it.unseen().next().is_none()))?;
-    let unseen = restarts.unseen().next()?;
-    let why = unseen.in_words();
-    Some(format!("a crash after which the server is back within seconds is not seen: {why}"))
 }
 
 /// Words of servers whose format of answers breaks past an answer's natural end, in lower case.

@@ -82,6 +82,7 @@ fn entries() -> Vec<Entry> {
         signature: "cuda_oom".to_owned(),
         severity: Severity::Fatal,
         line: "two\\nlines, \"quoted\"".to_owned(),
+        whose: None,
     };
     let closed = Closed { because: ClosedBecause::Done, note: String::new() };
     let facts = vec![
@@ -407,7 +408,13 @@ async fn nothing_that_is_written_holds_a_secret_and_a_text_is_cut_once_it_is_cle
     let mut journal = Journal::create(&dir, &manifest, &secrets).unwrap();
     let said = |line: String| {
         let (signature, source) = ("cuda_oom".to_owned(), Source::Process);
-        Fact::Said(SignatureMatch { source, signature, severity: Severity::Fatal, line })
+        Fact::Said(SignatureMatch {
+            source,
+            signature,
+            severity: Severity::Fatal,
+            line,
+            whose: None,
+        })
     };
     let Fact::Request(mut bad) = request(0, 10_000_000, Ended::HttpError) else { panic!() };
     bad.error = format!("{}{KEY} and more", "x".repeat(190));

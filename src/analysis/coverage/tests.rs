@@ -19,16 +19,137 @@ fn share_of(coverage: &Coverage, count: Count) -> f64 {
     coverage.of(count).unwrap().share()
 }
 
+fn hidden_s(coverage: &Coverage) -> Option<f64> {
+    coverage.of(Count::Outages).unwrap().hidden_s
+}
+
+/// Adds readings of looks at the endpoint, so many in each interval of ten seconds.
+fn probed(story: &mut Story, seconds: impl Iterator<Item = u32>, n: u64) {
+    for second in seconds {
+        let reading = Reading { n, ..UP.reading(1.0) };
+        story.push(f64::from(second), Fact::Reading(reading));
+    }
+}
+
 #[test]
-fn probes_every_ten_seconds_cover_crashes_but_not_restarts() {
+fn probes_show_outages_that_are_longer_than_the_time_between_them_and_no_crash() {
+    for (n, hidden) in [(1, 10.0), (2, 5.0)] {
+        let mut story = Story::soaking();
+        probed(&mut story, (10..=100).step_by(10), n);
+        let coverage = coverage(&story);
+        assert!((share_of(&coverage, Count::Outages) - 1.0).abs() < 1e-9);
+        assert!(share_of(&coverage, Count::Crashes) < 0.1);
+        assert!(share_of(&coverage, Count::Restarts) < 0.1);
+        assert!(share_of(&coverage, Count::Ooms).abs() < 1e-9);
+        assert!((hidden_s(&coverage).unwrap() - hidden).abs() < 0.1, "{coverage:?}");
+    }
+}
+
+#[test]
+fn after_the_last_look_nobody_knows() {
     let mut story = Story::soaking();
-    (0..=10).for_each(|index| {
-        story.up(f64::from(index) * 10.0, true);
-    });
+    probed(&mut story, (10..=90).step_by(10), 1);
+    story.phase(100.0, Phase::Drain);
+    let share = share_of(&coverage(&story), Count::Outages);
+    assert!((share - 0.9).abs() < 0.001, "{share}");
+    probed(&mut story, 101..=101, 1);
+    assert!((share_of(&coverage(&story), Count::Outages) - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_minute_in_which_longhaul_stood_still_hides_an_outage_of_a_minute() {
+    let mut story = Story::soaking();
+    probed(&mut story, (10..=100).step_by(10).chain((170..=300).step_by(10)), 2);
     let coverage = coverage(&story);
-    assert!((share_of(&coverage, Count::Crashes) - 1.0).abs() < 1e-9);
-    assert!(share_of(&coverage, Count::Restarts) < 0.1);
-    assert!(share_of(&coverage, Count::Ooms).abs() < 1e-9);
+    assert!((0.75..0.80).contains(&share_of(&coverage, Count::Outages)), "{coverage:?}");
+    assert!((hidden_s(&coverage).unwrap() - 65.0).abs() < 0.5, "{coverage:?}");
+}
+
+#[test]
+fn requests_in_flight_nearly_always_hide_nothing() {
+    let mut story = Story::soaking();
+    for index in 0..100 {
+        let mut request = story.request(f64::from(index), 0);
+        request.done = At(request.sent.0 + 950_000);
+        story.push(request.done.seconds(), Fact::Request(Box::new(request)));
+    }
+    let coverage = coverage(&story);
+    assert_eq!(hidden_s(&coverage), None, "{coverage:?}");
+    for count in [Count::Crashes, Count::Restarts, Count::Outages] {
+        assert!(share_of(&coverage, count) > 0.98, "{coverage:?}");
+    }
+}
+
+/// Returns looks every ten seconds at metrics with these values of start time, process and counter.
+fn paged(pages: impl Fn(f64) -> (Option<f64>, f64, Option<f64>)) -> Story {
+    let mut story = Story::soaking();
+    for second in (0..=300).step_by(10).map(f64::from) {
+        let (started, process, tokens) = pages(second);
+        if let Some(tokens) = tokens {
+            story.reading(second, Source::Engine, "generation_tokens_total", tokens);
+        }
+        story.reading(second, Source::Engine, series::METRICS_PROCESS.name, process);
+        if let Some(started) = started {
+            story.started(second, started);
+        }
+        story.up(second, true);
+        let mut request = story.request(second + 1.0, 0);
+        request.done = At(request.sent.0 + 1_500_000);
+        story.push(request.done.seconds(), Fact::Request(Box::new(request)));
+    }
+    story
+}
+
+fn restarts(pages: impl Fn(f64) -> (Option<f64>, f64, Option<f64>)) -> f64 {
+    share_of(&coverage(&paged(pages)), Count::Restarts)
+}
+
+#[test]
+fn two_looks_at_one_process_prove_that_it_did_not_restart_between_them() {
+    assert!(restarts(|second| (Some(5.0), 1.0, Some(second))) > 0.99);
+    assert!(restarts(|_| (Some(5.0), 1.0, None)) > 0.99);
+    let counters = restarts(|second| (None, 1.0, Some(second)));
+    assert!((0.95..0.99).contains(&counters), "not those of the first minute: {counters}");
+    assert!(restarts(|second| (None, 1.0, Some(1e6 + second))) > 0.99);
+    let bursts = restarts(|second| (None, 1.0, Some(second * second * second)));
+    assert!(bursts < 0.99, "what grows faster and faster may have begun anew: {bursts}");
+}
+
+#[test]
+fn a_page_in_which_nothing_changes_while_requests_are_answered_is_no_look() {
+    let stale = restarts(|_| (Some(5.0), 1.0, Some(700.0)));
+    assert!(stale < 0.25, "{stale}");
+    let coverage = coverage(&paged(|_| (Some(5.0), 1.0, Some(700.0))));
+    assert!(share_of(&coverage, Count::Hangs) < 0.1);
+    let why = coverage.of(Count::Hangs).unwrap().unseen().next().unwrap().in_words();
+    assert!(why.contains("nothing in it changed") || why.contains('%'), "{why}");
+    let half = restarts(|second| (Some(5.0), 1.0, Some(second.min(150.0))));
+    assert!((0.5..0.65).contains(&half), "stale from the middle on: {half}");
+    let cached = restarts(|second| (Some(5.0), 1.0, Some((second / 30.0).floor())));
+    assert!(cached > 0.9, "a cache that is filled anew shows that it is the same: {cached}");
+}
+
+#[test]
+fn looks_at_two_processes_prove_nothing_of_the_time_between_them() {
+    let in_turn = |second: f64| 1.0 + (second / 10.0).rem_euclid(2.0).floor();
+    assert!(restarts(|second| (Some(5.0), in_turn(second), Some(second))) > 0.95);
+    let lost = restarts(|second| {
+        let process = if second < 150.0 { in_turn(second) } else { 2.0 };
+        (Some(5.0), process, Some(second))
+    });
+    assert!((0.5..0.65).contains(&lost), "the first is not seen any more: {lost}");
+}
+
+#[test]
+fn who_watches_a_process_sees_it_end() {
+    let mut story = Story::soaking();
+    for second in [10.0, 20.0, 80.0, 100.0] {
+        story.reading(second, Source::Process, "running", 1.0);
+    }
+    story.up(100.0, true);
+    let coverage = coverage(&story);
+    assert!(share_of(&coverage, Count::Crashes) > 0.99, "{coverage:?}");
+    assert!(coverage.sources.iter().any(|source| source.name == "process"));
 }
 
 #[test]
@@ -124,7 +245,7 @@ fn a_stamp_beyond_all_years_is_counted_like_any_other() {
     let mut story = Story::soaking();
     story.up(10.0, true).up(9e12, true);
     let coverage = coverage(&story);
-    assert!(share_of(&coverage, Count::Crashes) < 1e-6);
+    assert!(share_of(&coverage, Count::Outages) < 1e-6);
 }
 
 #[test]
@@ -160,7 +281,7 @@ fn of_requests(change: impl Fn(&mut Request)) -> f64 {
 #[test]
 fn short_requests_cover_restarts_only_while_they_are_in_flight() {
     let share = of_requests(|request| request.done = At(request.sent.0 + 140_000));
-    assert!((0.09..0.12).contains(&share), "{share}");
+    assert!((0.06..0.08).contains(&share), "{share}");
     let share = of_requests(|request| request.done = At(request.sent.0 + 1_950_000));
     assert!((share - 1.0).abs() < 1e-9, "no server restarts within 50 ms: {share}");
 }

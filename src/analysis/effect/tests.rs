@@ -36,6 +36,7 @@ fn said(signature: &str, line: &str) -> Fact {
         signature,
         severity: Severity::Info,
         line,
+        whose: None,
     })
 }
 

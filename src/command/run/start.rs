@@ -118,7 +118,8 @@ fn sensors(
         }
         if is_here {
             let server_pid = Some(&server_pid).filter(|known| known.pid().is_some());
-            return host_sensors::here(timeline, server_pid);
+            let port = Address::parse(&address).ok().and_then(|address| address.port());
+            return host_sensors::here(timeline, server_pid, port);
         }
         Address::parse(&address)
             .map_or_else(|_| Vec::new(), |address| host_sensors::elsewhere(address.host()))

@@ -11,6 +11,7 @@ use crate::fact::{
     Action, Batch, Cell, Class, Clock, Closed, ClosedBecause, Ended, Exited, Fault, FaultKind,
     Fitted, GapKind, Gaps, Group, Load, Missed, MissedReason, Opened, Phase, PhaseBegan, Reading,
     Request, SentSlots, Severity, SignatureMatch, Source, Stage, Statement, TargetFact, TargetWord,
+    Whose,
 };
 use crate::unit::At;
 
@@ -186,9 +187,10 @@ fn what_was_seen() -> impl Strategy<Value = Fact> {
                 Fact::Missed(Missed { source, what, why, times, reason })
             }
         ),
-        (source(), text(), severity, text()).prop_map(|(source, signature, severity, line)| {
-            Fact::Said(SignatureMatch { source, signature, severity, line })
-        }),
+        (source(), text(), severity, text(), of(select(vec![Whose::Server, Whose::Other])))
+            .prop_map(|(source, signature, severity, line, whose)| {
+                Fact::Said(SignatureMatch { source, signature, severity, line, whose })
+            }),
         (source(), line(), line(), any::<u64>(), [float(), float(), float(), float()]).prop_map(
             |(source, instance, name, n, [min, mean, max, last])| {
                 Fact::Reading(Reading { source, instance, name, n, min, mean, max, last })

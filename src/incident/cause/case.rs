@@ -38,14 +38,20 @@ impl Case {
         self.away || self.hung || self.dead
     }
 
+    /// Whether any of its marks is about the server.
+    pub(super) fn is_of_server(&self) -> bool {
+        self.marks.is_empty() || !classify::of_server(&self.marks).is_empty()
+    }
+
     /// Returns the incident with the kinds and the cause that its marks show so far.
     pub(super) fn explained(&self) -> Incident {
         let mut incident = self.incident.clone();
-        let caused = classify::before_repair(&self.marks);
+        let of_server = classify::of_server(&self.marks);
+        let caused = classify::before_repair(&of_server);
         let (cause, confidence) = classify(&caused);
         (incident.cause, incident.confidence) = (cause, confidence);
         incident.kinds = classify::kinds(&caused, cause, incident.until.is_some());
-        let mut marks: Vec<&ShownMark> = self.marks.iter().collect();
+        let mut marks: Vec<&ShownMark> = of_server.iter().collect();
         marks.sort_by_key(|shown| (shown.mark, shown.seq));
         if let Some(words) = marks.iter().find_map(|shown| shown.words.as_ref()) {
             incident.words.clone_from(words);

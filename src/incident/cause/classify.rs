@@ -1,12 +1,15 @@
 //! Finds the cause of an incident, the first with evidence among its marks, and its kinds.
 
-use super::mark::{Mark, ShownMark};
+use super::mark::{About, Mark, ShownMark};
 use crate::incident::{Cause, Confidence, IncidentKind};
 use crate::unit::At;
 
 /// Largest delay of a stamp after the first bad sign that still counts as earlier, microseconds:
 /// the container engine stamps its events, longhaul its answers.
 const SKEW_US: u64 = 2_000_000;
+
+/// Largest distance of a count that rose from the line on that kill, microseconds.
+const SAME_US: u64 = 11_000_000;
 
 /// Returns the cause that the marks show, and its confidence. An exit code is no evidence, and
 /// neither is signal 9: kernels, engines, operators and memory guards all send it.
@@ -81,6 +84,31 @@ pub(super) fn kinds(marks: &[ShownMark], cause: Cause, came_back: bool) -> Vec<I
         kinds.push(IncidentKind::Outage);
     }
     kinds
+}
+
+/// Returns the marks that are about the server. A kill of some process of its machine is the
+/// likely cause where the server died at that time. A count that rose is of the kill that a line
+/// tells of at that time.
+pub(super) fn of_server(marks: &[ShownMark]) -> Vec<ShownMark> {
+    let has = |of: &[Mark]| marks.iter().any(|shown| of.contains(&shown.mark));
+    let died = has(&[Mark::Exited, Mark::Rebooted, Mark::Restarted, Mark::EngineDead])
+        || has(&[Mark::Away]) && has(&[Mark::Broke, Mark::AnsweredDead]);
+    let near = |shown: &ShownMark, other: &ShownMark| shown.at.0.abs_diff(other.at.0) <= SAME_US;
+    let is_told = |shown: &ShownMark| {
+        let lines = || marks.iter().filter(|other| near(shown, other));
+        let is_kill =
+            |other: &ShownMark| matches!(other.mark, Mark::KernelOomLine | Mark::CgroupOom);
+        lines().any(|other| other.mark == Mark::OthersKilled)
+            && !lines().any(|other| is_kill(other) && other.about != About::Counted)
+    };
+    let counts = |shown: &&ShownMark| match (shown.mark, shown.about) {
+        (Mark::OthersKilled, _) => false,
+        (Mark::KernelKill, _) => died && !is_told(shown),
+        (_, About::Counted) => !is_told(shown),
+        (_, About::Somebody) => died,
+        (_, About::Server) => true,
+    };
+    marks.iter().filter(counts).cloned().collect()
 }
 
 /// Returns the marks without the exit that longhaul's repair caused: a restart that repairs an

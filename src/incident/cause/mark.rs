@@ -7,7 +7,7 @@ use crate::engine::signature::{self, Meaning};
 use crate::escape::one_line;
 use crate::fact::{
     Ended, Entry, Fact, MissedReason, Reading, Request, Seq, SignatureMatch, Source, Stage,
-    TargetFact, TargetWord,
+    TargetFact, TargetWord, Whose,
 };
 use crate::incident::liveness::{Sign, sign};
 use crate::series::{CGROUP_OOM_KILLS, OOM_KILLS, UP};
@@ -81,16 +81,17 @@ pub(super) enum Mark {
     Back,
     /// longhaul ordered it during an incident, to repair the server.
     RepairOrdered,
+    /// A process was killed to free memory that is none of the server's.
+    OthersKilled,
 }
 
 impl Mark {
-    /// Whether the mark begins an incident by itself.
-    pub(super) fn is_alone(self) -> bool {
+    /// Whether the mark begins an incident by itself, if it is about the server.
+    fn is_alone(self) -> bool {
         matches!(
             self,
             Mark::KernelOomLine
                 | Mark::CgroupOom
-                | Mark::KernelKill
                 | Mark::DriverOom
                 | Mark::AnsweredOom
                 | Mark::EngineDead
@@ -104,7 +105,9 @@ impl Mark {
 
     /// Whether the mark shows that something is wrong already.
     pub(super) fn is_bad(self) -> bool {
-        !self.is_asked() && !matches!(self, Mark::Started | Mark::Back | Mark::RepairOrdered)
+        let is_none =
+            matches!(self, Mark::Started | Mark::Back | Mark::RepairOrdered | Mark::OthersKilled);
+        !self.is_asked() && !is_none
     }
 
     /// Whether a process ended with the mark.
@@ -121,18 +124,36 @@ pub(super) struct ShownMark {
     pub at: At,
     /// Text of the source, where there is one.
     pub words: Option<String>,
+    /// What is known of whom it is about.
+    pub about: About,
+}
+
+/// Knowledge of whom a mark is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    Server,
+    /// A count rose: of the machine, or of the server's cgroup.
+    Counted,
+    /// Some process of the server's machine.
+    Somebody,
 }
 
 impl ShownMark {
     /// Returns a mark without a text.
     pub(super) fn plain(mark: Mark, entry: &Entry) -> ShownMark {
-        ShownMark { mark, seq: entry.seq, at: entry.at, words: None }
+        ShownMark { mark, seq: entry.seq, at: entry.at, words: None, about: About::Server }
     }
 
     /// Returns a mark with a text.
     pub(super) fn reported(mark: Mark, entry: &Entry, words: &str) -> ShownMark {
         let words = (!words.is_empty()).then(|| one_line(words, WORDS_CHARS_MAX));
         ShownMark { words, ..ShownMark::plain(mark, entry) }
+    }
+
+    /// Whether the mark begins an incident by itself. One that may be about any process of the
+    /// machine explains an incident only.
+    pub(super) fn is_alone(&self) -> bool {
+        self.mark.is_alone() && self.about != About::Somebody
     }
 }
 
@@ -170,7 +191,9 @@ pub(super) fn of(entry: &Entry, counters: &mut Counters) -> Option<ShownMark> {
             } else {
                 return None;
             };
-            counters.rose(entry.at, reading).then(|| ShownMark::reported(mark, entry, words))
+            let shown = || ShownMark::reported(mark, entry, words);
+            let rose = counters.rose(entry.at, reading);
+            rose.then(|| ShownMark { about: About::Counted, ..shown() })
         }
         Fact::Target(target) => of_target(entry, target),
         _ => None,
@@ -191,7 +214,15 @@ fn of_line(entry: &Entry, said: &SignatureMatch) -> Option<ShownMark> {
         None if says_oom(&said.line) => Mark::DriverOom,
         _ => return None,
     };
-    Some(ShownMark::reported(mark, entry, signature::message(&said.line)))
+    let is_kill = matches!(mark, Mark::KernelOomLine | Mark::CgroupOom | Mark::UserspaceKill);
+    let (mark, about) = match said.whose {
+        Some(Whose::Other) if is_kill => (Mark::OthersKilled, About::Somebody),
+        Some(Whose::Other) => return None,
+        None if is_kill => (mark, About::Somebody),
+        _ => (mark, About::Server),
+    };
+    let shown = ShownMark::reported(mark, entry, signature::message(&said.line));
+    Some(ShownMark { about, ..shown })
 }
 
 fn of_target(entry: &Entry, target: &TargetFact) -> Option<ShownMark> {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::fact::{
     Ended, Exited, Missed, MissedReason, Severity, SignatureMatch, Source, Stage, Statement,
-    TargetFact, TargetWord,
+    TargetFact, TargetWord, Whose,
 };
 use crate::incident::IncidentKind;
 use crate::incident::fixture::Story;
@@ -99,12 +99,69 @@ fn cuda_out_of_memory_and_the_death_after_it_are_one_incident() {
 }
 
 #[test]
-fn a_kernel_counter_that_rises_is_an_oom_and_its_base_is_not() {
+fn a_count_of_the_whole_machine_that_rises_is_an_oom_of_the_server_only_if_it_died() {
     let mut story = Story::new();
-    story.reading(1.0, Source::Kernel, OOM_KILLS.name, 3.0);
-    assert!(incidents(&story).is_empty());
+    story.up(0.0, true).reading(1.0, Source::Kernel, OOM_KILLS.name, 3.0);
     story.reading(11.0, Source::Kernel, OOM_KILLS.name, 4.0);
-    assert_eq!(incidents(&story)[0].kinds, [IncidentKind::OutOfMemory]);
+    assert!(incidents(&story).is_empty(), "it lived on");
+    story.bad(12.0, 0, Ended::Refused, "refused").up(13.0, false).up(60.0, true);
+    let of = incidents(&story);
+    assert!(of.len() == 1 && of[0].counts(Count::Ooms) && of[0].counts(Count::Crashes), "{of:?}");
+}
+
+fn killed(signature: &str, whose: Option<Whose>) -> Fact {
+    let Fact::Said(said) = said(signature, Source::Kernel) else { unreachable!() };
+    Fact::Said(SignatureMatch { whose, ..said })
+}
+
+#[test]
+fn a_kill_is_the_servers_if_its_process_was() {
+    for signature in ["oom_kill", "oom_kill_cgroup", "oom_kill_process"] {
+        let alone = |whose| {
+            let mut story = Story::new();
+            story.up(0.0, true).push(10.0, killed(signature, whose)).up(20.0, true);
+            incidents(&story).len()
+        };
+        assert_eq!(alone(Some(Whose::Server)), 1, "{signature}");
+        assert_eq!(alone(Some(Whose::Other)), 0, "{signature}");
+        assert_eq!(alone(None), 0, "{signature}: it lived on");
+        let dies = |whose| death(&[(19.9, killed(signature, whose))]).counts(Count::Ooms);
+        assert_eq!([Some(Whose::Server), Some(Whose::Other), None].map(dies), [true, false, true]);
+    }
+}
+
+#[test]
+fn counts_that_rise_are_of_the_kill_that_a_line_tells_of() {
+    let count = |seconds, series: &crate::series::Series, value| {
+        let reading = series.reading(value);
+        (seconds, Fact::Reading(reading))
+    };
+    for series in [OOM_KILLS, crate::series::CGROUP_OOM_KILLS] {
+        let rise = [count(11.0, &series, 4.0), count(20.2, &series, 5.0)];
+        let dies = |whose| {
+            let mut reported = rise.to_vec();
+            reported.push((19.9, killed("oom_kill", whose)));
+            death(&reported).counts(Count::Ooms)
+        };
+        assert_eq!([Some(Whose::Server), Some(Whose::Other), None].map(dies), [true, false, true]);
+        assert!(death(&rise).counts(Count::Ooms));
+    }
+    let mut story = Story::new();
+    for (seconds, fact) in [
+        count(1.0, &crate::series::CGROUP_OOM_KILLS, 0.0),
+        count(11.0, &crate::series::CGROUP_OOM_KILLS, 1.0),
+        (11.5, killed("oom_kill", Some(Whose::Other))),
+    ] {
+        story.push(seconds, fact);
+    }
+    assert!(incidents(&story).is_empty(), "another program in the server's session");
+}
+
+#[test]
+fn an_xid_of_another_process_explains_nothing() {
+    let caused = |whose| caused(&[(19.9, killed("xid_31", whose))]).0;
+    assert_eq!(caused(Some(Whose::Other)), Cause::EngineCrash);
+    assert_eq!([Some(Whose::Server), None].map(caused), [Cause::GpuFault, Cause::GpuFault]);
 }
 
 fn fact(word: TargetWord, evidence: &str) -> Fact {
@@ -120,7 +177,8 @@ fn exited(code: i64, oom_killed: bool) -> Fact {
 fn said(signature: &str, source: Source) -> Fact {
     let line = crate::engine::signature::named(signature).map_or("", |row| row.line).to_owned();
     let severity = Severity::Fatal;
-    Fact::Said(SignatureMatch { source, signature: signature.to_owned(), severity, line })
+    let whose = None;
+    Fact::Said(SignatureMatch { source, signature: signature.to_owned(), severity, line, whose })
 }
 
 /// Returns the incident of a server that exits at second 20 with a request in flight and is back at

@@ -93,6 +93,49 @@ fn a_counter_that_goes_back_is_a_restart_told_once() {
     );
 }
 
+/// Adds a metrics page that answered, as a sensor reads it.
+fn page(story: &mut Story, seconds: f64, tokens: f64) {
+    story.reading(seconds, Source::Engine, "generation_tokens_total", tokens);
+    story.reading(seconds, Source::Engine, METRICS_PROCESS.name, 1.0).up(seconds, true);
+}
+
+/// Returns a server whose health answers 503 from second 12 to 60, and whose metrics are answered.
+fn unwell(tokens: impl Fn(f64) -> f64) -> Story {
+    let mut story = Story::new();
+    page(&mut story, 0.0, 100.0);
+    page(&mut story, 5.0, 100.0);
+    story.bad(11.0, 0, Ended::TimedOut, "no token");
+    for second in (12..60).map(f64::from) {
+        story.reading(second, Source::Engine, HEALTH_STATUS.name, 503.0).up(second, false);
+        if second % 5.0 == 0.0 {
+            page(&mut story, second + 0.1, tokens(second));
+        }
+    }
+    story
+}
+
+#[test]
+fn metrics_that_stand_still_bring_back_no_server_whose_health_says_that_it_is_not_up() {
+    let mut story = unwell(|_| 100.0);
+    let (liveness, changes) = reported(&story);
+    assert_eq!((liveness.state(), changes.len()), (State::Down, 1), "{changes:?}");
+    story.up(61.0, true);
+    assert_eq!(reported(&story).0.state(), State::Up, "a probe does");
+    let (liveness, changes) = reported(&unwell(|_| 150.0));
+    assert_eq!((liveness.state(), changes.len()), (State::Down, 1), "they moved before it");
+    let mut story = unwell(|_| 100.0);
+    story.good(61.0, 0);
+    assert_eq!(reported(&story).0.state(), State::Up, "an answer does");
+    let mut story = unwell(|_| 100.0);
+    page(&mut story, 61.0, 103.0);
+    assert_eq!(reported(&story).0.state(), State::Up, "counters that move do");
+    let mut story = Story::new();
+    page(&mut story, 0.0, 100.0);
+    story.bad(11.0, 0, Ended::Refused, "refused").up(12.0, false);
+    page(&mut story, 15.0, 0.0);
+    assert_eq!(reported(&story).0.state(), State::Up, "nothing said that it was not well");
+}
+
 #[test]
 fn a_resumed_segment_begins_without_belief() {
     let mut story = Story::new();

@@ -38,6 +38,11 @@ pub(super) fn place(groups: &str, mounts: &str) -> Result<MemoryCgroup, String> 
     Ok(MemoryCgroup { version, group: group.to_owned(), folder })
 }
 
+/// Returns the name of the memory cgroup in a process's cgroup file.
+pub(in crate::observe) fn name(groups: &str) -> Option<String> {
+    group(groups).map(|(_, name)| name.to_owned())
+}
+
 /// Parses `4:memory:/docker/0a`, else `0::/system.slice/vllm.service`.
 fn group(groups: &str) -> Option<(Version, &str)> {
     let lines = || groups.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));

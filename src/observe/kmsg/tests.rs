@@ -77,7 +77,7 @@ fn a_device_that_fails_is_a_miss() {
 #[test]
 fn a_machine_without_the_device_is_tried_again_once_a_minute() {
     let scratch = Scratch::new();
-    let mut log = KernelLog::new(scratch.root());
+    let mut log = KernelLog::new(scratch.root(), MainProcess::Unknown);
     assert_eq!(log.cadence_us(), CADENCE_US);
     assert_eq!(log.read(At(0)), Err("/dev/kmsg: no such file".to_owned()));
     assert_eq!(log.cadence_us(), RETRY_US);

@@ -36,7 +36,11 @@ fn parts(analysis: &Analysis) -> Vec<(String, Select)> {
     let every = Select::default();
     let without = analysis.without_cell(&every).into_iter();
     parts.extend(without.map(|group| (group.to_string(), every.within(group))));
-    parts.retain(|(_, select)| analysis.atoms_of(select).next().is_some());
+    let is_asked = |select: &Select| analysis.atoms_of(select).next().is_some();
+    // A cell that was planned and never asked has a row without numbers beside those that were.
+    if !parts.iter().any(|(_, select)| is_asked(select)) {
+        parts.clear();
+    }
     parts
 }
 
@@ -55,6 +59,11 @@ pub(super) fn depths(analysis: &Analysis) -> Grid {
         Heading::right("bad"),
     ];
     let row = |(name, select): &(String, Select)| {
+        if analysis.atoms_of(select).next().is_none() {
+            let mut row = vec![GridValue::Text(name.clone())];
+            row.resize(headings.len(), GridValue::Nothing);
+            return row;
+        }
         let of = |quantity| Numbers::of(&analysis.dist(quantity, select));
         let (ttft, tpot) = (of(Quantity::Ttft), of(Quantity::Tpot));
         vec![
@@ -69,5 +78,6 @@ pub(super) fn depths(analysis: &Analysis) -> Grid {
             GridValue::Count(analysis.count_ended(select, Ended::is_bad)),
         ]
     };
-    Grid { headings, rows: parts.iter().map(row).collect() }
+    let rows = parts.iter().map(row).collect();
+    Grid { headings, rows }
 }

@@ -1,7 +1,7 @@
 //! Formats the contract and its results: the gates of one line of the contract together.
 
 use crate::measure::Measure;
-use crate::report::words::{estimate, percent, percent_whole};
+use crate::report::words::{at_least_so_long, estimate, percent, percent_whole};
 use crate::verdict::{GateResult, Verdict, VerdictWord};
 
 /// Gates with the same verdict word.
@@ -52,14 +52,19 @@ fn items(verdict: &Verdict, word: VerdictWord, name: &str) -> Vec<String> {
     items
 }
 
-/// Returns what follows a gate in parentheses: its value or the reason why it did not pass, and the
-/// share of the requests that could be judged.
+/// Returns what follows a gate in parentheses: its value or the reason why it did not pass, the
+/// share of the requests that could be judged, and the least outage that one that passed would have
+/// seen.
 fn because(gate: &GateResult, same: usize) -> String {
     let words = match (gate.word, gate.value) {
         (VerdictWord::Fail, _) if gate.measure == Measure::Mtbf => gate.why.clone(),
         (VerdictWord::Fail, Some(value)) if gate.attain.is_some() => percent(value.number()),
         (VerdictWord::Fail, Some(value)) if same < 2 => estimate(gate.measure, value),
         (VerdictWord::Inconclusive, _) => gate.why.clone(),
+        (VerdictWord::Pass, _) if gate.hidden_s.is_some() => {
+            let hidden_s = gate.hidden_s.unwrap_or_default();
+            format!("longer than {}", at_least_so_long(hidden_s))
+        }
         (VerdictWord::Pass | VerdictWord::Fail, _) => String::new(),
     };
     let share = gate.judged_share().filter(|_| gate.word != VerdictWord::Inconclusive);

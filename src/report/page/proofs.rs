@@ -2,11 +2,16 @@
 
 use crate::analysis::cache::CacheState;
 use crate::analysis::{Analysis, RunDescription};
-use crate::fact::{Cell, Load};
-use crate::report::words::counted;
+use crate::fact::{Cell, Ended, Load};
+use crate::measure::{Count, RequestShare};
+use crate::report::words::{at_least_so_long, counted, percent};
+use crate::spec::Select;
 use crate::unit::grouped;
 use crate::verdict::Verdict;
 use crate::verdict::gate::event_name;
+
+/// Least outage that may have been missed that is told with the proof, seconds.
+const HIDDEN_MIN_S: f64 = 1.0;
 
 /// Proofs of a run, and their limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +31,7 @@ impl Proofs {
     /// Returns the proofs of a run.
     pub(crate) fn of(asked: &RunDescription, analysis: &Analysis, verdict: &Verdict) -> Proofs {
         let (seen, cache) = (seen(analysis), cache(analysis));
-        Proofs { seen, cache, mtbf: mtbf(verdict), not: not(asked) }
+        Proofs { seen, cache, mtbf: mtbf(analysis, verdict), not: not(asked, analysis) }
     }
 }
 
@@ -59,17 +64,43 @@ fn cache(analysis: &Analysis) -> Vec<String> {
     analysis.cache_states().into_iter().map(item).collect()
 }
 
-fn mtbf(verdict: &Verdict) -> Option<String> {
+/// Returns the time between failures, with what is no failure beside it: bad endings, and restarts
+/// that somebody ordered.
+fn mtbf(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
     let proof = verdict.proof.as_ref().filter(|proof| !proof.is_blind())?;
-    let unseen: Vec<&str> = proof.unseen.iter().map(|count| event_name(*count)).collect();
-    if unseen.is_empty() {
-        return Some(proof.to_string());
+    let mut words = proof.to_string();
+    let bad = analysis.portion(RequestShare::Errors, &Select::default());
+    let restarts = analysis.incidents_of(Count::Restarts, None).into_iter();
+    let restarts = restarts.filter(|incident| !incident.is_failure()).count() as u64;
+    if let Some(rest) = words.strip_prefix("no failure").filter(|_| bad.part + restarts > 0) {
+        words = format!("no crash, OOM, hang or outage{rest}");
     }
-    Some(format!("{proof}; not observed: {}", unseen.join(", ")))
+    if restarts > 0 {
+        let restarts = counted(restarts, "restart", "restarts");
+        words = format!("{words}; {restarts} by somebody's order");
+    }
+    if let Some(share) = bad.value().filter(|share| *share > 0.0) {
+        words = format!("{words}; {} of the requests ended badly", percent(share));
+    }
+    let mut unseen: Vec<String> =
+        proof.unseen.iter().map(|count| event_name(*count).to_owned()).collect();
+    let outages = analysis.coverage.of(Count::Outages);
+    if let Some(hidden_s) = outages.and_then(|it| it.hidden_s).filter(|it| *it >= HIDDEN_MIN_S)
+        && !proof.unseen.contains(&Count::Outages)
+    {
+        unseen.push(format!("outages under {}", at_least_so_long(hidden_s)));
+    }
+    if unseen.is_empty() {
+        return Some(words);
+    }
+    Some(format!("{words}; not observed: {}", unseen.join(", ")))
 }
 
-fn not(asked: &RunDescription) -> String {
-    let cells = &asked.cells;
+/// Returns the limits of the proof: it speaks of cells of which a request was answered.
+fn not(asked: &RunDescription, analysis: &Analysis) -> String {
+    let every = Select::default();
+    let answered = analysis.atoms_of(&every).filter(|atom| atom.count(Ended::is_good) > 0);
+    let cells: Vec<Cell> = answered.filter_map(|atom| atom.group.cell).collect();
     let streams = cells.iter().map(Cell::streams).max().unwrap_or(0);
     let tokens = cells.iter().map(|cell| cell.input() + cell.output).max().unwrap_or(0);
     let mut parts = Vec::new();

@@ -7,11 +7,11 @@ use crate::analysis::{Analysis, Coverage, Notes, RunDescription, SettingEffect};
 use crate::escape::one_line;
 use crate::fact::Seq;
 use crate::measure::{Measure, Quantity};
-use crate::report::words::{amount, percent_whole};
+use crate::report::words::{amount, at_least_so_long, percent_whole};
 use crate::spec::Limit;
 use crate::stats::Estimate;
 use crate::unit::{grouped, span};
-use crate::verdict::{FiredCheck, GateResult, Verdict};
+use crate::verdict::{FiredCheck, GateResult, Verdict, VerdictWord};
 
 use super::{CellNumbers, Grid, GridValue, Heading, Numbers, series};
 
@@ -193,8 +193,13 @@ fn gate(gate: &GateResult) -> Vec<GridValue> {
         value,
         GridValue::Text(bound),
         GridValue::Text(n),
-        GridValue::Text(format!("{}{}", gate.why, seqs(&gate.evidence))),
+        GridValue::Text(format!("{}{}{}", gate.why, longer_than(gate), seqs(&gate.evidence))),
     ]
+}
+
+fn longer_than(gate: &GateResult) -> String {
+    let hidden_s = gate.hidden_s.filter(|_| gate.word == VerdictWord::Pass);
+    hidden_s.map_or(String::new(), |it| format!("outages longer than {}", at_least_so_long(it)))
 }
 
 /// Formats entries as evidence: ` [#4 #7]`; empty without any.

@@ -43,3 +43,38 @@ fn every_row_of_a_table_is_as_long_as_its_head() {
         assert_eq!(page.errors.as_deref(), Some("10.0 %: 1 refused, of 10 requests"));
     });
 }
+
+#[test]
+fn a_cell_that_was_never_asked_has_a_row_and_the_proof_does_not_speak_of_it() {
+    let mut story = Story::soaking();
+    story.goods(10.0, 9, 0).closed(60.0, ClosedBecause::Done);
+    let asked = asked(&[0, 32_768]);
+    let analysis = analyse(&asked, story.entries.iter());
+    let verdict = judge(&asked.contract, &analysis);
+    let page = Page::new(&asked, &analysis, &verdict);
+    let [first, second] = [0, 1].map(|row| &page.depths.rows[row]);
+    assert_eq!((&first[0], &second[0]), (&GridValue::text("d0"), &GridValue::text("d32768")));
+    assert!(second[1..].iter().all(|value| *value == GridValue::Nothing), "{second:?}");
+    assert!(page.proofs.not.ends_with("over 2,176 tokens"), "{}", page.proofs.not);
+}
+
+#[test]
+fn bad_endings_stand_beside_the_time_without_a_failure() {
+    let proof = |bad: u32| {
+        let mut story = Story::soaking();
+        story.goods(10.0, 19, 0);
+        for index in 0..bad {
+            let second = 50.0 + f64::from(index) * 2.0;
+            story.bad(second, 0, Ended::ErrorFrame, "boom").up(second + 0.1, true);
+        }
+        story.started(60.0, 1000.0).closed(60.0, ClosedBecause::Done);
+        let asked = asked(&[0]);
+        let analysis = analyse(&asked, story.entries.iter());
+        let verdict = judge(&asked.contract, &analysis);
+        Proofs::of(&asked, &analysis, &verdict).mtbf.unwrap()
+    };
+    assert!(proof(0).starts_with("no failure in 50.0 s: MTBF above"), "{}", proof(0));
+    let words = proof(1);
+    assert!(words.starts_with("no crash, OOM, hang or outage in 50.0 s: MTBF above"), "{words}");
+    assert!(words.contains("; 5.00 % of the requests ended badly"), "{words}");
+}

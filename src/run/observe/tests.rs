@@ -106,6 +106,7 @@ async fn a_line_of_a_log_is_told_at_once_with_its_own_stamp() {
         signature: "x".into(),
         severity: Severity::Info,
         line: "y".into(),
+        whose: None,
     };
     let said = Rc::new(RefCell::new(VecDeque::new()));
     let sensor = Box::new(Counting {

@@ -104,6 +104,11 @@ pub(crate) enum ContainerChange {
 }
 
 impl ContainerState {
+    /// Whether an id, perhaps a short one, is that of this container; one that is not known is.
+    pub(crate) fn is_same(&self, id: &str) -> bool {
+        id.is_empty() || self.id.is_empty() || self.id.starts_with(id) || id.starts_with(&self.id)
+    }
+
     /// Returns the change since an earlier inspection.
     pub(crate) fn since(&self, before: &ContainerState) -> Option<ContainerChange> {
         if self.id != before.id {

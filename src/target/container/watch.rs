@@ -110,6 +110,8 @@ impl Watch {
                 self.told.ends += 1;
                 return self.died(at, code).await;
             }
+            // Names of containers may be used again.
+            ContainerEventKind::Oom if !self.base.is_same(&event.id) => return,
             ContainerEventKind::Oom => said(TargetWord::OutOfMemory, "oom"),
             ContainerEventKind::Start => {
                 if self.told.ignored_starts > 0 {

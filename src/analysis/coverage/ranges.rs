@@ -1,12 +1,12 @@
-//! Holds the tenths of a second in which something was so, as ranges.
+//! Holds the time in which something was so, as ranges of microseconds.
 
 use std::collections::BTreeMap;
 
-/// Tenths of a second of a segment's clock, as half-open ranges that do not touch.
+/// Microseconds of a segment's clock, as half-open ranges that do not touch.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tenths(BTreeMap<u64, u64>);
+pub(super) struct Ranges(BTreeMap<u64, u64>);
 
-impl Tenths {
+impl Ranges {
     /// Adds a range.
     pub(super) fn add(&mut self, mut from: u64, mut until: u64) {
         while let Some((start, end)) = self.last_before(until).filter(|(_, end)| *end >= from) {
@@ -21,14 +21,18 @@ impl Tenths {
     }
 
     /// Returns the ranges, in order.
-    pub(super) fn ranges(&self) -> impl Iterator<Item = (u64, u64)> {
+    pub(super) fn all(&self) -> impl Iterator<Item = (u64, u64)> {
         self.0.iter().map(|(from, until)| (*from, *until))
     }
 
-    /// Returns how many of them lie in a range.
-    pub(super) fn count(&self, from: u64, until: u64) -> u64 {
-        let before = self.0.range(..until).rev().take_while(|(_, end)| **end > from);
-        before.map(|(start, end)| (*end).min(until) - (*start).max(from)).sum()
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether any begins in this time.
+    pub(super) fn begin_in(&self, from: u64, until: u64) -> bool {
+        self.0.range(from..=until.max(from)).next().is_some()
     }
 
     /// Returns the parts of a range that they leave free.
@@ -49,14 +53,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tenths_that_meet_become_one_range_in_whatever_order_they_come() {
-        let mut tenths = Tenths::default();
+    fn ranges_that_meet_become_one_in_whatever_order_they_come() {
+        let mut ranges = Ranges::default();
         for (from, until) in [(10, 20), (30, 40), (5, 8), (20, 30), (6, 9)] {
-            tenths.add(from, until);
+            ranges.add(from, until);
         }
-        assert_eq!(tenths.0, BTreeMap::from([(5, 9), (10, 40)]));
-        assert_eq!((tenths.count(0, 50), tenths.count(7, 12)), (34, 4));
-        assert_eq!(tenths.gaps(7, 50), [(9, 10), (40, 50)]);
-        assert_eq!(tenths.gaps(12, 20), []);
+        assert_eq!(ranges.0, BTreeMap::from([(5, 9), (10, 40)]));
+        assert_eq!(ranges.gaps(7, 50), [(9, 10), (40, 50)]);
+        assert_eq!(ranges.gaps(12, 20), []);
     }
 }

@@ -1,0 +1,197 @@
+//! Records in which time the metrics show that the server's process stayed the same. Two looks at
+//! one process prove that it did not restart between them: by its start time, or by counters that
+//! a new process could not have reached. A page in which nothing has changed although requests were
+//! answered is none of a server at work: somebody else gives it, or a cache does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ranges::Ranges;
+use super::{READING_US, SECOND_US, SPACED_US};
+use crate::fact::{Reading, Request};
+use crate::series::{self, METRICS_PROCESS, Observer, SeriesKind};
+use crate::unit::At;
+
+/// Bound on the series kept; an engine has a few dozen.
+const SERIES_MAX: usize = 1_024;
+
+/// Factor on the fastest growth of a counter above which a new process cannot have reached it.
+const NEW_TIMES: f64 = 1.5;
+
+/// Time after the end of a request within which it stands in the metrics, microseconds.
+const COUNTED_US: u64 = SECOND_US;
+
+/// Instance and name of a series.
+type Key = (String, String);
+
+/// Looks at the metrics in one segment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct MetricsLooks {
+    open: Option<Page>,
+    values: BTreeMap<Key, f64>,
+    /// Fastest growth of each counter, per microsecond.
+    growth: BTreeMap<Key, f64>,
+    /// Last page that was a look.
+    last: Option<At>,
+    /// Last page in which something had changed.
+    moved: At,
+    /// Earliest end of a request that was sent since then and got tokens.
+    answered: Option<At>,
+    /// Last look at each process.
+    processes: BTreeMap<i64, At>,
+    same: Ranges,
+    progress: Ranges,
+    /// Whether any page was no look.
+    is_stale: bool,
+}
+
+/// Page whose readings are being gathered.
+#[derive(Clone, Debug)]
+struct Page {
+    at: At,
+    /// Number of its process; in a journal without numbers, its start time.
+    process: Option<i64>,
+    has_start: bool,
+    has_counters: bool,
+    values: Vec<(Key, Reading, SeriesKind)>,
+}
+
+impl MetricsLooks {
+    /// Takes in a reading of the engine.
+    pub(super) fn fold(&mut self, at: At, reading: &Reading) {
+        let Some(series) = series::of_reading(reading) else { return };
+        let is_value = matches!(series.kind, SeriesKind::Counter | SeriesKind::Gauge)
+            && *series != series::HEALTH_STATUS;
+        if !is_value && !series.has_observer(Observer::Metrics) {
+            return;
+        }
+        if self.open.as_ref().is_none_or(|page| page.at != at) {
+            self.close();
+            self.open = Some(Page::new(at));
+        }
+        let Some(page) = &mut self.open else { return };
+        if METRICS_PROCESS.is_of(reading) {
+            page.process = Some(reading.last as i64);
+        } else if series.is_start_time() {
+            page.has_start = true;
+            page.process = page.process.or(Some(reading.last as i64));
+        } else if is_value && page.values.len() < SERIES_MAX {
+            page.has_counters |= series.has_observer(Observer::Progress);
+            let key = (reading.instance.clone(), reading.name.clone());
+            page.values.push((key, reading.clone(), series.kind));
+        }
+    }
+
+    /// Takes in a request that has ended.
+    pub(super) fn answered(&mut self, request: &Request) {
+        if self.open.as_ref().is_some_and(|page| request.sent > page.at) {
+            self.close();
+        }
+        let has_tokens = request.ended.is_good() && request.ttft_us.is_some();
+        if has_tokens && request.sent >= self.moved {
+            let done = self.answered.map_or(request.done, |first| first.min(request.done));
+            self.answered = Some(done);
+        }
+    }
+
+    fn close(&mut self) {
+        let Some(page) = self.open.take() else { return };
+        let is_later = self.last.is_none_or(|last| page.at > last);
+        if is_later && self.is_look(&page) {
+            self.look(&page);
+        }
+    }
+
+    fn is_look(&mut self, page: &Page) -> bool {
+        let moves = page.values.iter().any(|(key, reading, _)| {
+            self.values.get(key).is_none_or(|before| reading.differs_from(*before))
+        });
+        let at = page.at;
+        let is_stale = !moves
+            && page.has_counters
+            && self.answered.is_some_and(|done| done.0.saturating_add(COUNTED_US) <= at.0);
+        if moves || !page.has_counters {
+            (self.moved, self.answered) = (at, None);
+        }
+        self.is_stale |= is_stale;
+        !is_stale
+    }
+
+    fn look(&mut self, page: &Page) {
+        let at = page.at;
+        let grown = self.grow(page);
+        if page.has_counters {
+            let near = self.last.filter(|last| at.since(*last) <= SPACED_US).unwrap_or(at);
+            self.progress.add(near.0, at.0.saturating_add(SECOND_US));
+        }
+        self.last = Some(at);
+        // A page without start time and counters is of the process that was known before.
+        let Some(number) = page.process.or(page.has_counters.then_some(0)) else { return };
+        if self.processes.is_empty() {
+            // The metrics were answered before the load, too.
+            self.same.add(at.0.saturating_sub(READING_US), at.0);
+        }
+        let before = self.processes.insert(number, at);
+        if let Some(before) = before.filter(|_| page.has_start || grown) {
+            self.same.add(before.0, at.0);
+        }
+    }
+
+    /// Takes in the values. Returns whether a counter is higher than a process could have counted
+    /// since the page before.
+    fn grow(&mut self, page: &Page) -> bool {
+        let passed_us = self.last.map_or(0, |last| page.at.since(last)) as f64;
+        let mut proves = false;
+        for (key, reading, kind) in &page.values {
+            if !self.values.contains_key(key) && self.values.len() >= SERIES_MAX {
+                continue;
+            }
+            let before = self.values.insert(key.clone(), reading.last);
+            let Some(before) = before.filter(|_| *kind == SeriesKind::Counter) else { continue };
+            if passed_us <= 0.0 {
+                continue;
+            }
+            let rate = (reading.last - before) / passed_us;
+            let fastest = self.growth.entry(key.clone()).or_insert(rate);
+            *fastest = fastest.max(rate);
+            proves |= before > 0.0 && reading.last > NEW_TIMES * *fastest * passed_us;
+        }
+        proves
+    }
+
+    /// Returns these pages with the last one taken in.
+    pub(super) fn closed(&self) -> MetricsLooks {
+        let mut pages = self.clone();
+        pages.close();
+        pages
+    }
+
+    /// Returns the time in which the process is known to have stayed the same. From the last look
+    /// at a process on it is not, unless a restart was seen since, at one of these times, or no
+    /// other process has answered.
+    pub(super) fn same(&self, restarts: &[At]) -> Vec<(u64, u64)> {
+        let newest = self.processes.values().copied().max();
+        let mut lost = Ranges::default();
+        let ends: BTreeSet<At> = self.processes.values().copied().collect();
+        for end in ends.into_iter().filter(|end| Some(*end) != newest) {
+            let seen = restarts.iter().filter(|restart| **restart >= end).min();
+            lost.add(end.0, seen.map_or(u64::MAX, |restart| restart.0));
+        }
+        self.same.all().flat_map(|(from, until)| lost.gaps(from, until)).collect()
+    }
+
+    /// Returns the time in which counters of work done were looked at.
+    pub(super) fn progress(&self) -> Vec<(u64, u64)> {
+        self.progress.all().collect()
+    }
+
+    /// Whether pages came in which nothing had changed although requests were answered.
+    pub(super) fn is_stale(&self) -> bool {
+        self.is_stale
+    }
+}
+
+impl Page {
+    fn new(at: At) -> Page {
+        Page { at, process: None, has_start: false, has_counters: false, values: Vec::new() }
+    }
+}
