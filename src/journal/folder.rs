@@ -14,6 +14,9 @@ use crate::secret::Secrets;
 /// File name of the manifest.
 pub(super) const MANIFEST: &str = "run.json";
 
+/// Link to the newest run, beside the run folders.
+pub(super) const LATEST: &str = "latest";
+
 /// Lock file, always empty; its presence alone means nothing.
 const LOCK: &str = ".lock";
 
@@ -31,7 +34,30 @@ pub(super) fn create(
     let writer = Writer::create(dir, &manifest, log, durable);
     let writer = writer.map_err(|error| refused(dir, &error))?;
     sync_dir(dir).map_err(|error| refused(dir, &error))?;
+    link_latest(dir);
     Ok((lock, writer))
+}
+
+/// Makes `runs/latest` a link to a run that lies directly in a folder `runs`. Replaces only another
+/// link; a place where there can be none has none.
+fn link_latest(dir: &Path) {
+    let (Some(runs), Some(name)) = (dir.parent(), dir.file_name()) else { return };
+    let link = runs.join(LATEST);
+    let is_ours = match fs::symlink_metadata(&link) {
+        Ok(there) => there.is_symlink(),
+        Err(_) => true,
+    };
+    if runs.file_name().is_none_or(|name| name != "runs") || name == LATEST || !is_ours {
+        return;
+    }
+    // A reader sees the old link or the new one, never none.
+    let temporary = runs.join(format!(".{LATEST}-{}", std::process::id()));
+    let _ = fs::remove_file(&temporary);
+    if std::os::unix::fs::symlink(name, &temporary).is_ok()
+        && fs::rename(&temporary, &link).is_err()
+    {
+        let _ = fs::remove_file(&temporary);
+    }
 }
 
 /// Creates the folder and takes its lock.
