@@ -137,3 +137,39 @@ pub(super) fn write_manifest(dir: &Path, manifest: &Manifest) -> io::Result<()> 
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::runs;
+
+    #[test]
+    fn the_newest_run_of_runs_is_latest_and_nothing_of_the_users_is_replaced() {
+        let scratch = tempfile::TempDir::new().unwrap();
+        let runs = scratch.path().join("runs");
+        let run = |name: &str| {
+            let dir = runs.join(name);
+            fs::create_dir_all(&dir).unwrap();
+            fs::write(dir.join(MANIFEST), "{}").unwrap();
+            link_latest(&dir);
+        };
+        run("monday");
+        run("tuesday");
+        let link = runs.join(LATEST);
+        assert_eq!(fs::read_link(&link).unwrap(), Path::new("tuesday"));
+        let found = runs::within(&runs).unwrap();
+        assert_eq!(found, [runs.join("monday"), runs.join("tuesday")], "each run once");
+        assert_eq!(fs::read_dir(&runs).unwrap().count(), 3, "nothing is left over");
+
+        fs::remove_file(&link).unwrap();
+        run(LATEST);
+        run("wednesday");
+        assert!(!link.is_symlink(), "a run of that name stays");
+        let elsewhere = scratch.path().join("nights/one");
+        fs::create_dir_all(&elsewhere).unwrap();
+        link_latest(&elsewhere);
+        assert!(!scratch.path().join("nights").join(LATEST).exists());
+        // No link can be made in a folder that is not there.
+        link_latest(&scratch.path().join("gone/runs/one"));
+    }
+}
