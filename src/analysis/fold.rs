@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::fact::{Batch, Cell, Entry, Fact, GapKind, Gaps, Group, Phase, Request, Segment, Seq};
 use crate::stats::hdr;
 
+use super::ailments::AilmentCounts;
 use super::coverage::CoverageFold;
 use super::series::Blocks;
 use super::unanswered::Unanswered;
@@ -19,6 +20,7 @@ pub(crate) struct Fold {
     atoms: BTreeMap<(Phase, Group), GroupStatistics>,
     gaps: BTreeMap<(GapKind, Phase, Group), GapAtom>,
     watch: CoverageFold,
+    ailments: AilmentCounts,
     notes: Notes,
     fates: Unfinished,
     unanswered: Unanswered,
@@ -36,6 +38,7 @@ impl Fold {
             atoms: BTreeMap::new(),
             gaps: BTreeMap::new(),
             watch: CoverageFold::default(),
+            ailments: AilmentCounts::default(),
             notes: Notes::default(),
             fates: Unfinished::default(),
             unanswered: Unanswered::default(),
@@ -59,6 +62,7 @@ impl Fold {
     /// Folds an entry; entries come in the order of seq.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         self.watch.fold(entry);
+        self.ailments.fold(entry);
         self.notes.fold(entry);
         self.fates.fold(entry);
         if let Some(series) = &mut self.series {
@@ -118,6 +122,7 @@ impl Fold {
             reported: self.reported,
             atoms: self.atoms.into_values().collect(),
             gaps: self.gaps.into_values().collect(),
+            ailments: self.ailments,
             notes: self.notes,
             fate_unknown: self.fates.unknown(),
             unanswered: self.unanswered,

@@ -28,7 +28,7 @@ pub(super) fn too_short(plan: &Plan, lap_seconds: Option<f64>) -> Option<String>
         laps => format!("{laps} laps of warm-up and "),
     };
     Some(format!(
-        "{} are too short to decide anything: a lap takes {at_least}{}, and {warmup}one whole lap are needed; try --duration {length}",
+        "{} are too short to decide anything: a lap takes {at_least}{}, and the run needs {warmup}one whole lap; try --duration {length}",
         span(duration.as_secs_f64()),
         span(lap_seconds),
     ))
@@ -69,8 +69,12 @@ mod tests {
         };
         // A lap takes 4 m 02 s.
         assert_snapshot!(
-            [notes(8, 1, &RATES), notes(8, 1, &Rates::Unknown), notes(4, 0, &RATES), notes(7, 1, &Rates::Unknown)]
-                .join("\n"), @"");
+            [notes(8, 1, &RATES), notes(4, 0, &RATES), notes(7, 1, &Rates::Unknown)].join("\n"), @"
+            8 m 00 s are too short to decide anything: a lap takes 4 m 02 s, and the run needs one lap of warm-up and one whole lap; try --duration 9m
+            4 m 00 s are too short to decide anything: a lap takes 4 m 02 s, and the run needs one whole lap; try --duration 5m
+            7 m 00 s are too short to decide anything: a lap takes at least 4 m 00 s, and the run needs one lap of warm-up and one whole lap; try --duration 9m
+        ");
+        assert_eq!(notes(8, 1, &Rates::Unknown), "");
         assert_eq!(notes(9, 1, &RATES), "");
         assert_eq!(notes(5, 0, &RATES), "");
     }

@@ -247,7 +247,6 @@ mod tests {
             "hang=10m@2h",
             "hang=5m@3x",
             "error_frame=0.5%",
-            "error_frame=3@5h59m",
             "stall=20s",
             "slow_leak=2GiB/h",
             "leak_that_plateaus=4GiB",
@@ -260,7 +259,7 @@ mod tests {
             "error_frame=3@1h",
             "stall=3m",
             "stall=2%",
-            "slow_leak=8GiB/h",
+            "slow_leak=12GiB/h",
             "crash=12m@2h",
             "slow_down=2x",
         ] {

@@ -1,7 +1,6 @@
 //! Tests faults of longhaul's own machine and of its sensors.
 
 use insta::assert_snapshot;
-use longhaul::command::report::judge_over_time;
 use longhaul::exit::Exit;
 use longhaul::fact::{Ended, Fact, FaultKind, Source};
 use longhaul::shown::each;
@@ -122,8 +121,7 @@ fn a_fault_that_did_nothing_is_told_afterwards() {
     ];
     let ailing = each(cases, |ailments| {
         let play = ailing(ailments);
-        let judged = judge_over_time(&play.folder).unwrap_or_else(|wrong| panic!("{wrong}"));
-        judged.page().ailing.unwrap_or_default()
+        play.judged.page().ailing.unwrap_or_default()
     });
     assert_snapshot!("afterwards", ailing);
 }
