@@ -49,7 +49,7 @@ pub(crate) const PAGES: &[Page] = &[
             run(
                 "longhaul report runs/latest --wide",
                 "",
-                3,
+                0,
                 &["my-recipe · overnight", "coverage"],
             ),
             with(
@@ -107,7 +107,7 @@ pub(crate) const PAGES: &[Page] = &[
                 "longhaul plan --scenario quick --depths 4096 --rate 0.05,0.1 --duration 2h",
                 "",
                 0,
-                &["120 2", "p50 p95"],
+                &["p50 p95"],
             ),
             run(
                 "longhaul run --scenario quick --depths 4096 --rate 0.05,0.1 --duration 2h --endpoint http://spark:8000",
