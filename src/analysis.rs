@@ -5,6 +5,7 @@
 //! Pure and synchronous. Memory grows with cells and hours, never with requests. Knows neither the
 //! journal, nor how a run is driven, nor how results are reported.
 
+pub(crate) mod ailments;
 pub(crate) mod arena;
 pub(crate) mod atom;
 pub(crate) mod cache;
@@ -58,6 +59,8 @@ pub(crate) struct Analysis {
     pub gaps: Vec<GapAtom>,
     /// Coverage: the share of the run in which each kind of event could be observed.
     pub coverage: Coverage,
+    /// Counts of the ailments of a simulated server.
+    pub ailments: ailments::AilmentCounts,
     /// Other notes: identity, faults, error messages.
     pub notes: Notes,
     /// Count of requests that were sent and have no recorded end.

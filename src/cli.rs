@@ -45,8 +45,9 @@ const EXAMPLES: &str = "\
 Examples:
   longhaul run                                  a minute on the built-in simulated server
   longhaul run --endpoint http://spark:8000     thirty minutes on a server that already runs
-  longhaul run --endpoint http://spark:8000 --scenario overnight --recipe my-recipe.yaml
-  longhaul report runs/LATEST --wide            the same conclusions again, with all tables
+  longhaul run --endpoint http://localhost:8000 --container brain --scenario overnight
+                                                a night that can PASS, on the server's machine
+  longhaul report runs/latest --wide            the newest run again, with all tables
   longhaul compare runs/base runs/candidate     did it get worse? for people, or for CI
   longhaul plan --scenario overnight            what would be sent, and what it can decide
   longhaul rehearse --scenario overnight --ailment hang=10m@2h
@@ -155,7 +156,8 @@ Examples:
   longhaul run
   longhaul run --endpoint http://localhost:8000
   longhaul run --recipe recipe.yaml --scenario short --endpoint http://spark:8000 -o runs/tonight
-  longhaul run --endpoint https://host/v1 --api-key-env API_KEY --duration 6h --depths 0,32768 --stop-on-fail
+  longhaul run --endpoint https://host/v1 --api-key-env API_KEY --duration 6h --depths 0,32768 \\
+      --stop-on-fail
   longhaul run --simulate --scenario smoke --ailment crash=10s@20s
   longhaul run --endpoint http://localhost:8000 --container brain
   longhaul run --recipe recipe.yaml --start docker --pull --scenario overnight
@@ -197,8 +199,8 @@ struct RunArgs {
 Examples:
   longhaul rehearse
   longhaul rehearse --scenario overnight --recipe my-recipe.yaml
-  longhaul rehearse --duration 6h --ailment hang=10m@2h --ailment error_frame=0.5%
-  longhaul rehearse --scenario my.yaml --ailment slow_leak=2GiB/h --wide
+  longhaul rehearse --duration 6h --ailment hang=15m@2h --ailment error_frame=2%
+  longhaul rehearse --scenario my.yaml --ailment slow_leak=8GiB/h --wide
 
 Defaults:
   scenario    short (6 hours)
@@ -251,8 +253,8 @@ enum FormatArg {
 Examples:
   longhaul plan --scenario overnight
   longhaul plan --scenario my.yaml --prefill-rate 1800 --decode-rate 22
-  longhaul plan --scenario quick --rate 0.05,0.1
-  longhaul plan --scenario quick --from runs/2026-11-23T20-39-00-m-quick
+  longhaul plan --scenario quick --depths 4096 --rate 0.05,0.1 --duration 2h
+  longhaul plan --scenario quick --from runs/latest
 
 Defaults:
   scenario  quick (30 minutes)

@@ -45,6 +45,82 @@ pub(crate) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\"'\"'"))
 }
 
+/// Quotes a word so that it can be copied from a terminal into bash or zsh: as [`quoted`], and
+/// control characters, which no terminal shows, as `$'\n'`.
+pub(crate) fn pasteable(word: &str) -> String {
+    if !word.contains(char::is_control) {
+        return quoted(word);
+    }
+    let mut out = String::new();
+    let mut rest = word;
+    while let Some(at) = rest.find(char::is_control) {
+        if at > 0 {
+            out.push_str(&quoted(&rest[..at]));
+        }
+        let end = rest[at..].find(|c: char| !c.is_control()).map_or(rest.len(), |n| at + n);
+        out.push_str("$'");
+        for byte in rest[at..end].bytes() {
+            match byte {
+                b'\n' => out.push_str("\\n"),
+                b'\t' => out.push_str("\\t"),
+                b'\r' => out.push_str("\\r"),
+                byte => out.push_str(&format!("\\{byte:03o}")),
+            }
+        }
+        out.push('\'');
+        rest = &rest[end..];
+    }
+    if !rest.is_empty() {
+        out.push_str(&quoted(rest));
+    }
+    out
+}
+
+/// Breaks a command line for a terminal: at most `width` columns by `columns`, every line but the
+/// last with a backslash at its end, so that it can be copied as it stands. A line ends only between
+/// words, and a flag stays beside its value if there is room. `None` where a word is too long.
+pub(crate) fn broken_for_terminal(
+    command: &str,
+    width: usize,
+    columns: impl Fn(&str) -> usize,
+) -> Option<Vec<String>> {
+    let words: Vec<&str> = words(command).into_iter().map(|word| &command[word.span]).collect();
+    let mut parts: Vec<String> = Vec::new();
+    for word in words {
+        let is_value = !word.starts_with('-');
+        match parts.last_mut() {
+            Some(flag)
+                if is_value
+                    && flag.starts_with('-')
+                    && !flag.contains(' ')
+                    && columns(flag) + 1 + columns(word) <= width =>
+            {
+                flag.push(' ');
+                flag.push_str(word);
+            }
+            _ => parts.push(word.to_owned()),
+        }
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        if columns(&part) > width {
+            return None;
+        }
+        match lines.last_mut() {
+            Some(line) if columns(line) + 1 + columns(&part) <= width => {
+                line.push(' ');
+                line.push_str(&part);
+            }
+            _ => lines.push(part),
+        }
+    }
+    let before_last = lines.len().saturating_sub(1);
+    for line in &mut lines[..before_last] {
+        line.push_str(" \\");
+    }
+    Some(lines)
+}
+
 /// Joins words into a command line that a shell splits into the same words.
 pub(crate) fn command_line(words: &[String]) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
@@ -160,6 +236,61 @@ mod tests {
             assert_eq!(quoted(plain), plain);
         }
         assert_eq!(command_line(&["it's".into(), String::new()]), "'it'\"'\"'s' ''");
+    }
+
+    /// Returns the words that bash makes of a command line.
+    fn of_bash(line: &str) -> Vec<String> {
+        let script = format!("for word in {line}\ndo printf '%s\\0' \"$word\"; done");
+        let output = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split_terminator('\0').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_command_can_be_copied_from_a_terminal_whatever_its_words_hold() {
+        let given = [
+            "longhaul",
+            "run",
+            "--recipe",
+            "my recipes/it's a $HOME `x` \"y\" \\.yaml",
+            "--model",
+            "line\none\r\n\ttwo",
+            "--header",
+            "",
+            "--depths",
+            "0,4096",
+            "--wide",
+            "--end",
+            "\n",
+            "--tail",
+            "a\n",
+            "--glob",
+            "*?[a]{b,c}~!#;&|<>()",
+            "--wörd",
+            "模型 模型",
+        ];
+        let line = given.map(pasteable).join(" ");
+        assert!(!line.contains(char::is_control), "{line}");
+        assert_eq!(of_bash(&line), given);
+        let width = |text: &str| text.chars().count();
+        for columns in 48..120 {
+            let lines = broken_for_terminal(&line, columns, width).unwrap();
+            assert!(lines.iter().all(|line| width(line) <= columns + 2), "{lines:?}");
+            // As it stands in a report: indented, and without spaces at the ends.
+            let shown: Vec<String> = lines
+                .iter()
+                .map(|line| format!("             {line}").trim_end().to_owned())
+                .collect();
+            assert_eq!(of_bash(shown.join("\n").trim_start()), given, "{columns}");
+        }
+        assert_eq!(broken_for_terminal(&line, 20, width), None, "a word is longer");
+    }
+
+    #[test]
+    fn a_flag_stays_beside_its_value() {
+        let line = "longhaul run --scenario smoke --seed 1";
+        let lines = broken_for_terminal(line, 36, str::len).unwrap();
+        assert_eq!(lines, ["longhaul run --scenario smoke \\", "--seed 1"]);
     }
 
     proptest! {

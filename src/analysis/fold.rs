@@ -6,6 +6,7 @@ use crate::fact::{Batch, Cell, Entry, Fact, GapKind, Gaps, Group, Phase, Request
 use crate::measure::RequestShare;
 use crate::stats::hdr;
 
+use super::ailments::AilmentCounts;
 use super::coverage::CoverageFold;
 use super::effect::EffectFold;
 use super::same_text::RecentTexts;
@@ -25,6 +26,7 @@ pub(crate) struct Fold {
     atoms: BTreeMap<(Phase, Group), GroupStatistics>,
     gaps: BTreeMap<(GapKind, Phase, Group), GapAtom>,
     watch: CoverageFold,
+    ailments: AilmentCounts,
     notes: Notes,
     fates: Unfinished,
     texts: RecentTexts,
@@ -48,6 +50,7 @@ impl Fold {
             atoms: BTreeMap::new(),
             gaps: BTreeMap::new(),
             watch: CoverageFold::default(),
+            ailments: AilmentCounts::default(),
             notes: Notes::default(),
             fates: Unfinished::default(),
             texts: RecentTexts::default(),
@@ -77,6 +80,7 @@ impl Fold {
     /// Folds an entry; entries come in the order of seq.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         self.watch.fold(entry);
+        self.ailments.fold(entry);
         self.notes.fold(entry);
         self.fates.fold(entry);
         self.slots.fold(entry);
@@ -151,6 +155,7 @@ impl Fold {
             reported: self.reported,
             atoms: self.atoms.into_values().collect(),
             gaps: self.gaps.into_values().collect(),
+            ailments: self.ailments,
             notes: self.notes,
             fate_unknown: self.fates.unknown(),
             slots: self.slots,

@@ -8,12 +8,13 @@ use super::inputs::{DEFAULT_RECIPE, Inputs, recipe_warnings};
 use super::{finish, mistake, report};
 use crate::error::Mistake;
 use crate::exit::Exit;
+use crate::journal;
 use crate::measure::{MTBF_CONFIDENCE, Quantity, Statistic};
 use crate::plan::forecast::{Decidable, Forecast, forecast};
 use crate::plan::misfit::misfits;
 use crate::plan::{Bounds, Plan, Rates};
 use crate::report::layout::indented;
-use crate::spec::{Extent, Recipe, Scenario, Select};
+use crate::spec::{Extent, Recipe, Scenario, Select, SpecFile, recipe};
 use crate::stats::poisson::mean_time_between;
 use crate::unit::{Bytes, grouped, span};
 
@@ -37,17 +38,27 @@ pub(crate) fn plan(options: &PlanOptions) -> Exit {
 }
 
 fn planned(options: &PlanOptions) -> Result<String, Mistake> {
-    let recipe = options.inputs.recipe(Some(DEFAULT_RECIPE))?;
+    let earlier = options.from.as_deref().map(EarlierRun::read).transpose()?;
+    let recipe = match &earlier {
+        // Without another one named, the recipe of that run.
+        Some(earlier) if options.inputs.recipe.is_none() => earlier.recipe.clone(),
+        _ => options.inputs.recipe(Some(DEFAULT_RECIPE))?,
+    };
     let scenario = options.inputs.scenario("quick")?;
-    let rates = match (&options.from, options.flat) {
-        (Some(run), _) => measured(run)?,
+    let rates = match (&earlier, options.flat) {
+        (Some(earlier), _) => earlier.rates.clone(),
         (None, Some((prefill_per_s, decode_per_s))) => flat(prefill_per_s, decode_per_s)?,
         (None, None) => options.inputs.rates(recipe.as_ref())?,
     };
     let slots = recipe.as_ref().and_then(|recipe| recipe.whole("max_num_seqs"));
+    let declared = recipe.as_ref().and_then(|recipe| recipe.whole("max_model_len"));
+    let taken = earlier.as_ref().and_then(|earlier| earlier.max_model_len);
     let bounds = Bounds {
-        max_model_len: recipe.as_ref().and_then(|recipe| recipe.whole("max_model_len")),
-        prefill_per_s: prefill_per_s(&rates),
+        max_model_len: declared.into_iter().chain(taken).min(),
+        prefill_per_s: match &earlier {
+            Some(earlier) => earlier.prefill_per_s,
+            None => prefill_per_s(&rates),
+        },
         ..Bounds::default()
     };
     let plan = Plan::new(&scenario, options.inputs.seed, bounds)?;
@@ -70,6 +81,36 @@ fn prefill_per_s(rates: &Rates) -> Option<f64> {
         Rates::Profile(profile) => Some(2048.0 / profile.prefill_seconds(2048)),
         Rates::Flat { prefill_per_s, .. } => Some(*prefill_per_s),
         Rates::Measured { .. } | Rates::Unknown => None,
+    }
+}
+
+/// Earlier run as the base of a plan.
+struct EarlierRun {
+    /// Recipe of the run; `None` where its text cannot be read.
+    recipe: Option<Recipe>,
+    rates: Rates,
+    /// Longest context of its server, in tokens.
+    max_model_len: Option<u64>,
+    /// Prefill rate that it measured at its start, by which a scenario with a `cap` leaves out
+    /// depths.
+    prefill_per_s: Option<f64>,
+}
+
+impl EarlierRun {
+    fn read(run: &Path) -> Result<EarlierRun, Mistake> {
+        let rates = measured(run)?;
+        let manifest = journal::reader::read_manifest(run)?;
+        let recipe = SpecFile {
+            name: manifest.recipe.name,
+            origin: manifest.recipe.origin,
+            text: manifest.recipe.text,
+        };
+        Ok(EarlierRun {
+            recipe: recipe::read(recipe).ok(),
+            rates,
+            max_model_len: manifest.server.max_model_len,
+            prefill_per_s: manifest.plan["prefill_tokens_per_s"].as_f64(),
+        })
     }
 }
 
@@ -152,6 +193,7 @@ impl Table<'_> {
             format!("a server that takes {} tokens", grouped(self.plan.tokens_max() as f64)),
         );
         let judged = forecast.judged_seconds.or(forecast.seconds);
+        let judged = judged.filter(|seconds| *seconds > 0.0);
         if let (Extent::Duration(_), Some(seconds)) = (self.plan.extent, judged) {
             let (low, _) = mean_time_between(0, seconds, MTBF_CONFIDENCE);
             let (seconds, low) = (span(seconds), span(low));

@@ -139,7 +139,7 @@ fn environment(
     };
     let give = move |order, action| ordered.order(order, action);
     let target = SimTarget::new(signs, timeline, Box::new(give));
-    let wall = host.clone();
+    let (wall, ailments) = (host.clone(), specs.options.ailments.clone());
     let environment = Environment {
         wire: SimWire::new(connections.clone(), host.standstills().clone()),
         address: "http://rehearsed".to_owned(),
@@ -159,7 +159,8 @@ fn environment(
         },
         anchor: Anchor { wall_us: timeline.wall_us(), ..Anchor::default() },
         sensors: Box::new(move || {
-            machine_sensors::sensors(&(Rc::new(move || looked.view()) as ReadMachine))
+            let look: ReadMachine = Rc::new(move || looked.view());
+            machine_sensors::sensors(&look, &ailments)
         }),
         load_began: Box::new(move || {
             connections.load_began(load_us);

@@ -14,6 +14,9 @@ use crate::secret::Secrets;
 /// File name of the manifest.
 pub(super) const MANIFEST: &str = "run.json";
 
+/// Link to the newest run, beside the run folders.
+pub(super) const LATEST: &str = "latest";
+
 /// Lock file, always empty; its presence alone means nothing.
 const LOCK: &str = ".lock";
 
@@ -31,7 +34,30 @@ pub(super) fn create(
     let writer = Writer::create(dir, &manifest, log, durable);
     let writer = writer.map_err(|error| refused(dir, &error))?;
     sync_dir(dir).map_err(|error| refused(dir, &error))?;
+    link_latest(dir);
     Ok((lock, writer))
+}
+
+/// Makes `runs/latest` a link to a run that lies directly in a folder `runs`. Replaces only another
+/// link; a place where there can be none has none.
+fn link_latest(dir: &Path) {
+    let (Some(runs), Some(name)) = (dir.parent(), dir.file_name()) else { return };
+    let link = runs.join(LATEST);
+    let is_ours = match fs::symlink_metadata(&link) {
+        Ok(there) => there.is_symlink(),
+        Err(_) => true,
+    };
+    if runs.file_name().is_none_or(|name| name != "runs") || name == LATEST || !is_ours {
+        return;
+    }
+    // A reader sees the old link or the new one, never none.
+    let temporary = runs.join(format!(".{LATEST}-{}", std::process::id()));
+    let _ = fs::remove_file(&temporary);
+    if std::os::unix::fs::symlink(name, &temporary).is_ok()
+        && fs::rename(&temporary, &link).is_err()
+    {
+        let _ = fs::remove_file(&temporary);
+    }
 }
 
 /// Creates the folder and takes its lock.
@@ -114,4 +140,40 @@ pub(super) fn write_manifest(dir: &Path, manifest: &Manifest) -> io::Result<()> 
 /// Makes file names durable, as `fdatasync` makes bytes.
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::runs;
+
+    #[test]
+    fn the_newest_run_of_runs_is_latest_and_nothing_of_the_users_is_replaced() {
+        let scratch = tempfile::TempDir::new().unwrap();
+        let runs = scratch.path().join("runs");
+        let run = |name: &str| {
+            let dir = runs.join(name);
+            fs::create_dir_all(&dir).unwrap();
+            fs::write(dir.join(MANIFEST), "{}").unwrap();
+            link_latest(&dir);
+        };
+        run("monday");
+        run("tuesday");
+        let link = runs.join(LATEST);
+        assert_eq!(fs::read_link(&link).unwrap(), Path::new("tuesday"));
+        let found = runs::within(&runs).unwrap();
+        assert_eq!(found, [runs.join("monday"), runs.join("tuesday")], "each run once");
+        assert_eq!(fs::read_dir(&runs).unwrap().count(), 3, "nothing is left over");
+
+        fs::remove_file(&link).unwrap();
+        run(LATEST);
+        run("wednesday");
+        assert!(!link.is_symlink(), "a run of that name stays");
+        let elsewhere = scratch.path().join("nights/one");
+        fs::create_dir_all(&elsewhere).unwrap();
+        link_latest(&elsewhere);
+        assert!(!scratch.path().join("nights").join(LATEST).exists());
+        // No link can be made in a folder that is not there.
+        link_latest(&scratch.path().join("gone/runs/one"));
+    }
 }

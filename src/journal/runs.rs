@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::folder::LATEST;
 use crate::error::Mistake;
 
 /// Lists run folders. A folder that holds some stands for all of them, in the order of their names.
@@ -67,7 +68,8 @@ pub(crate) fn within(path: &Path) -> Result<Vec<PathBuf>, Mistake> {
     let mut inside = Vec::new();
     for entry in std::fs::read_dir(path).map_err(|why| refused(path, why))? {
         let one = entry.map_err(|why| refused(path, why))?.path();
-        if !one.is_dir() {
+        // The link is one of the others again.
+        if !one.is_dir() || one.is_symlink() && one.ends_with(LATEST) {
             continue;
         }
         std::fs::read_dir(&one).map_err(|why| refused(&one, why))?;

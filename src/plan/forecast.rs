@@ -1,6 +1,8 @@
 //! Forecasts a plan before anything is sent: requests, tokens, hours, bytes on
 //! disk, and which gates it can decide.
 
+mod too_short;
+
 use super::{Plan, Rates, Round};
 use crate::fact::{Cell, Class, Group, Load, Phase};
 use crate::measure::{Count, MTBF_CONFIDENCE, Measure, Quantity, Statistic};
@@ -31,7 +33,8 @@ pub(crate) struct Forecast {
     pub output_tokens: Option<u64>,
     /// Approximate size of the run folder, bytes.
     pub bytes: Option<u64>,
-    /// Sentences on open cells whose load exceeds the server's capacity.
+    /// Sentences on open cells whose load exceeds the server's capacity, and on a run that is too short
+    /// to decide anything.
     pub notes: Vec<String>,
 }
 
@@ -85,7 +88,10 @@ pub(crate) fn forecast(plan: &Plan, rates: &Rates, slots: Option<u64>) -> Foreca
         judged_seconds: judged_seconds(plan, lap_seconds),
         laps,
         groups: groups(plan, rates, slots, laps),
-        notes: overloaded(plan, rates, slots),
+        notes: overloaded(plan, rates, slots)
+            .into_iter()
+            .chain(too_short::too_short(plan, lap_seconds))
+            .collect(),
         requests,
         prompt_tokens: all_laps.map(|laps| laps * sum(&Cell::input)),
         output_tokens: all_laps.map(|laps| laps * sum(&|cell| cell.output)),
@@ -346,12 +352,18 @@ mod tests {
     #[test]
     fn an_open_round_lasts_until_its_last_arrival_and_as_long_as_that_one_takes() {
         // A prompt of 512 and an output of 16: a second each.
-        let plan = Plan::new(&open(&[0], &[0.25], 60), 7, Bounds::default()).unwrap();
+        let plan = Plan::new(&long(&[0.25]), 7, Bounds::default()).unwrap();
         let forecast = forecast(&plan, &RATES, Some(4));
         assert_eq!(forecast.lap_seconds, Some(60.0 / 0.25 + 2.0));
         assert_eq!(forecast.groups[0].round_seconds, forecast.lap_seconds);
         assert_eq!(forecast.groups[0].per_lap, 60);
         assert_eq!(forecast.notes, Vec::<String>::new());
+    }
+
+    /// Open rounds of 60 requests, for an hour.
+    fn long(rates: &[f64]) -> Scenario {
+        let extent = Extent::Duration(Duration::from_secs(3600));
+        Scenario { extent, ..open(&[0], rates, 60) }
     }
 
     #[test]
@@ -373,7 +385,7 @@ mod tests {
     #[test]
     fn a_rate_beyond_the_server_is_told_and_takes_as_long_as_the_server_needs() {
         // Four slots: a request costs a second of prefill and a quarter of its decoding.
-        let plan = Plan::new(&open(&[0], &[0.5, 1.6], 60), 7, Bounds::default()).unwrap();
+        let plan = Plan::new(&long(&[0.5, 1.6]), 7, Bounds::default()).unwrap();
         let forecast = forecast(&plan, &RATES, Some(4));
         assert_snapshot!(forecast.notes.join("\n"), @"d0/r1.6/p512/o16: 1.6 requests/s, and by these rates the server does 0.800 at the most: the queue grows without bound");
         assert_eq!(forecast.groups[1].round_seconds, Some(60.0 * 1.25 + 2.0));

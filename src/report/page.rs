@@ -2,6 +2,7 @@
 //! data. A layout (terminal, wide, JSON) chooses widths, folds and units, and reads neither of
 //! them.
 
+mod ailing;
 mod cells;
 mod depths;
 mod gates;
@@ -30,7 +31,7 @@ use crate::analysis::{
 use crate::fact::Ended;
 use crate::measure::{Measure, RequestShare};
 use crate::spec::{Limit, Select};
-use crate::verdict::{FiredCheck, Verdict, VerdictWord};
+use crate::verdict::{FiredCheck, Verdict};
 
 use super::words::{counted, percent, percent_short};
 
@@ -96,7 +97,7 @@ impl<'a> Page<'a> {
             asked,
             verdict,
             load_s: analysis.calendar.load_us() as f64 / 1e6,
-            ailing: ailing(asked, verdict),
+            ailing: ailing::ailing(asked, analysis, verdict),
             incidents: incident::all(&analysis.calendar),
             errors: errors(analysis, verdict),
             error_words: error_words(analysis),
@@ -117,19 +118,6 @@ impl<'a> Page<'a> {
             series_left_out: series::left_out(&analysis.over_time),
         }
     }
-}
-
-/// Returns whether the contract detected the ailments of the run.
-fn ailing(asked: &RunDescription, verdict: &Verdict) -> Option<String> {
-    if asked.ailments.is_empty() {
-        return None;
-    }
-    let broken = verdict.gates.iter().filter(|gate| gate.word == VerdictWord::Fail).count();
-    let broken = match broken {
-        0 => "no gate broke".to_owned(),
-        n => counted(n as u64, "gate broke", "gates broke"),
-    };
-    Some(format!("{broken} under {}", asked.ailments.join(", ")))
 }
 
 /// Returns the share of bad endings, its limit, and the endings, the most frequent first.

@@ -14,6 +14,7 @@ use crate::compare::advice::{
 use crate::compare::decision::ReasonKind;
 use crate::compare::{Basis, CompareWord, ComparedRow, Comparison, Policy, PolicyWord};
 use crate::escape::one_line;
+use crate::shell::broken_for_terminal;
 use crate::spec::recipe::diff::Difference;
 use crate::sweep::FAILED_MAX;
 use crate::verdict;
@@ -115,12 +116,19 @@ pub(crate) fn render(reported: &SweepSummary) -> String {
         ("recommend", advised),
         ("method", method(&reported.arms)),
         ("written", reported.written.join(" · ")),
-        ("again", reported.again.clone()),
     ];
     for (label, text) in labels {
         lines.extend(labelled(label, wrap(&one_line(&text, usize::MAX), WIDTH - LABEL)));
     }
-    finish(&lines, WIDTH)
+    let again = broken_for_terminal(&reported.again, WIDTH - LABEL - 2, columns);
+    let is_long = again.is_none();
+    lines.extend(labelled("again", again.unwrap_or_else(|| vec![reported.again.clone()])));
+    // A command with a long word is not cut: it is there to be copied.
+    let (last, lines) = if is_long { lines.split_last() } else { None }
+        .map_or((None, &lines[..]), |(last, lines)| (Some(last.clone()), lines));
+    let mut text = finish(lines, WIDTH);
+    text.extend(last.map(|last| finish(&[last], usize::MAX)));
+    text
 }
 
 /// Shortens a name to its end, since long names differ there.

@@ -2,9 +2,10 @@
 //! prove. It has at most 24 lines of 80 columns, fit for a forum post. `wide` adds the tables.
 
 use crate::escape::one_line;
+use crate::shell::broken_for_terminal;
 use crate::unit::span;
 
-use super::layout::{LABEL, columns, cut, finish, fold, grid, labelled, packed, wrap};
+use super::layout::{LABEL, columns, cut, finish, fold, grid, labelled, packed};
 use super::page::{GateWords, IncidentWords, Page};
 use super::wide;
 use super::words::counted;
@@ -60,8 +61,7 @@ pub(crate) fn render(page: &Page<'_>, options: TerminalOptions) -> String {
     lines.truncate(LINES_MAX);
     let mut text = finish(&lines, laid.columns);
     if options.wide {
-        // Tables have their full width; the bound only guards against absurd lines.
-        text.push_str(&finish(&wide::lines(page), 400));
+        text.push_str(&wide::text(page));
     }
     if options.colour { coloured(&text) } else { text }
 }
@@ -175,15 +175,10 @@ impl Layout<'_> {
 
     /// Returns the whole command or nothing, since it is there to be copied.
     fn again(&self, lines_max: usize) -> Vec<String> {
-        let mut lines = wrap(&self.page.asked.again, self.inner() - 2);
-        if lines.len() > lines_max {
-            return cut("a long command: --wide has it", self.inner(), 1);
-        }
-        let before_last = lines.len().saturating_sub(1);
-        for line in &mut lines[..before_last] {
-            line.push_str(" \\");
-        }
+        let lines = broken_for_terminal(&self.page.asked.again, self.inner() - 2, columns);
         lines
+            .filter(|lines| lines.len() <= lines_max)
+            .unwrap_or_else(|| cut("a long command: --wide has it", self.inner(), 1))
     }
 }
 

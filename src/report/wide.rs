@@ -1,14 +1,32 @@
 //! Lays out the tables behind the report at their full width.
 
-use super::layout::{grid, table};
+use super::layout::{finish, grid, table};
 use super::page::{IncidentWords, Page, seqs};
 use super::terminal::incident_lines;
 
 /// Width of an incident's sentence in columns.
 const INCIDENT_CHARS_MAX: usize = 240;
 
-/// Returns all tables, a blank line before each.
-pub(crate) fn lines(page: &Page<'_>) -> Vec<String> {
+/// Bound on a line in columns. Tables have their full width; it only guards against absurd lines.
+const COLUMNS_MAX: usize = 400;
+
+/// Returns all tables, a blank line before each. The command that repeats the run is whole: it is
+/// there to be copied.
+pub(super) fn text(page: &Page<'_>) -> String {
+    let again = &page.asked.again;
+    let is_again = |line: &String| !again.is_empty() && line.trim_end().ends_with(again.as_str());
+    lines(page)
+        .iter()
+        .map(|line| {
+            finish(
+                std::slice::from_ref(line),
+                if is_again(line) { usize::MAX } else { COLUMNS_MAX },
+            )
+        })
+        .collect()
+}
+
+fn lines(page: &Page<'_>) -> Vec<String> {
     let tables = &page.tables;
     let sections = [
         ("run", grid(&tables.run)),

@@ -39,6 +39,8 @@ table! {
     LATE_MAX: Own "late_us_max", Micros, Gauge, Never, [];
     /// Rows queued for the disk.
     JOURNAL_WAITING: Own "journal_waiting_rows", Number("rows"), Gauge, Never, [];
+    /// How often an ailment of the simulated server, the instance, happened so far, or how many requests it hit.
+    AILMENT_HITS: Own "ailment_hits", Number("times"), Counter, Never, [];
 
     /// Whether it answers as itself: not with 404 or 5xx, and not with another service's page.
     UP: Engine "up", Truth, Life, Zero, [Probes];

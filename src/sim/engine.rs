@@ -12,6 +12,7 @@ mod tests;
 mod words;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::ailment::{Ailment, AilmentKind};
 use super::answer;
@@ -248,6 +249,7 @@ impl SimEngine {
         let left = view.memory_available_bytes.min(MEMORY_LEFT_BYTES);
         let taken = (view.memory_available_bytes - left) as f64 * self.faults.memory_pressure(at);
         view.memory_available_bytes -= taken as u64;
+        view.ailment_hits = self.faults.hits(at);
         view
     }
 
@@ -259,6 +261,34 @@ impl SimEngine {
     /// Start time of the server's process, while there is one.
     pub(crate) fn process_started(&self) -> Option<At> {
         self.machine.process().map(|(_, started)| started)
+    }
+
+    /// Predicts how many requests each ailment hits in a load of `load_us` microseconds, whose
+    /// requests have these numbers and come evenly. `limit` is their output in tokens. Requests
+    /// before `from_us` are hit, but not counted.
+    pub(crate) fn predicted_hits(
+        ailments: &[Ailment],
+        seed: u64,
+        load_us: u64,
+        from_us: u64,
+        requests: Range<u64>,
+        limit: u64,
+    ) -> Vec<u64> {
+        let mut faults = Faults::new(ailments.to_vec(), seed, At::ZERO);
+        faults.load_began(At::ZERO, Some(load_us));
+        let count = (requests.end - requests.start).max(1);
+        let mut before = None;
+        for id in requests.clone() {
+            let done = (id - requests.start) as f64 / count as f64;
+            let now = At((done * load_us as f64) as u64);
+            if now.0 >= from_us {
+                before.get_or_insert_with(|| faults.hits(now));
+            }
+            faults.fault_for(now, JobId(id), limit);
+        }
+        let hits = faults.hits(At(load_us));
+        let before = before.unwrap_or_else(|| hits.clone());
+        hits.iter().zip(before).map(|(all, before)| all - before).collect()
     }
 
     fn next(&self) -> Option<(At, Next)> {

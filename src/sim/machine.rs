@@ -34,6 +34,8 @@ pub(crate) struct MachineState {
     pub last_exit: Option<ProcessExit>,
     /// Boot id of the kernel; changes with each boot.
     pub boot_id: String,
+    /// For each ailment how often it happened, or how many requests it hit.
+    pub ailment_hits: Vec<u64>,
 }
 
 /// Memory growth of a process above its normal use.
@@ -226,6 +228,7 @@ impl Machine {
             exits: self.exits,
             last_exit: self.last_exit,
             boot_id: self.boot_id(),
+            ailment_hits: Vec::new(),
         }
     }
 }

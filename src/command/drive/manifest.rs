@@ -8,7 +8,7 @@ use crate::journal::Manifest;
 use crate::journal::manifest::{self, SpecText};
 use crate::plan::{Fit, Plan};
 use crate::run::arrive::ArrivedServer;
-use crate::shell::quoted;
+use crate::shell::pasteable;
 use crate::spec::recipe::DeclaredSettings;
 use crate::spec::scenario::Api;
 use crate::spec::{Recipe, SpecFile};
@@ -116,7 +116,7 @@ fn again(specs: &Specs, recipe: &Recipe) -> String {
     flags.push(("seed", Some(inputs.seed.to_string())));
     flags.extend(options.server_seed.map(|seed| ("server-seed", Some(seed.to_string()))));
     let words = flags.into_iter().map(|(name, value)| match value {
-        Some(value) => format!(" --{name} {}", quoted(&value)),
+        Some(value) => format!(" --{name} {}", pasteable(&value)),
         None => format!(" --{name}"),
     });
     format!("longhaul {}{}", options.again.verb, words.collect::<String>())

@@ -195,11 +195,13 @@ fn tell_differences<W: Wire>(
     undecidable(specs, ObservedSources { metrics, ..environment.sight });
 }
 
-/// Prints the gates that no run of this kind and length can pass.
+/// Prints whether the run is too short, and the gates that no run of this kind and length can pass.
 fn undecidable(specs: &Specs, sight: ObservedSources) {
-    for (gate, decidable) in
-        specs.forecast().gates(&specs.scenario.contract, &specs.plan, Some(sight))
-    {
+    let forecast = specs.forecast();
+    for note in &forecast.notes {
+        print_stderr(&format!("note: {note}"));
+    }
+    for (gate, decidable) in forecast.gates(&specs.scenario.contract, &specs.plan, Some(sight)) {
         if let Decidable::No(why) = decidable {
             print_stderr(&format!("note: `{}` cannot pass: {why}", gate.text));
         }

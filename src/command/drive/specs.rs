@@ -6,13 +6,17 @@ use std::path::Path;
 use super::DriveOptions;
 use crate::command::inputs;
 use crate::error::Mistake;
+use crate::fact::{Cell, Load};
+use crate::incident::hang::Hangs;
 use crate::journal;
+use crate::measure::{Measure, Quantity};
 use crate::plan::forecast::{Forecast, forecast};
 use crate::plan::{Bounds, Plan, Rates};
 use crate::secret::Secrets;
-use crate::sim::ailment::outlook::PredictionInputs;
+use crate::sim::ailment::outlook::{HangPatience, PredictionInputs};
 use crate::sim::{Ailment, Setup};
-use crate::spec::{Profile, Recipe, Scenario};
+use crate::spec::{Gate, Profile, Recipe, Scenario};
+use crate::unit::micros;
 
 /// Specs of a run.
 pub(crate) struct Specs {
@@ -92,8 +96,48 @@ impl Specs {
             load_us: self.load_us,
             warmup_us: self.warmup_us,
             seed: self.options.server_seed(),
+            requests: self.forecast().requests,
+            patience: self.patience(),
+            stall_us: (!self.judges_gaps()).then(|| micros(self.scenario.limits.stall)),
         };
         outlook.unseen()
+    }
+
+    /// Returns how long longhaul waits before it calls silence a hang, for each closed cell: a
+    /// first token comes when the prefills of all streams are done.
+    fn patience(&self) -> Vec<HangPatience> {
+        let Some(profile) = &self.profile else { return Vec::new() };
+        let own_us = micros(self.scenario.limits.first_token);
+        let patience = |cell: &Cell| {
+            let Load::Streams(streams) = cell.load else { return None };
+            let first_token_s = profile.prefill_seconds(cell.input()) * f64::from(streams);
+            let planned_us = Some((first_token_s * 1e6) as u64);
+            let streams =
+                if streams == 1 { "1 stream".to_owned() } else { format!("{streams} streams") };
+            Some(HangPatience {
+                cell: format!("d{} with {streams}", cell.depth),
+                patience_us: Hangs::default().patience_us(cell.depth, planned_us, own_us),
+            })
+        };
+        self.plan.cells().iter().filter_map(patience).collect()
+    }
+
+    /// Whether a gate of the contract judges gaps between tokens.
+    fn judges_gaps(&self) -> bool {
+        let of_gaps = |gate: &Gate| {
+            matches!(
+                gate.measure,
+                Measure::Of(
+                    Quantity::Itl
+                        | Quantity::Gap
+                        | Quantity::MaxGap
+                        | Quantity::Tpot
+                        | Quantity::E2e,
+                    _
+                )
+            )
+        };
+        self.scenario.contract.gates.iter().any(of_gaps)
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Simulated {
     handle: SimHandle,
     load_us: Option<u64>,
     refuses: bool,
+    /// Ailments as they were written.
+    ailments: Vec<String>,
     /// Events of the server, until a target takes them.
     signs: RefCell<Option<SimEvents>>,
 }
@@ -36,7 +38,8 @@ impl Simulated {
         let (tell, signs) = signs();
         let handle = sim::spawn(bind, order, tell)?;
         let (load_us, signs) = (specs.load_us, RefCell::new(Some(signs)));
-        Ok(Simulated { handle, load_us, refuses, signs })
+        let ailments = specs.options.ailments.clone();
+        Ok(Simulated { handle, load_us, refuses, ailments, signs })
     }
 
     /// Whether the server cannot start, given what the recipe requires.
@@ -61,7 +64,7 @@ impl Simulated {
     pub(super) fn sensors(&self) -> Vec<Box<dyn Sensor>> {
         let shared = self.handle.shared_view();
         let look = move || shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        machine_sensors::sensors(&(Rc::new(look) as Rc<_>))
+        machine_sensors::sensors(&(Rc::new(look) as Rc<_>), &self.ailments)
     }
 
     /// Notifies the server that the load began.

@@ -13,7 +13,7 @@ use super::{Sweep, SweepOptions};
 use crate::command::clean;
 use crate::digest::sha256;
 use crate::error::Mistake;
-use crate::shell::command_line;
+use crate::shell::pasteable;
 use crate::sweep::Turn;
 
 /// File name of the manifest.
@@ -205,7 +205,7 @@ fn again_in(folder: &Path, options: &SweepOptions) -> String {
     if options.run.drive.output.is_none() {
         words.extend(["-o".to_owned(), folder.display().to_string()]);
     }
-    clean(&command_line(&words))
+    clean(&words.iter().map(|word| pasteable(word)).collect::<Vec<_>>().join(" "))
 }
 
 impl Sweep {

@@ -1,9 +1,22 @@
 //! Predicts which faults of a run will have no visible effect. The user is warned before the run,
 //! and does not take an ineffective fault for a contract that missed it.
 
-use super::{Ailment, AilmentKind, AilmentTime};
-use crate::sim::Setup;
-use crate::unit::{At, span};
+use super::{AffectedRequests, Ailment, AilmentKind, AilmentTime};
+use crate::sim::{Setup, SimEngine};
+use crate::unit::{At, Bytes, grouped, span};
+
+/// Requests that a server typically gets before the load: those by which longhaul learns what it
+/// can do.
+const REQUESTS_BEFORE: u64 = 16;
+
+/// How long longhaul waits at a cell before it calls silence a hang.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct HangPatience {
+    /// Cell in words: `d100000 with 4 streams`.
+    pub cell: String,
+    /// Microseconds without progress.
+    pub patience_us: u64,
+}
 
 /// Inputs of the prediction for all faults of a run.
 pub(crate) struct PredictionInputs<'a> {
@@ -19,6 +32,13 @@ pub(crate) struct PredictionInputs<'a> {
     pub warmup_us: Option<u64>,
     /// Seed of random moments.
     pub seed: u64,
+    /// Planned number of requests.
+    pub requests: Option<u64>,
+    /// Patience at each cell whose wait for a first token can be forecast.
+    pub patience: Vec<HangPatience>,
+    /// Time without a token after which a request counts as stalled, microseconds; `None` where a
+    /// gate judges shorter gaps too.
+    pub stall_us: Option<u64>,
 }
 
 impl PredictionInputs<'_> {
@@ -29,7 +49,10 @@ impl PredictionInputs<'_> {
             let pointless = self.setup.as_ref().and_then(|setup| ailment.kind.pointless(setup));
             match pointless {
                 Some(why) => Some(format!("ailment `{text}` has no effect: {why}")),
-                None => self.why_unseen(place).map(|why| format!("ailment `{text}` {why}")),
+                None => {
+                    let why = self.why_unseen(place).or_else(|| self.too_little(place, text));
+                    why.map(|why| format!("ailment `{text}` {why}"))
+                }
             }
         };
         ailments.filter_map(warning).collect()
@@ -74,6 +97,94 @@ impl PredictionInputs<'_> {
     }
 }
 
+impl PredictionInputs<'_> {
+    /// Reason why a fault that happens may be too short or too rare to be noticed.
+    fn too_little(&self, place: usize, text: &str) -> Option<String> {
+        let kind = self.ailments[place].kind;
+        match kind {
+            AilmentKind::Hang { lasts_us: Some(lasts_us) } => self.short_hang(lasts_us, text),
+            AilmentKind::Stall { pause_us: Some(pause_us), .. }
+                if self.stall_us.is_some_and(|stall_us| pause_us < stall_us) =>
+            {
+                let (pause, stall) = (seconds(pause_us), seconds(self.stall_us?));
+                Some(format!(
+                    "breaks no gate: requests pause for {pause}, `limits.stall` is {stall}, and no gate is on `max_gap`, `gap` or `itl`"
+                ))
+            }
+            AilmentKind::SlowLeak { bytes_per_s } => {
+                let begun_us = self.moments(place).first()?.0;
+                let lasts_s = At(self.load_us?.saturating_sub(begun_us)).seconds();
+                self.small_leak(bytes_per_s * lasts_s)
+            }
+            AilmentKind::LeakThatPlateaus { bytes } => self.small_leak(bytes),
+            _ => self.few_requests(place, kind.affected_requests()?),
+        }
+    }
+
+    /// Tells that a leak does not fill the memory while the load lasts.
+    fn small_leak(&self, bytes: f64) -> Option<String> {
+        let profile = &self.setup.as_ref()?.profile;
+        let free = profile.memory_bytes.saturating_sub(profile.memory_ready_bytes);
+        if bytes >= free as f64 {
+            return None;
+        }
+        Some(format!(
+            "ends nothing: it takes {} while the load lasts, and {} are free",
+            Bytes(bytes as u64),
+            Bytes(free)
+        ))
+    }
+
+    /// Tells that a hang is shorter than longhaul waits at some cells.
+    fn short_hang(&self, lasts_us: u64, text: &str) -> Option<String> {
+        let longest = self.patience.iter().max_by_key(|it| it.patience_us)?;
+        if lasts_us >= longest.patience_us {
+            return None;
+        }
+        let shortest = self.patience.iter().map(|it| it.patience_us).min()?;
+        let minutes = longest.patience_us.saturating_mul(11) / 10 / 60_000_000 + 1;
+        let when = text.split_once('@').map_or(String::new(), |(_, when)| format!("@{when}"));
+        let whether = if lasts_us < shortest { "will not count" } else { "may not count" };
+        Some(format!(
+            "{whether} as a hang: at {} a silence counts after about {}, and this one lasts {}; try hang={minutes}m{when}",
+            longest.cell,
+            seconds(longest.patience_us),
+            seconds(lasts_us)
+        ))
+    }
+
+    /// Tells that a fault of single requests will probably hit none that is judged.
+    fn few_requests(&self, place: usize, hits: AffectedRequests) -> Option<String> {
+        let (requests, load_us) = self.requests.zip(self.load_us)?;
+        let ids = REQUESTS_BEFORE..REQUESTS_BEFORE + requests;
+        let judged_us = self.warmup_us.unwrap_or(0);
+        let predicted =
+            SimEngine::predicted_hits(self.ailments, self.seed, load_us, judged_us, ids, 128);
+        if predicted[place] > 0 {
+            return None;
+        }
+        let planned = format!("about {} requests are planned", grouped(requests as f64));
+        Some(match hits {
+            AffectedRequests::Share(share) => {
+                let enough = (500.0 / requests.max(1) as f64).clamp(share * 200.0, 100.0).ceil();
+                format!(
+                    "will probably hit no request that is judged: {planned}, and with this seed it hits none of them; try a share of {enough}%, or another --seed"
+                )
+            }
+            AffectedRequests::Next(_) => {
+                format!(
+                    "will probably hit no request that is judged: {planned}; choose an earlier time"
+                )
+            }
+        })
+    }
+}
+
+/// Formats microseconds.
+fn seconds(us: u64) -> String {
+    span(At(us).seconds())
+}
+
 /// Whether the fault ends the server and a new start follows.
 fn starts_anew(kind: AilmentKind) -> bool {
     match kind {
@@ -96,4 +207,70 @@ fn ends(kind: AilmentKind) -> bool {
                 | AilmentKind::HostOomKill { .. }
                 | AilmentKind::HostReboot { .. }
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::shown::each;
+    use crate::sim::setup::tests::record;
+
+    const HOUR_US: u64 = 3_600_000_000;
+
+    /// Warnings about one fault of a night of six hours and 870 requests.
+    fn told(text: &str, requests: u64) -> String {
+        let ailments = [Ailment::parse(text).expect(text)];
+        let patience = |cell: &str, minutes: u64| HangPatience {
+            cell: cell.to_owned(),
+            patience_us: minutes * 60_000_000,
+        };
+        let inputs = PredictionInputs {
+            texts: &[text.to_owned()],
+            ailments: &ailments,
+            setup: Some(record(1.0)),
+            load_us: Some(6 * HOUR_US),
+            warmup_us: Some(HOUR_US / 5),
+            seed: 1,
+            requests: Some(requests),
+            patience: vec![patience("d0 with 1 stream", 1), patience("d100000 with 4 streams", 11)],
+            stall_us: Some(120_000_000),
+        };
+        inputs.unseen().join("\n")
+    }
+
+    #[test]
+    fn a_fault_that_is_too_short_or_too_rare_is_told_with_one_that_is_not() {
+        let few = [
+            "hang=30s@2h",
+            "hang=10m@2h",
+            "hang=5m@3x",
+            "error_frame=0.5%",
+            "stall=20s",
+            "slow_leak=2GiB/h",
+            "leak_that_plateaus=4GiB",
+        ];
+        assert_snapshot!("too_little", each(few, |text| told(text, 870)));
+        for text in [
+            "hang=13m@2h",
+            "hang",
+            "error_frame=2%",
+            "error_frame=3@1h",
+            "stall=3m",
+            "stall=2%",
+            "slow_leak=12GiB/h",
+            "crash=12m@2h",
+            "slow_down=2x",
+        ] {
+            assert_eq!(told(text, 870), "", "{text}");
+        }
+    }
+
+    #[test]
+    fn whether_a_share_hits_a_request_depends_on_their_number() {
+        assert_ne!(told("truncated_stream=1%", 24), "");
+        assert_eq!(told("truncated_stream=1%", 2_400), "");
+        assert_eq!(told("truncated_stream=50%", 24), "");
+    }
 }

@@ -18,8 +18,10 @@ const MEMORY_PRESSURE_US: u64 = 10_000_000;
 pub(super) struct Faults {
     seed: u64,
     ailments: Vec<Ailment>,
-    /// Events still to come, the next one last.
-    events: Vec<(At, AilmentKind)>,
+    /// Events still to come, the next one last: time, place of the ailment, kind.
+    events: Vec<(At, usize, AilmentKind)>,
+    /// Number of events that happened, by place of the ailment.
+    happened: Vec<u64>,
     lasting: Vec<LastingFault>,
     /// End of the current preemption storm.
     storm_until: At,
@@ -30,6 +32,8 @@ pub(super) struct Faults {
 /// A lasting fault.
 #[derive(Clone, Copy, Debug)]
 struct LastingFault {
+    /// Index among all ailments.
+    place: usize,
     ailment: Ailment,
     /// Begin; not known before the load has begun.
     from: Option<At>,
@@ -51,16 +55,18 @@ impl LastingFault {
 impl Faults {
     /// Creates the faults of an engine that starts at `start`, without those of longhaul's machine.
     pub(super) fn new(ailments: Vec<Ailment>, seed: u64, start: At) -> Faults {
-        let goes_on =
-            |ailment: &&Ailment| !ailment.kind.is_event() && !ailment.kind.affects_longhaul();
-        let lasting = |ailment: &Ailment| {
-            let mut lasting = LastingFault { ailment: *ailment, from: None, strikes: 0 };
+        let goes_on = |(_, ailment): &(usize, &Ailment)| {
+            !ailment.kind.is_event() && !ailment.kind.affects_longhaul()
+        };
+        let lasting = |(place, ailment): (usize, &Ailment)| {
+            let mut lasting = LastingFault { place, ailment: *ailment, from: None, strikes: 0 };
             lasting.from = lasting.precedes_load().then_some(start);
             lasting
         };
         Faults {
             seed,
-            lasting: ailments.iter().filter(goes_on).map(lasting).collect(),
+            lasting: ailments.iter().enumerate().filter(goes_on).map(lasting).collect(),
+            happened: vec![0; ailments.len()],
             ailments,
             events: Vec::new(),
             storm_until: At::ZERO,
@@ -74,10 +80,10 @@ impl Faults {
             let kind = ailment.kind;
             let happens = kind.is_event() && !kind.affects_longhaul();
             let times = happens.then(|| ailment.moments(at, planned_us, self.seed, place));
-            times.into_iter().flatten().map(move |at| (at, kind))
+            times.into_iter().flatten().map(move |at| (at, place, kind))
         };
         self.events = self.ailments.iter().enumerate().flat_map(moments).collect();
-        self.events.sort_by_key(|(due, _)| std::cmp::Reverse(*due));
+        self.events.sort_by_key(|(due, ..)| std::cmp::Reverse(*due));
         for lasting in self.lasting.iter_mut().filter(|lasting| !lasting.precedes_load()) {
             lasting.from = Some(lasting.ailment.due(at, planned_us));
             lasting.strikes = 0;
@@ -86,7 +92,7 @@ impl Faults {
 
     /// Returns the time of the next event.
     pub(super) fn next(&self) -> Option<At> {
-        self.events.last().map(|(due, _)| *due)
+        self.events.last().map(|(due, ..)| *due)
     }
 
     /// Share of the available memory that another process has taken before an OOM kill, 0 to 1.
@@ -94,14 +100,30 @@ impl Faults {
         // Events are in descending order. Those more than `MEMORY_PRESSURE_US` away have no effect
         // yet.
         let mut near =
-            self.events.iter().rev().take_while(|(due, _)| due.since(now) <= MEMORY_PRESSURE_US);
-        let kill = near.find(|(_, kind)| matches!(kind, AilmentKind::HostOomKill { .. }));
-        kill.map_or(0.0, |(due, _)| 1.0 - due.since(now) as f64 / MEMORY_PRESSURE_US as f64)
+            self.events.iter().rev().take_while(|(due, ..)| due.since(now) <= MEMORY_PRESSURE_US);
+        let kill = near.find(|(.., kind)| matches!(kind, AilmentKind::HostOomKill { .. }));
+        kill.map_or(0.0, |(due, ..)| 1.0 - due.since(now) as f64 / MEMORY_PRESSURE_US as f64)
     }
 
-    /// Removes and returns the next event.
-    pub(super) fn pop(&mut self) -> Option<AilmentKind> {
-        self.events.pop().map(|(_, kind)| kind)
+    /// Removes and returns the next event. It happens only if the server is up, and is counted.
+    pub(super) fn pop(&mut self, is_up: bool) -> Option<AilmentKind> {
+        let (_, place, kind) = self.events.pop()?;
+        self.happened[place] += u64::from(is_up);
+        is_up.then_some(kind)
+    }
+
+    /// Returns, for each ailment, how often it happened until `now`, or how many requests or starts
+    /// it hit. A lasting fault without such a count happens once.
+    pub(super) fn hits(&self, now: At) -> Vec<u64> {
+        let mut hits = self.happened.clone();
+        for lasting in &self.lasting {
+            let kind = lasting.ailment.kind;
+            let is_counted = kind.affected_requests().is_some()
+                || matches!(kind, AilmentKind::StartFails { .. });
+            let once = u64::from(lasting.is_on(now));
+            hits[lasting.place] = if is_counted { lasting.strikes } else { once };
+        }
+        hits
     }
 
     /// Starts or extends a preemption storm.

@@ -119,10 +119,7 @@ impl SimEngine {
 
     /// Applies the next event. An event while the server is not ready is dropped.
     pub(super) fn apply_fault(&mut self) {
-        let Some(kind) = self.faults.pop() else { return };
-        if !self.listening() {
-            return;
-        }
+        let Some(kind) = self.faults.pop(self.listening()) else { return };
         match kind {
             AilmentKind::Crash { away_us } => self.exit(ProcessExit::Killed, away_us),
             AilmentKind::CudaOom { away_us } => {

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use crate::fact::Source;
-use crate::series::{MEM_AVAILABLE, OOM_KILLS};
-use crate::sim::MachineState;
+use crate::series::{AILMENT_HITS, MEM_AVAILABLE, OOM_KILLS};
+use crate::sim::{Ailment, MachineState};
 use crate::world::{self, LocalFuture, Sample, Sensor};
 
 /// Cadence of the sensors, microseconds.
@@ -28,10 +28,50 @@ struct MachineSensor {
     look: ReadMachine,
 }
 
-/// Returns a sensor for each quantity.
-pub(crate) fn sensors(look: &ReadMachine) -> Vec<Box<dyn Sensor>> {
+/// Returns a sensor for each quantity, and one for the ailments, if there are any.
+pub(crate) fn sensors(look: &ReadMachine, ailments: &[String]) -> Vec<Box<dyn Sensor>> {
     let sensor = |what| Box::new(MachineSensor { what, look: look.clone() }) as Box<dyn Sensor>;
-    [MachineQuantity::OomKills, MachineQuantity::MemAvailable].map(sensor).into()
+    let mut sensors: Vec<Box<dyn Sensor>> =
+        [MachineQuantity::OomKills, MachineQuantity::MemAvailable].map(sensor).into();
+    let of_server = |(_, text): &(usize, &String)| {
+        Ailment::parse(text).is_ok_and(|ailment| !ailment.kind.affects_longhaul())
+    };
+    let of_server = ailments.iter().enumerate().filter(of_server);
+    let ailments: Vec<_> = of_server.map(|(place, text)| (place, text.clone())).collect();
+    if !ailments.is_empty() {
+        sensors.push(Box::new(AilmentSensor { ailments, look: look.clone() }));
+    }
+    sensors
+}
+
+/// Sensor of what the ailments did so far.
+struct AilmentSensor {
+    /// Ailments of the server with their place among all, as they were written.
+    ailments: Vec<(usize, String)>,
+    look: ReadMachine,
+}
+
+impl Sensor for AilmentSensor {
+    fn source(&self) -> Source {
+        AILMENT_HITS.source
+    }
+
+    fn what(&self) -> &'static str {
+        AILMENT_HITS.name
+    }
+
+    fn cadence_us(&self) -> u64 {
+        CADENCE_US
+    }
+
+    fn look(&mut self) -> LocalFuture<'_, Result<world::Observation, String>> {
+        let hits = (self.look)().ailment_hits;
+        let sample = |(place, text): &(usize, String)| {
+            Some(Sample::of(text, &AILMENT_HITS, *hits.get(*place)? as f64))
+        };
+        let samples: Vec<Sample> = self.ailments.iter().filter_map(sample).collect();
+        Box::pin(std::future::ready(Ok(samples.into())))
+    }
 }
 
 impl MachineSensor {

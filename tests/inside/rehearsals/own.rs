@@ -137,3 +137,20 @@ fn a_fault_that_will_not_be_seen_is_told_beforehand() {
     });
     assert_snapshot!("beforehand", notes);
 }
+
+#[test]
+fn a_fault_that_did_nothing_is_told_afterwards() {
+    let cases = [
+        &["error_frame=0.01%"][..],
+        &["hang=50s@10m"],
+        &["error_frame=1@0s"],
+        &["crash@5m", "hang=1m@10m"],
+        // These did something.
+        &["error_frame=5%", "hang=10m@10m", "restart=1m@8m", "slow_down=2x", "slow_disk=1m@10m"],
+    ];
+    let ailing = each(cases, |ailments| {
+        let play = ailing(ailments);
+        play.judged.page().ailing.unwrap_or_default()
+    });
+    assert_snapshot!("afterwards", ailing);
+}

@@ -354,5 +354,5 @@ fn what_was_read_over_time_is_told_to_who_asks_and_is_not_in_verdict_json() {
     assert_eq!(verdict.get("series"), None);
     let wide = report::text(&judged.page(), ReportFormat::Terminal { wide: true });
     let memory = wide.lines().find(|line| line.trim().starts_with("host mem_available_bytes"));
-    assert_snapshot!(memory.unwrap(), @"  host mem_available_bytes                        1, 9 m 58 s    23.0 GiB   22.8 GiB   22.8 GiB   23.0 GiB");
+    assert_snapshot!(memory.unwrap(), @"  host mem_available_bytes                                   1, 9 m 58 s    23.0 GiB   22.8 GiB   22.8 GiB   23.0 GiB");
 }
