@@ -93,7 +93,7 @@ fn times_that_longhaul_spoiled_too_often_are_not_judged() {
 fn a_disk_that_takes_nothing_more_is_longhauls_own_failure_and_leaves_what_was_written() {
     let play = ailing(&["slow_disk@10m"]);
     let words = play.closed.as_ref().unwrap_err();
-    assert_snapshot!(words, @"the disk took nothing more; rows lost: 3893");
+    assert_snapshot!(words, @"the disk took nothing more; rows lost: 3894");
     assert_eq!(play.exit(), Exit::Inconclusive, "{}", play.reported());
     let seen = play.analysis().calendar.end(0).seconds() - play.began();
     assert!((590.0..=601.0).contains(&seen), "{seen}");
