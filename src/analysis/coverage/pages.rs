@@ -104,11 +104,10 @@ impl MetricsLooks {
     fn is_look(&mut self, page: &Page) -> bool {
         // A server that worked has counted: gauges alone may be those of the page's own giver.
         let shows_work = |kind: SeriesKind| !page.has_counters || kind == SeriesKind::Counter;
-        let moves = page.values.iter().filter(|(_, _, kind)| shows_work(*kind)).any(
-            |(key, reading, _)| {
+        let moves =
+            page.values.iter().filter(|(_, _, kind)| shows_work(*kind)).any(|(key, reading, _)| {
                 self.values.get(key).is_none_or(|before| reading.differs_from(*before))
-            },
-        );
+            });
         let at = page.at;
         let is_stale = !moves
             && page.has_counters
