@@ -93,7 +93,8 @@ fn every_command_that_is_shown_is_run_or_has_a_reason() {
     assert_eq!(unique.len(), listed.len(), "a command stands twice in the list");
     let shown = pages::all();
     let print = |these: Vec<&Shown>| -> String {
-        these.iter().map(|it| format!("\n{}: {}", it.page, it.command)).collect()
+        let lines = these.iter().map(|it| format!("\n{}: {}", it.page, it.command));
+        lines.collect::<Vec<_>>().concat()
     };
     let new = print(shown.difference(&unique).collect());
     let gone = print(unique.difference(&shown).collect());
