@@ -4,6 +4,8 @@
 //! What is not run stands in the same list, with the reason.
 
 #![allow(clippy::expect_used, clippy::panic)]
+// Each step says what it runs, and for how long.
+#![allow(clippy::print_stderr, clippy::disallowed_methods)]
 
 #[path = "examples/guide.rs"]
 mod guide;
