@@ -11,6 +11,14 @@ use crate::unit::At;
 /// Least number of rounds by which the number of streams is known.
 const ROUNDS_MIN: u64 = 3;
 
+/// Least number of looks at the metrics at which the most that ever ran did, while others waited; and
+/// least part of the looks under load.
+const LOOKS_MIN: u64 = 2;
+const LOOKS_PART: u64 = 3;
+
+/// Prompt tokens that an engine takes in one step: the least of the engines' defaults.
+const STEP_TOKENS: u64 = 2_048;
+
 /// Most streams of a round that are followed: as many as a scenario may have.
 const STREAMS_MAX: usize = 1024;
 
@@ -27,6 +35,17 @@ pub(crate) struct Slots {
     /// Most requests that ran, and that waited, at any look at the metrics.
     running: f64,
     waiting: f64,
+    /// Numbers that ran at the newest looks, and how many looks these were.
+    newest: Option<(At, f64, f64, u64)>,
+    /// Looks at which requests ran.
+    looks: u64,
+    /// Looks at which others waited all the while, by the number that ran.
+    stood: BTreeMap<u64, u64>,
+    /// Most streams of a round.
+    sent: u32,
+    /// Whether a round had more steps of prefill than of decoding: streams may well have waited for
+    /// the prefill of others.
+    is_prefill: bool,
 }
 
 /// Fewer streams than were sent.
@@ -49,14 +68,35 @@ impl Slots {
         }
         if reading.name == RUNNING_REQUESTS.name {
             self.running = self.running.max(reading.max);
+            self.newest = Some((entry.at, reading.min, reading.max, reading.n));
         } else if reading.name == WAITING_REQUESTS.name {
             self.waiting = self.waiting.max(reading.max);
+            self.fold_looks(entry.at, reading.min);
+        }
+    }
+
+    /// Folds the looks of which these requests waited all the while.
+    fn fold_looks(&mut self, at: At, waiting: f64) {
+        let Some((_, least, most, n)) = self.newest.take().filter(|(ran, ..)| *ran == at) else {
+            return;
+        };
+        if least < 1.0 {
+            return;
+        }
+        self.looks += n;
+        if waiting >= 1.0 && most - least < 0.5 && self.stood.len() < STREAMS_MAX {
+            *self.stood.entry(most as u64).or_default() += n;
         }
     }
 
     /// Folds a round that ended, and the times of its streams.
     pub(super) fn fold_round(&mut self, batch: &Batch, times: &RoundStreams) {
         let Some(Load::Streams(streams)) = batch.group.load() else { return };
+        if let Some(cell) = batch.group.cell.filter(|_| streams > 1) {
+            let steps = (u64::from(streams) * cell.input()).div_ceil(STEP_TOKENS);
+            self.is_prefill |= steps > cell.output;
+            self.sent = self.sent.max(streams);
+        }
         let whole = batch.good == batch.requests && batch.requests == u64::from(streams);
         let Some((first, last)) = batch.first.zip(batch.last).filter(|_| whole) else { return };
         // The first token comes after one prefill; with one after the other, the last stream begins
@@ -79,7 +119,18 @@ impl Slots {
         let is_fewer = together > 0 && together.max(self.running as u64) < u64::from(streams);
         let is_known = self.rounds >= ROUNDS_MIN && self.waiting >= 1.0;
         let waited = self.waiting as u64;
-        (is_fewer && is_known).then_some(FewerStreams { together, streams, waited })
+        let by_rounds =
+            (is_fewer && is_known).then_some(FewerStreams { together, streams, waited });
+        by_rounds.or_else(|| self.fewer_by_looks())
+    }
+
+    /// Returns the most that ran at any look, where others waited at those looks.
+    fn fewer_by_looks(&self) -> Option<FewerStreams> {
+        let (together, waited) = (self.running as u64, self.waiting as u64);
+        let stood = *self.stood.get(&together)?;
+        let is_most = stood >= LOOKS_MIN && stood * LOOKS_PART >= self.looks;
+        let is_fewer = !self.is_prefill && together < u64::from(self.sent);
+        (is_most && is_fewer).then_some(FewerStreams { together, streams: self.sent, waited })
     }
 }
 
@@ -198,6 +249,36 @@ mod tests {
         assert_eq!(fewer(2, 0.2, 0.0), None, "nobody was seen to wait");
         assert_eq!(fewer(4, 3.0, 3.0), None, "prefills take most of the round");
         assert_eq!(fewer(2, 3.0, 3.0), None, "and so nothing is known");
+    }
+
+    /// Returns short rounds of eight streams with this prompt, and looks at which so many ran and
+    /// waited.
+    fn looked(prompt: u64, looks: &[(f64, f64)]) -> Option<FewerStreams> {
+        let mut slots = Slots::default();
+        let mut story = Story::soaking();
+        for (nth, (running, waiting)) in looks.iter().enumerate() {
+            let second = 10.0 + nth as f64 * 10.0;
+            story.reading(second, Source::Engine, "running_requests", *running);
+            story.reading(second, Source::Engine, "waiting_requests", *waiting);
+        }
+        story.entries.iter().for_each(|entry| slots.fold(entry));
+        let cell = Cell { load: Load::Streams(8), prompt, output: 32, ..cell(0) };
+        let batch =
+            Batch::begun(Phase::Soak, Group { cell: Some(cell), ..group(0) }, Story::at(9.0));
+        slots.fold_round(&batch, &OpenRounds::default().end(&batch));
+        slots.fewer()
+    }
+
+    #[test]
+    fn looks_at_which_others_always_waited_tell_the_slots_of_short_rounds_too() {
+        let three = Some(FewerStreams { together: 3, streams: 8, waited: 5 });
+        assert_eq!(looked(64, &[(0.0, 0.0), (3.0, 5.0), (3.0, 4.0), (0.0, 0.0)]), three);
+        assert_eq!(looked(64, &[(3.0, 5.0), (8.0, 0.0), (3.0, 5.0)]), None, "all ran at a look");
+        assert_eq!(looked(64, &[(3.0, 5.0), (2.0, 6.0), (1.0, 7.0)]), None, "another number each");
+        assert_eq!(looked(64, &[(3.0, 0.0), (3.0, 0.0)]), None, "nobody waited");
+        assert_eq!(looked(64, &[(3.0, 5.0)]), None, "a single look");
+        let deep = [(1.0, 7.0); 4];
+        assert_eq!(looked(20_000, &deep), None, "prefills one after the other");
     }
 
     #[test]
