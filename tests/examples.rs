@@ -4,6 +4,8 @@
 //! What is not run stands in the same list, with the reason.
 
 #![allow(clippy::expect_used, clippy::panic)]
+// Each step says what it runs, and for how long.
+#![allow(clippy::print_stderr, clippy::disallowed_methods)]
 
 #[path = "examples/guide.rs"]
 mod guide;
@@ -93,7 +95,8 @@ fn every_command_that_is_shown_is_run_or_has_a_reason() {
     assert_eq!(unique.len(), listed.len(), "a command stands twice in the list");
     let shown = pages::all();
     let print = |these: Vec<&Shown>| -> String {
-        these.iter().map(|it| format!("\n{}: {}", it.page, it.command)).collect()
+        let lines = these.iter().map(|it| format!("\n{}: {}", it.page, it.command));
+        lines.collect::<Vec<_>>().concat()
     };
     let new = print(shown.difference(&unique).collect());
     let gone = print(unique.difference(&shown).collect());

@@ -194,6 +194,7 @@ impl Scene {
         self.address = address.map(|address| format!("http://{address}"));
         let code = if address.is_some() { None } else { child.wait().expect("an end").code() };
         // What it logs has somewhere to go.
+        #[allow(clippy::disallowed_methods)] // a server of a test
         std::thread::spawn(move || lines.for_each(drop));
         self.servers.insert(0, child);
         Ran { code, out: String::new(), text }
