@@ -168,6 +168,9 @@ pub(crate) fn play(name: &str) {
         let began = std::time::Instant::now();
         let ran = scene.run(&command);
         eprintln!("{:5.1} s  {name}: {command}", began.elapsed().as_secs_f64());
+        // On a busy machine longhaul itself is late, and says so: that is no mistake of the page.
+        let is_late = code == 0 && ran.text.contains("longhaul's own delay spoiled");
+        let code = if is_late { 3 } else { code };
         assert_eq!(ran.code, Some(code), "{name}: {command}\n{}", ran.text);
         if says.contains(&SAMPLE) {
             let sample = format!("```\n{}```\n", ran.out);
@@ -175,6 +178,7 @@ pub(crate) fn play(name: &str) {
         }
         let text = ran.text.split_whitespace().collect::<Vec<_>>().join(" ");
         for words in says.iter().filter(|words| **words != SAMPLE) {
+            let words = words.trim_start_matches(if is_late { "PASS " } else { "" });
             assert!(text.contains(words), "{name}: {command}\nsays no `{words}`:\n{}", ran.text);
         }
     }
