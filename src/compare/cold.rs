@@ -71,9 +71,13 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::*;
+    use crate::analysis::analyse;
+    use crate::analysis::fixture::asked;
     use crate::compare::fixture::side;
     use crate::compare::{CompareTerms, Comparison, compare};
     use crate::exit::Exit;
+    use crate::fact::{ClosedBecause, Fact, Phase};
+    use crate::incident::fixture::Story;
 
     /// Six starts of one recipe, milliseconds.
     const STARTS: [f64; 6] = [99.0, 100.0, 101.0, 100.5, 99.5, 100.2];
@@ -144,5 +148,26 @@ mod tests {
         open: ttft at d0/c1, ttft at d4096/c1: 60 % of the base's cold prompts came from the server's cache
         open: tpot at d0/c1, tpot at d4096/c1: one start a side, and no noise floor
         ");
+    }
+
+    #[test]
+    fn the_share_is_that_of_the_runs_own_usage_records() {
+        let share = |cached: u32| {
+            let mut story = Story::soaking();
+            story.phase(10.0, Phase::Soak);
+            for nth in 0..20 {
+                let second = 10.0 + f64::from(nth) * 2.0;
+                let mut request = story.request(second, 0);
+                request.cached_tokens = Some(0);
+                if nth < cached {
+                    request.cached_tokens = Some(2032);
+                    request.checks = vec!["cached".to_owned()];
+                }
+                story.push(second + 1.0, Fact::Request(Box::new(request)));
+            }
+            story.closed(51.0, ClosedBecause::Done);
+            from_cache(&analyse(&asked(&[0]), story.entries.iter()))
+        };
+        assert_eq!([share(0), share(1), share(19)], [None, None, Some(0.95)]);
     }
 }

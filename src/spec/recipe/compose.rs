@@ -71,9 +71,14 @@ fn server<'a>(services: &Field<'a>) -> Result<(&'a str, Field<'a>), Mistake> {
     let names = |some: &[(&str, Field<'_>)]| {
         some.iter().map(|(name, _)| shown(name)).collect::<Vec<_>>().join(", ")
     };
-    let serving: Vec<_> = all.iter().filter(|(_, it)| serves(it.node)).cloned().collect();
+    let those = |of: fn(&Node) -> bool| -> Vec<(&str, Field<'_>)> {
+        all.iter().filter(|(_, it)| of(it.node)).cloned().collect()
+    };
+    let (serving, unnamed) = (those(serves), those(is_image_variable));
     let what = match (all.as_slice(), serving.as_slice()) {
         ([only], _) | (_, [only]) => return Ok(only.clone()),
+        // What only compose knows is named further on.
+        (_, []) if unnamed.len() == 1 => return Ok(unnamed[0].clone()),
         ([], _) => "there is no service in it".to_owned(),
         (_, []) => format!("none of these services is known to serve a model: {}", names(&all)),
         (_, several) => format!("several services serve a model: {}", names(several)),
@@ -85,6 +90,10 @@ fn serves(service: &Node) -> bool {
     let image = service.get("image").and_then(Node::said).unwrap_or_default();
     let parts = ["entrypoint", "command"].iter().filter_map(|key| service.get(key));
     docker::serves(image, &parts.map(command).collect::<Vec<_>>().join(" "))
+}
+
+fn is_image_variable(service: &Node) -> bool {
+    service.get("image").and_then(Node::said).is_some_and(|image| image.starts_with('$'))
 }
 
 /// Returns a command as one line: a list's items quoted, a text as compose splits it.
@@ -224,6 +233,7 @@ mod tests {
             of("image: [a]"),
             "services:\n  a: {image: vllm/x}\n  b: {image: sglang/y}\n".to_owned(),
             "services:\n  a: {image: redis}\n  b: {image: nginx}\n".to_owned(),
+            "services:\n  a: {image: redis}\n  b: {image: $IMAGE, command: --model m}\n".to_owned(),
             "services: {}\n".to_owned(),
             "services:\n  a: null\n".to_owned(),
             "x-gpu: &gpu {gpus: all}\nservices:\n  a: {<<: *gpu, image: vllm/x}\n".to_owned(),
