@@ -6,6 +6,7 @@
 //! driven, nor how results are reported. `docs/compare.md` has the method.
 
 pub(crate) mod advice;
+mod cold;
 pub(crate) mod comparable;
 pub(crate) mod decide;
 pub(crate) mod decision;
@@ -112,6 +113,7 @@ pub(crate) fn against(
     differs.starts.extend(base.table.notes.iter().cloned());
     differs.starts.extend(left_out.iter().filter_map(|(table, side)| table.left_out_told(side)));
     let side = std::slice::from_ref(candidate);
+    differs.starts.extend(cold::told(&[], side));
     let policies = policy::policies(&[], side);
     let decision = decision::decide(
         &DecisionInput {
@@ -166,6 +168,8 @@ pub(crate) fn compare(
     let overlap = !differs.forced.is_empty();
     let (mut rows, alone) = decide::rows(base, candidate, terms.margins, floor, overlap);
     decide::adjust(&mut rows);
+    cold::withdraw(&mut rows, base, candidate);
+    differs.starts.extend(cold::told(base, candidate));
     let mut policies = policy::policies(base, candidate);
     policies.push(gross::policy(&mut rows, base, candidate, terms.gross));
     let decision = decision::decide(

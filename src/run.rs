@@ -338,10 +338,11 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         let delay_us = |from, until| self.script.standstills.delay_us(from, until, now);
         let first = request.ttft_us.map(|us| At(request.sent.0.saturating_add(us)));
         let first_us = first.map_or(0, |at| delay_us(at, at));
-        request.first_delay_us = Some(delay_us(request.due, request.sent).saturating_add(first_us));
+        let first_us = delay_us(request.due, request.sent).saturating_add(first_us);
         let last = request.last_us.map(|us| At(request.sent.0.saturating_add(us)));
-        request.last_delay_us = Some(delay_us(last.unwrap_or(request.done), request.done));
-        request.gap_delay_us = Some(delay_us(first.unwrap_or(request.done), request.done));
+        let last_us = delay_us(last.unwrap_or(request.done), request.done);
+        let gap_us = delay_us(first.unwrap_or(request.done), request.done);
+        request.set_delays(first_us, last_us, gap_us);
     }
 
     fn obey(&mut self) -> Result<(), String> {

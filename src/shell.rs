@@ -1,5 +1,6 @@
 //! Command lines as a shell splits them, and words quoted for one. Nothing is expanded.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 /// Operators that end a command, as a line's end does.
@@ -64,7 +65,10 @@ pub(crate) fn pasteable(word: &str) -> String {
                 b'\n' => out.push_str("\\n"),
                 b'\t' => out.push_str("\\t"),
                 b'\r' => out.push_str("\\r"),
-                byte => out.push_str(&format!("\\{byte:03o}")),
+                byte => {
+                    // Writing into a string cannot fail.
+                    let _ = write!(out, "\\{byte:03o}");
+                }
             }
         }
         out.push('\'');

@@ -185,7 +185,10 @@ fn an_open_loop_is_due_alike_in_every_run_and_its_lateness_is_told() {
         assert_eq!(verdict["gates"][2]["selector"]["rate"], 20.0);
         assert_eq!(verdict["fate_unknown"], 0);
         assert_eq!(verdict["cells"][0]["cell"], "d0/r20/p256/o16");
-        assert_eq!(verdict["cells"][0]["measures"]["ttft_due"]["n"], 20);
+        // A busy machine delays longhaul itself: such a request has no time, and is counted.
+        let cell = &verdict["cells"][0];
+        let [timed, delayed] = [&cell["measures"]["ttft_due"]["n"], &cell["delayed"]];
+        assert!(timed.as_u64() <= Some(20) && delayed.as_u64() >= timed.as_u64().map(|n| 20 - n));
         schedule(&scratch)
     };
     let ((first, late_us_max), (again, _)) = (run_once(), run_once());
@@ -230,13 +233,19 @@ fn the_log_of_the_simulated_server_is_followed_through_its_death() {
     };
     let events: Vec<String> = events.into_iter().filter(of_its_process).collect();
     assert_snapshot!(events.join("\n"), @"
+        said async_scheduling_on
+        said chunked_prefill_on
         said compiled
         said cuda_oom
+        said engine_arguments
         said engine_begins
         said engine_dead
         said engine_fatal
         said engine_output_failed
         said graphs_captured
+        said kv_cache_type
+        said max_model_len_used
+        said moe_backend
         said ready
         said weights_loading
         target exited

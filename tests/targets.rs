@@ -32,7 +32,16 @@ fn a_recipe_is_started_driven_and_ended() {
         target ready model
         target ready first_token
     ");
-    assert_snapshot!(numberless(&bench.named(&bench.file("run/server.log"))), @"SIMULATED server on http://#:PORT, serving `org/m`; Ctrl-C to stop");
+    let log = numberless(&bench.named(&bench.file("run/server.log")));
+    // The two outputs are read side by side.
+    let mut lines: Vec<&str> = log.lines().collect();
+    lines.sort_unstable();
+    assert_snapshot!(lines.join("\n"), @"
+        (APIServer pid=#) INFO [model.py:#] Using max model len #
+        (APIServer pid=#) INFO [utils.py:#] non-default args: {'model': 'org/m', 'profile': 'FOLDER/fast.yaml', 'recipe': 'FOLDER/recipe.yaml'}
+        (EngineCore pid=#) INFO [core.py:#] Initializing a V1 LLM engine (simulated) with config: model='org/m', speculative_config=None, max_seq_len=#, kv_cache_dtype=auto, enable_prefix_caching=True
+        SIMULATED server on http://#:PORT, serving `org/m`; Ctrl-C to stop
+    ");
 }
 
 #[test]

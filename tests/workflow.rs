@@ -65,7 +65,7 @@ fn steps() -> Vec<Step> {
             steps.push(Step::default());
             in_script = false;
             let step = steps.last_mut().expect("a step");
-            step.name = first.strip_prefix("name: ").unwrap_or_default().to_owned();
+            first.strip_prefix("name: ").unwrap_or_default().clone_into(&mut step.name);
             continue;
         }
         let Some(step) = steps.last_mut() else { continue };

@@ -42,7 +42,7 @@ const BACK_US: u64 = 100_000;
 const NO_LOAD: &str = "no load began";
 
 /// Reason given where metrics did not change although requests were answered.
-const STALE: &str = "answered, and nothing in it changed while tokens came";
+const STALE: &str = "answered, and no counter in it changed while tokens came";
 
 /// Share of the run that every needed source must cover for a gate on events to pass.
 pub(crate) const COVERED_MIN: f64 = 0.95;

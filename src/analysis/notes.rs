@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use super::kills::Kills;
 use super::parallel::Parallel;
 use crate::fact::{
-    Action, Ended, Entry, Fact, Fault, PAUSE, Request, Segment, Seq, Source, Statement, TargetWord,
+    ANSWERED_BY, Action, Ended, Entry, Fact, Fault, NO_MODEL, PAUSE, Request, Segment, Seq, Source,
+    Statement, TargetWord,
 };
 use crate::series::{self, Series};
 use crate::unit::At;
@@ -45,6 +46,8 @@ pub(crate) struct ClockStep {
 pub(crate) struct Notes {
     /// Identity that server and machine reported, by subject; the last report counts.
     pub identity: BTreeMap<String, String>,
+    /// Whether answers named no model.
+    pub has_unnamed_answers: bool,
     /// Differences from recipe or plan.
     pub differs: Vec<(Seq, Statement)>,
     /// Failures of longhaul itself.
@@ -145,6 +148,7 @@ impl Notes {
     }
 
     fn fold_identity(&mut self, seen: &Statement) {
+        self.has_unnamed_answers |= seen.subject == ANSWERED_BY && seen.seen == NO_MODEL;
         let has_room = self.identity.len() < NOTES_MAX || self.identity.contains_key(&seen.subject);
         if has_room && !seen.seen.is_empty() {
             self.identity.insert(seen.subject.clone(), seen.seen.clone());

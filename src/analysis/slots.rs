@@ -55,7 +55,7 @@ impl Slots {
     }
 
     /// Folds a round that ended, and the times of its streams.
-    pub(super) fn fold_round(&mut self, batch: &Batch, times: &StreamTimes) {
+    pub(super) fn fold_round(&mut self, batch: &Batch, times: &RoundStreams) {
         let Some(Load::Streams(streams)) = batch.group.load() else { return };
         let whole = batch.good == batch.requests && batch.requests == u64::from(streams);
         let Some((first, last)) = batch.first.zip(batch.last).filter(|_| whole) else { return };
@@ -85,7 +85,7 @@ impl Slots {
 
 /// Streams of a round.
 #[derive(Clone, Debug, Default)]
-pub(super) struct StreamTimes {
+pub(super) struct RoundStreams {
     /// First and last token of each.
     tokens: Vec<(At, At)>,
     /// Longest of longhaul's own delays in one of them, microseconds.
@@ -94,7 +94,7 @@ pub(super) struct StreamTimes {
     pub came_at_once: bool,
 }
 
-impl StreamTimes {
+impl RoundStreams {
     /// Returns the most streams that were written in the middle of one of them: at its ends another
     /// may begin before its own last token was read.
     fn together(&self) -> u64 {
@@ -118,7 +118,7 @@ impl StreamTimes {
 
 /// Streams of each round that has not ended.
 #[derive(Clone, Debug, Default)]
-pub(super) struct OpenRounds(BTreeMap<(Phase, Group), StreamTimes>);
+pub(super) struct OpenRounds(BTreeMap<(Phase, Group), RoundStreams>);
 
 impl OpenRounds {
     /// Folds a request.
@@ -133,7 +133,7 @@ impl OpenRounds {
     }
 
     /// Ends a round: returns the times of its streams.
-    pub(super) fn end(&mut self, batch: &Batch) -> StreamTimes {
+    pub(super) fn end(&mut self, batch: &Batch) -> RoundStreams {
         self.0.remove(&(batch.phase, batch.group.clone())).unwrap_or_default()
     }
 }

@@ -1,5 +1,7 @@
 //! Keeps the fingerprint and the length of an answer's text, never the text itself.
 
+use std::ops::RangeInclusive;
+
 use crate::protocol::openai::Chunk;
 
 /// Separator between two kinds of text, so that a word that moves from reasoning to content changes
@@ -24,16 +26,33 @@ pub(super) struct AnswerText {
     tail: String,
 }
 
-/// Characters that take no space and that Unicode does not count as white space: zero-width
-/// spaces and joiners, marks of direction, soft hyphens, byte order marks.
-const UNSEEN: [char; 10] = [
-    '\u{ad}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{2060}', '\u{feff}',
-    '\u{2800}', '\u{3164}',
+/// Characters that are not to be seen and that Unicode does not count as white space: those with the
+/// property `Default_Ignorable_Code_Point` (zero-width spaces and joiners, marks of direction,
+/// variation selectors, tags …), and the braille pattern without dots.
+const UNSEEN: [RangeInclusive<char>; 16] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{34f}'..='\u{34f}',
+    '\u{61c}'..='\u{61c}',
+    '\u{115f}'..='\u{1160}',
+    '\u{17b4}'..='\u{17b5}',
+    '\u{180b}'..='\u{180f}',
+    '\u{200b}'..='\u{200f}',
+    '\u{202a}'..='\u{202e}',
+    '\u{2060}'..='\u{206f}',
+    '\u{2800}'..='\u{2800}',
+    '\u{3164}'..='\u{3164}',
+    '\u{fe00}'..='\u{fe0f}',
+    '\u{feff}'..='\u{feff}',
+    '\u{ffa0}'..='\u{ffa0}',
+    '\u{1bca0}'..='\u{1bca3}',
+    '\u{e0000}'..='\u{e0fff}',
 ];
 
 /// Whether a character is not to be seen.
 fn is_blank(character: char) -> bool {
-    character.is_whitespace() || character.is_control() || UNSEEN.contains(&character)
+    character.is_whitespace()
+        || character.is_control()
+        || UNSEEN.iter().any(|range| range.contains(&character))
 }
 
 impl AnswerText {
@@ -124,9 +143,10 @@ mod tests {
     fn a_fingerprint_depends_on_the_text_and_its_kinds_not_on_chunks() {
         assert_eq!(fingerprint(&[("ab", ""), ("", "cd")]), fingerprint(&[("a", ""), ("b", "cd")]));
         assert_ne!(fingerprint(&[("ab", "cd")]), fingerprint(&[("a", "bcd")]));
-        for blank in ["", " \n\t", "\u{200b}\u{feff}", "\0"] {
+        for blank in ["", " \n\t", "\u{200b}\u{feff}", "\0", "\u{e0041}", "\u{fe0f}", "\u{2064}"] {
             assert_eq!(fingerprint(&[("", blank), (blank, "")]), None, "{blank:?}");
         }
         assert!(fingerprint(&[("", " a")]).is_some() && fingerprint(&[("hm", "\n")]).is_some());
+        assert!(fingerprint(&[("", "\u{2764}\u{fe0f}")]).is_some(), "a heart, in colour");
     }
 }

@@ -16,9 +16,9 @@ use crate::command::sweep;
 Examples:
   longhaul sweep --recipe my.yaml --vary max_num_seqs=4,8 --scenario quick --depths 0,8192 \\
       --start docker -o sweeps/seqs
-  longhaul sweep --vary kv_cache_dtype=fp8,auto --vary moe_backend=marlin,triton --rehearse
-  longhaul sweep --vary speculative_config.num_speculative_tokens=1,2 --vary speculative_config= \\
-      --rehearse
+  longhaul sweep --vary max_num_seqs=2,4 --vary max_num_batched_tokens=2048,8192 --rehearse
+  longhaul sweep --recipe my.yaml --vary speculative_config.num_speculative_tokens=1,2 \\
+      --vary speculative_config= --start docker
   longhaul sweep --recipe my.yaml --vary container=repo@sha256:… --vary env.VLLM_X=1 \\
       --start podman --pull
   longhaul sweep --recipe my.yaml --arms arms.yaml --allow-several --starts 4 --start sparkrun

@@ -33,9 +33,7 @@ pub(crate) struct LoadIdentity {
 impl LoadIdentity {
     /// Whether the same texts have the same length: by one fit, or within 1 % by both counts.
     fn is_as_long(&self, other: &LoadIdentity) -> bool {
-        let counts = self.counted.zip(other.counted);
-        self.fit == other.fit
-            || counts.is_some_and(|(one, other)| one.abs_diff(other) * 100 <= one.max(other))
+        self.fit == other.fit || are_as_long(self.counted, other.counted)
     }
 
     /// Returns the names of the differences. Properties that only a server that came up has are
@@ -51,6 +49,12 @@ impl LoadIdentity {
         ];
         parts.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
     }
+}
+
+/// Whether two counts of the same texts agree within 1 %.
+pub(super) fn are_as_long(one: Option<u64>, other: Option<u64>) -> bool {
+    let counts = one.zip(other);
+    counts.is_some_and(|(one, other)| one.abs_diff(other) * 100 <= one.max(other))
 }
 
 /// Changed setting of the server.

@@ -49,6 +49,7 @@ pub(crate) fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
         events: EVENTS.iter().map(event).collect(),
         sources: vec![("requests", 1.0)],
         stagger: BTreeMap::new(),
+        cold_from_cache: None,
         parser_faults: 0,
         errors: (0, 80),
         failed_starts: 0,

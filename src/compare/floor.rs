@@ -50,8 +50,14 @@ pub(crate) struct Floor {
     pub recipe: String,
     /// Name of the scenario.
     pub scenario: String,
-    /// Fingerprint of the load: scenario text, flags, seed, corpus, plan.
+    /// Fingerprint of the load: scenario text, flags, seed, corpus, plan, fit of prompt lengths.
     pub load: String,
+    /// The same without the fit; empty in files of earlier versions.
+    #[serde(default)]
+    pub load_without_fit: String,
+    /// Tokens of all texts, as the server counted them, where it did.
+    #[serde(default)]
+    pub counted: Option<u64>,
     /// Surroundings of the servers: host, kernel, driver … as far as they are known.
     pub surroundings: BTreeMap<String, String>,
     /// Number of starts.
@@ -160,6 +166,8 @@ pub(crate) fn of(starts: &[Start]) -> Result<Floor, Mistake> {
         recipe: recipe(first),
         scenario: first.load_identity.scenario.clone(),
         load: load(&first.load_identity),
+        load_without_fit: load_without_fit(&first.load_identity),
+        counted: first.load_identity.counted,
         surroundings: around(first),
         starts: starts.len() as u32,
         runs: starts.iter().map(|start| start.name.clone()).collect(),
@@ -232,7 +240,7 @@ pub(crate) fn fitting<'a>(
         Mistake::new(format!("the noise floor is of another {what}: {there}, not {here}"))
             .hint("longhaul floor RUN RUN RUN, with runs of this load on this machine")
     };
-    if floor.load != load(&start.load_identity) {
+    if !is_of(floor, &start.load_identity) {
         let (there, here) = (&floor.scenario, &start.load_identity.scenario);
         if there == here {
             let what = format!(
@@ -258,12 +266,25 @@ pub(crate) fn fitting<'a>(
     Ok(Some(Fitting { floor, starts: floor.starts }))
 }
 
+/// Whether a floor is of this load, whose texts may be as long only within the same tolerance as
+/// those of two runs.
+fn is_of(floor: &Floor, alike: &LoadIdentity) -> bool {
+    floor.load == load(alike)
+        || floor.load_without_fit == load_without_fit(alike)
+            && comparable::are_as_long(floor.counted, alike.counted)
+}
+
 fn load(alike: &LoadIdentity) -> String {
-    let whole = format!(
-        "{} {} {} {} {}",
-        alike.scenario_sha256, alike.seed, alike.corpus, alike.plan, alike.fit
-    );
+    let whole = format!("{} {}", words(alike), alike.fit);
     crate::digest::sha256(whole.as_bytes())
+}
+
+fn load_without_fit(alike: &LoadIdentity) -> String {
+    crate::digest::sha256(words(alike).as_bytes())
+}
+
+fn words(alike: &LoadIdentity) -> String {
+    format!("{} {} {} {}", alike.scenario_sha256, alike.seed, alike.corpus, alike.plan)
 }
 
 /// Surroundings in which a floor must match: those of the machine and of the GPU's settings.

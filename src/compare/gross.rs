@@ -10,7 +10,7 @@ use crate::stats::{Dist, bootstrap, rank, shift};
 use super::decide::ComparedRow;
 use super::decision::measured;
 use super::policy::{Policy, PolicyWord};
-use super::{MeasureKey, Start};
+use super::{MeasureKey, Start, cold};
 
 /// Least increases that a user notices, seconds: of TTFT, and of TPOT.
 pub(crate) const TTFT_S: f64 = 0.050;
@@ -46,7 +46,13 @@ pub(crate) fn policy(
     limit: GrossLimit,
 ) -> Policy {
     let (mut judged, mut unjudged) = (0, 0);
+    let mut unjudged_why = format!("deciding rows with under {VALUES_MIN} values");
     for row in rows.iter_mut().filter(|row| row.primary) {
+        if cold::explains(&row.key, base, candidate) {
+            unjudged += 1;
+            "the base's cold prompts came from the cache".clone_into(&mut unjudged_why);
+            continue;
+        }
         let (Some(before), Some(now)) = (dists(base, &row.key), dists(candidate, &row.key)) else {
             unjudged += 1;
             continue;
@@ -67,7 +73,7 @@ pub(crate) fn policy(
             format!("{}; by policy, not by a test over starts", gross.join(", ")),
         ),
         (0, 1.., 0) => (PolicyWord::Held, String::new()),
-        _ => (PolicyWord::Unseen, format!("deciding rows with under {VALUES_MIN} values")),
+        _ => (PolicyWord::Unseen, unjudged_why),
     };
     let known = |n: usize| (word != PolicyWord::Unseen).then_some(n as u64);
     Policy {

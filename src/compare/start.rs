@@ -89,6 +89,8 @@ pub(crate) struct Start {
     pub sources: Vec<(&'static str, f64)>,
     /// Median share of a round's time in which streams waited for the prefill of others, by group.
     pub stagger: BTreeMap<Group, f64>,
+    /// Share of the cold prompts that came from the cache, where that is more than a few.
+    pub cold_from_cache: Option<f64>,
     /// Count of answers that a parser damaged.
     pub parser_faults: u64,
     /// Count of requests that ended badly, and of all that ended by themselves.
@@ -161,6 +163,7 @@ impl Start {
                 .map(|source| (source.name, source.share))
                 .collect(),
             stagger: stagger(analysis),
+            cold_from_cache: super::cold::from_cache(analysis),
             parser_faults: parser_faults(analysis),
             errors: (errors.part, errors.of),
             failed_starts: analysis.notes.failed_starts.max(u64::from(never_ready.is_some())),

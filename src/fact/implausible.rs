@@ -44,8 +44,8 @@ impl Request {
     }
 
     /// Whether a whole answer came at more than 5,000 tokens per second: from its sending to its last
-    /// token, or after its first chunk where it did not arrive in one piece. A chunk is a token where
-    /// the server does not count more.
+    /// token, or after its first chunk where it did not arrive in one piece, and longhaul did not
+    /// read it late. A chunk is a token where the server does not count more.
     pub(crate) fn is_too_fast(&self) -> bool {
         let Some((first_us, last_us)) = self.ttft_us.zip(self.last_us) else { return false };
         if !self.ended.is_good() {
@@ -60,8 +60,20 @@ impl Request {
             Some(_) => all.saturating_sub(first),
             None => self.chunks.saturating_sub(1),
         };
-        is_above(all, last_us)
-            || !self.came_at_once() && is_above(after, last_us.saturating_sub(first_us))
+        // What longhaul read late may have come as much earlier.
+        let after_us = last_us.saturating_sub(first_us).saturating_add(self.delay_us());
+        is_above(all, last_us) || !self.came_at_once() && is_above(after, after_us)
+    }
+
+    /// Sets how long longhaul itself stood still: about the first token, about the end, and between
+    /// them. A check that fired because of it fires no more.
+    pub(crate) fn set_delays(&mut self, first_us: u64, last_us: u64, gap_us: u64) {
+        self.first_delay_us = Some(first_us);
+        self.last_delay_us = Some(last_us);
+        self.gap_delay_us = Some(gap_us);
+        if !self.is_too_fast() {
+            self.checks.retain(|check| check != RequestShare::TooFast.word());
+        }
     }
 
     /// Returns the names of all checks that fired: those of the row, and those that the row alone
@@ -119,5 +131,23 @@ mod tests {
         assert!(!word.is_too_fast(), "too few for a rate");
         let uncounted = Request { output_tokens: None, first_tokens: None, ..timed(1_000, 2_000) };
         assert!(uncounted.is_too_fast(), "128 chunks");
+    }
+
+    #[test]
+    fn tokens_that_longhaul_itself_read_late_are_not_too_fast() {
+        let mut request = Request {
+            ttft_us: Some(315_271),
+            last_us: Some(315_271 + 127 * 110),
+            checks: vec!["too_fast".to_owned()],
+            ..answer(Some(128))
+        };
+        assert!(request.is_too_fast());
+        request.set_delays(1_000, 0, 1_000);
+        assert_eq!(request.checks, ["too_fast"], "a millisecond explains nothing");
+        request.set_delays(356_966, 295_179, 295_179);
+        assert_eq!(request.fired().count(), 0, "it was stopped for 0.3 s: {request:?}");
+        let mut cached = Request { ttft_us: Some(1_000), last_us: Some(2_000), ..request };
+        cached.set_delays(400_000, 0, 400_000);
+        assert!(cached.is_too_fast(), "a late reader makes the whole time no shorter");
     }
 }

@@ -79,7 +79,9 @@ pub(super) fn manifest(secrets: &Secrets, manifest: &Manifest) -> Manifest {
         text_of(secrets, text);
     }
     let DeclaredSettings { engine: _, settings, env: _, chat: _ } = declared;
-    settings.values_mut().for_each(|text| text_of(secrets, text));
+    for text in settings.values_mut() {
+        text_of(secrets, text);
+    }
     for RunNode { host, role: _, kernel, driver, clocks } in nodes {
         for text in [host].into_iter().chain(kernel).chain(driver).chain(clocks) {
             text_of(secrets, text);

@@ -173,10 +173,6 @@ mod tests {
         dist
     }
 
-    fn exact(value: f64) -> Option<Estimate> {
-        Some(value).map(Estimate::exact)
-    }
-
     fn above(bound: f64) -> Option<Estimate> {
         Some(bound).map(|bound| Estimate::between(bound, f64::INFINITY))
     }
@@ -192,12 +188,15 @@ mod tests {
         let mut dist = dist((1..=95).map(f64::from));
         (0..5).for_each(|_| dist.record_above(200.0));
         assert_eq!((dist.n(), dist.bounded()), (100, 5));
-        assert_eq!((dist.percentile(0.5), dist.percentile(0.95)), (exact(50.0), exact(95.0)));
+        assert_eq!(
+            (dist.percentile(0.5), dist.percentile(0.95)),
+            (Some(Estimate::exact(50.0)), Some(Estimate::exact(95.0)))
+        );
         dist.record_above(200.0);
         assert_eq!(percentile(&dist, 0.95), (200.0, f64::INFINITY));
         assert_eq!(dist.max(), above(200.0));
         assert!(dist.mean().unwrap().high.is_infinite());
-        assert_eq!(dist.min(), exact(1.0));
+        assert_eq!(dist.min(), Some(Estimate::exact(1.0)));
         assert_eq!((dist.count_at_most(1e9), dist.count_at_least(150.0)), (95, 0));
     }
 
@@ -215,7 +214,10 @@ mod tests {
         let mut dist = dist((11..=19).map(f64::from));
         dist.record_below(3.0);
         assert_eq!(percentile(&dist, 0.1), (0.0, 3.0));
-        assert_eq!((dist.percentile(0.5), dist.max()), (exact(14.0), exact(19.0)));
+        assert_eq!(
+            (dist.percentile(0.5), dist.max()),
+            (Some(Estimate::exact(14.0)), Some(Estimate::exact(19.0)))
+        );
         assert_eq!(dist.min(), Some(Estimate::between(0.0, 3.0)));
     }
 
@@ -241,9 +243,12 @@ mod tests {
     #[test]
     fn few_values_are_exact() {
         let dist = dist((1..=100).rev().map(f64::from));
-        assert_eq!(dist.percentile(0.95), exact(95.0));
-        assert_eq!(dist.mean(), exact(50.5));
-        assert_eq!((dist.min(), dist.max()), (exact(1.0), exact(100.0)));
+        assert_eq!(dist.percentile(0.95), Some(Estimate::exact(95.0)));
+        assert_eq!(dist.mean(), Some(Estimate::exact(50.5)));
+        assert_eq!(
+            (dist.min(), dist.max()),
+            (Some(Estimate::exact(1.0)), Some(Estimate::exact(100.0)))
+        );
         assert_eq!((dist.count_at_most(10.0), dist.count_at_least(10.0)), (10, 91));
     }
 
@@ -255,7 +260,7 @@ mod tests {
             assert!((seen / exact - 1.0).abs() < 1e-3, "{seen} for {exact}");
         }
         assert_eq!(dist.n(), 20_000);
-        assert_eq!(dist.max(), exact(20.0));
+        assert_eq!(dist.max(), Some(Estimate::exact(20.0)));
         assert!((dist.count_at_most(10.0) as f64 / 10_000.0 - 1.0).abs() < 2e-3);
     }
 
@@ -276,7 +281,7 @@ mod tests {
         let mut dist = dist((0..5_000).map(f64::from));
         assert_eq!(dist.saturated(), 0);
         dist.record(2e6);
-        assert_eq!((dist.saturated(), dist.max()), (1, exact(2e6)));
+        assert_eq!((dist.saturated(), dist.max()), (1, Some(Estimate::exact(2e6))));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::analysis::{Analysis, Share};
-use crate::fact::{ANSWERED_BY, Class, Ended, NO_MODEL};
+use crate::fact::{Class, Ended};
 use crate::measure::RequestShare;
 use crate::spec::Select;
 use crate::unit::span;
@@ -110,8 +110,10 @@ pub(crate) fn unseen(check: RequestShare, select: &Select, analysis: &Analysis) 
                 _ => format!("n/a: output tokens are counted in {part} of {of} answers"),
             })
         }
-        RequestShare::WrongModel => (analysis.notes.identity.get(ANSWERED_BY)? == NO_MODEL)
-            .then(|| "n/a: answers do not name a model".to_owned()),
+        RequestShare::WrongModel => analysis
+            .notes
+            .has_unnamed_answers
+            .then(|| "n/a: answers do not name a model, or not all do".to_owned()),
         _ => None,
     }
 }
@@ -225,6 +227,9 @@ mod tests {
         let seen = Statement::answered_by("m", None, false);
         unnamed.push(31.0, Fact::Seen(seen));
         assert_eq!(judge(&unnamed, "wrong_model").word, VerdictWord::Inconclusive);
+        unnamed.push(31.0, Fact::Seen(Statement::answered_by("m", Some("m"), false)));
+        let verdict = judge(&unnamed, "wrong_model");
+        assert_eq!(verdict.word, VerdictWord::Inconclusive, "some of them do not");
     }
 
     #[test]

@@ -131,11 +131,8 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
     past_the_end(analysis, &mut tell);
     off_depth(analysis, &mut tell);
     at_once(analysis, &mut tell);
-    if let Some(words) = slots::fewer(analysis) {
-        tell(words, Vec::new());
-    }
     cache::findings(analysis, &mut tell);
-    if let Some(words) = delayed(analysis) {
+    for words in [slots::fewer(analysis), delayed(analysis)].into_iter().flatten() {
         tell(words, Vec::new());
     }
     if analysis.fate_unknown > 0 {

@@ -36,7 +36,7 @@ pub(crate) const PAGES: &[Page] = &[
             ),
             run(
                 "longhaul rehearse --scenario overnight --ailment cuda_oom=12m@2h",
-                "--duration 40m --ailment cuda_oom=12m@15m",
+                "--duration 40m --depths 0,4096 --ailment cuda_oom=12m@15m",
                 1,
                 &["FAIL ooms: 0 (1)", "FAIL crashes: 0 (1)"],
             ),
@@ -137,11 +137,11 @@ pub(crate) const PAGES: &[Page] = &[
             ),
             run(
                 "longhaul rehearse --scenario overnight --ailment cuda_oom=12m@2h",
-                "--duration 40m --ailment cuda_oom=12m@15m",
+                "--duration 40m --depths 0,4096 --ailment cuda_oom=12m@15m",
                 1,
                 &["gates broke under cuda_oom=12m@15m"],
             ),
-            run("longhaul rehearse --ailment crash=12m@2h", "", 1, &[SAMPLE]),
+            run("longhaul rehearse --scenario quick --ailment crash=5m@10m", "", 1, &[SAMPLE]),
             run("longhaul run --simulate", FAST, 0, &["SIMULATED PASS"]),
         ],
     },
@@ -150,7 +150,7 @@ pub(crate) const PAGES: &[Page] = &[
         steps: &[
             run(
                 "longhaul rehearse --scenario short --ailment cuda_oom=12m@2h",
-                "--duration 40m --ailment cuda_oom=12m@15m",
+                "--duration 40m --depths 0,4096 --ailment cuda_oom=12m@15m",
                 1,
                 &["3 gates broke under", "out of GPU memory; back in 1"],
             ),
@@ -201,7 +201,7 @@ pub(crate) const PAGES: &[Page] = &[
             run("longhaul run --recipe nemotron-3-super --simulate", FAST, 0, &["SIMULATED PASS"]),
             run(
                 "longhaul rehearse --ailment cuda_oom=12m@2h",
-                "--duration 40m --ailment cuda_oom=12m@15m",
+                "--duration 40m --depths 0,4096 --ailment cuda_oom=12m@15m",
                 1,
                 &["FAIL ooms: 0 (1)"],
             ),

@@ -213,16 +213,17 @@ pub(crate) const PAGES: &[Page] = &[
                 &["SWEEP my", "max_num_seqs=8"],
             ),
             run(
-                "longhaul sweep --vary kv_cache_dtype=fp8,auto --vary moe_backend=marlin,triton --rehearse",
+                "longhaul sweep --vary max_num_seqs=2,4 --vary max_num_batched_tokens=2048,8192 --rehearse",
                 "--starts 1 --scenario smoke",
                 0,
-                &["SIMULATED SWEEP", "moe_backend=triton"],
+                &["SIMULATED SWEEP", "max_num_seqs=2", "max_num_batched_tokens="],
             ),
-            run(
-                "longhaul sweep --vary speculative_config.num_speculative_tokens=1,2 --vary speculative_config= --rehearse",
-                "--starts 1 --scenario smoke",
+            with(
+                "cp vllm.yaml my.yaml",
+                "longhaul sweep --recipe my.yaml --vary speculative_config.num_speculative_tokens=1,2 --vary speculative_config= --start docker",
+                "--starts 1 --scenario smoke --depths 0",
                 0,
-                &["SIMULATED SWEEP", "speculative_config"],
+                &["SWEEP my", "speculative_config"],
             ),
             run(
                 "longhaul sweep --recipe my.yaml --vary container=repo@sha256:… --vary env.VLLM_X=1 --start podman --pull",

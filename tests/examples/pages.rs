@@ -74,8 +74,9 @@ pub(crate) fn files_of(page: &str) -> Vec<(String, String)> {
         }
         let mut lines = pair[1].lines();
         let name = lines.next().and_then(|line| line.strip_prefix("    # "));
-        if let Some(name) = name.filter(|name| name.ends_with(".yaml")) {
-            files.push((name.to_owned(), lines.map(|line| format!("{}\n", &line[4..])).collect()));
+        if let Some(name) = name.filter(|name| name.rsplit('.').next() == Some("yaml")) {
+            let lines: Vec<&str> = lines.map(|line| &line[4..]).collect();
+            files.push((name.to_owned(), lines.join("\n") + "\n"));
         }
     }
     files

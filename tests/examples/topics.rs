@@ -11,6 +11,10 @@ const LONGER: &str = "--duration 12s --depths 0 --concurrency 1";
 /// A sweep in which every arm has one start.
 const ONE_START: &str = "--starts 1 --scenario smoke --depths 0";
 
+/// A compose file with one server.
+const COMPOSE: &str = "printf 'services:\n  brain:\n    image: vllm/vllm-openai:v0.20.0\n    \
+                       command: --model org/m --max-model-len 131072\n' > docker-compose.yml";
+
 pub(crate) const PAGES: &[Page] = &[
     Page {
         name: "docs/targets.md",
@@ -109,6 +113,13 @@ pub(crate) const PAGES: &[Page] = &[
     Page {
         name: "docs/formats/recipe.md",
         steps: &[
+            with(
+                COMPOSE,
+                "longhaul run --recipe docker-compose.yml --endpoint http://localhost:8000 --container brain",
+                "--depths 0,4096 --duration 2s",
+                0,
+                &["docker-compose"],
+            ),
             run("longhaul recipe show RECIPE", "", 0, &["org/m"]),
             run("longhaul recipe render RECIPE", "", 0, &["longhaul sim"]),
             run("longhaul recipe diff A B", "", 0, &["container"]),
@@ -159,6 +170,13 @@ pub(crate) const PAGES: &[Page] = &[
             run("longhaul report RUN --format benchy > benchy.json", "", 0, &[]),
             run("longhaul compare benchmark.csv runs/replay", "", 0, &["benchmark.csv"]),
             run("longhaul compare july.md runs/replay --format markdown", "", 0, &["july.md"]),
+            with(
+                "{ echo '# One'; echo; cat july.md; echo; echo '# Two'; echo; cat july.md; } > README.md",
+                "longhaul compare README.md#2 runs/replay",
+                "",
+                0,
+                &["README.md#2"],
+            ),
         ],
     },
     Page {

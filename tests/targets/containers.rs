@@ -265,7 +265,10 @@ esac
     assert_eq!(reported.code, Some(0), "{reported}");
     assert_eq!(bench.file("handed"), odd);
     let notes = reported.text.lines().filter(|line| line.starts_with("note: "));
-    assert_snapshot!(bench.named(&notes.collect::<Vec<_>>().join("\n")), @"note: recipe: FOLDER/odd.yaml:9: `yes` without quotes may be true to a YAML parser, and is not read; the recipe is handed on unread: nothing that it declares is known or compared");
+    assert_snapshot!(bench.named(&notes.collect::<Vec<_>>().join("\n")), @"
+        note: the server is longhaul's own simulator: the run is SIMULATED
+        note: recipe: FOLDER/odd.yaml:9: `yes` without quotes may be true to a YAML parser, and is not read; the recipe is handed on unread: nothing that it declares is known or compared
+    ");
     assert_snapshot!(bench.evidence(&["seen recipe"]), @"seen recipe: FOLDER/odd.yaml:9: `yes` without quotes may be true to a YAML parser, and is not read; the recipe is handed on unread: nothing that it declares is known or compared");
     assert_eq!(bench.json("run.json")["recipe"]["text"], odd.as_str());
 }

@@ -1,6 +1,6 @@
 //! Records in which time the metrics show that the server's process stayed the same. Two looks at
 //! one process prove that it did not restart between them: by its start time, or by counters that
-//! a new process could not have reached. A page in which nothing has changed although requests were
+//! a new process could not have reached. A page in which no counter has changed although requests were
 //! answered is none of a server at work: somebody else gives it, or a cache does.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +32,7 @@ pub(super) struct MetricsLooks {
     growth: BTreeMap<Key, f64>,
     /// Last page that was a look.
     last: Option<At>,
-    /// Last page in which something had changed.
+    /// Last page in which a counter had changed.
     moved: At,
     /// Earliest end of a request that was sent since then and got tokens.
     answered: Option<At>,
@@ -102,9 +102,12 @@ impl MetricsLooks {
     }
 
     fn is_look(&mut self, page: &Page) -> bool {
-        let moves = page.values.iter().any(|(key, reading, _)| {
-            self.values.get(key).is_none_or(|before| reading.differs_from(*before))
-        });
+        // A server that worked has counted: gauges alone may be those of the page's own giver.
+        let shows_work = |kind: SeriesKind| !page.has_counters || kind == SeriesKind::Counter;
+        let moves =
+            page.values.iter().filter(|(_, _, kind)| shows_work(*kind)).any(|(key, reading, _)| {
+                self.values.get(key).is_none_or(|before| reading.differs_from(*before))
+            });
         let at = page.at;
         let is_stale = !moves
             && page.has_counters

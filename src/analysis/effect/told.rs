@@ -48,7 +48,9 @@ impl ToldSettings {
                     self.told.clear();
                     self.arguments = Some(entry.seq);
                 }
-                told.into_iter().for_each(|told| self.add(entry.seq, told));
+                for told in told {
+                    self.add(entry.seq, told);
+                }
             }
             Fact::Seen(seen) if !seen.seen.is_empty() => {
                 let has_room = self.statements.len() < SETTINGS_MAX;

@@ -338,3 +338,26 @@ fn a_floor_with_a_spread_that_is_none_is_refused() {
           try: longhaul floor RUN RUN RUN -o floor.json
     ");
 }
+
+#[test]
+fn a_floor_fits_texts_of_the_same_length_within_one_percent_as_a_run_does() {
+    let counted = |name: &str, fit: &str, counted: Option<u64>| {
+        let mut side = side(name, &A);
+        for start in &mut side {
+            (start.load_identity.fit, start.load_identity.counted) = (fit.to_owned(), counted);
+        }
+        side
+    };
+    let floor = floor::of(&counted("f", "one", Some(10_000))).unwrap();
+    let fits = |floor: &floor::Floor, fit: &str, count: Option<u64>| {
+        floor::fitting(Some(floor), &counted("a", fit, count)).is_ok()
+    };
+    assert!(fits(&floor, "another", Some(10_100)));
+    assert!(!fits(&floor, "another", Some(10_102)));
+    assert!(!fits(&floor, "another", None));
+    assert!(fits(&floor, "one", None));
+    // A file of an earlier version has no count.
+    let earlier = floor::Floor { load_without_fit: String::new(), counted: None, ..floor };
+    assert!(fits(&earlier, "one", Some(10_000)));
+    assert!(!fits(&earlier, "another", Some(10_000)));
+}

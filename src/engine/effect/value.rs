@@ -46,7 +46,7 @@ pub(crate) fn agree(declared: &str, told: &str) -> Option<bool> {
 /// Whether a chosen kernel is the declared one: engines write `'VLLM_CUTLASS' NvFp4` for `cutlass`.
 pub(crate) fn is_chosen(setting: &str, declared: &str, told: &str) -> bool {
     let letters = |text: &str| -> String {
-        text.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>().to_ascii_lowercase()
+        text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
     };
     is_same(setting, declared, told)
         || setting.ends_with("_backend") && letters(told).contains(&letters(declared))

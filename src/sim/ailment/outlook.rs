@@ -47,13 +47,11 @@ impl PredictionInputs<'_> {
         let ailments = self.texts.iter().zip(self.ailments).enumerate();
         let warning = |(place, (text, ailment)): (usize, (&String, &Ailment))| {
             let pointless = self.setup.as_ref().and_then(|setup| ailment.kind.pointless(setup));
-            match pointless {
-                Some(why) => Some(format!("ailment `{text}` has no effect: {why}")),
-                None => {
-                    let why = self.why_unseen(place).or_else(|| self.too_little(place, text));
-                    why.map(|why| format!("ailment `{text}` {why}"))
-                }
-            }
+            let pointless = pointless.map(|why| format!("has no effect: {why}"));
+            let why = pointless
+                .or_else(|| self.why_unseen(place))
+                .or_else(|| self.too_little(place, text))?;
+            Some(format!("ailment `{text}` {why}"))
         };
         ailments.filter_map(warning).collect()
     }

@@ -232,6 +232,7 @@ impl Reader<'_> {
             },
             Unit::Share => match unit::share(text) {
                 Ok(share) if share <= 1.0 => Ok(share),
+                Err(_) if text.parse() == Ok(0.0) => Ok(0.0),
                 Err(_) if is_bare => wrong(&format!("{text}%")),
                 _ => wrong("a share, as 0.1%"),
             },

@@ -81,6 +81,17 @@ pub(super) fn served_model(recipe: &Recipe, declared: &BTreeMap<String, String>)
     of_command.or_else(|| declared.get("model").cloned())
 }
 
+/// Returns the id and the revision of a model: of a folder of the hub's cache, or as `ID@REVISION`.
+pub(super) fn id_and_revision(model: &str) -> (String, Option<String>) {
+    if let Some((id, commit)) = cached(model) {
+        return (id, Some(commit.to_owned()));
+    }
+    match model.rsplit_once('@').filter(|_| !model.starts_with('/')) {
+        Some((id, revision)) => (id.to_owned(), Some(revision.to_owned())),
+        None => (model.to_owned(), None),
+    }
+}
+
 /// Returns all that two recipes are compared by.
 fn facts(reading: &ReadRecipe) -> BTreeMap<String, String> {
     let recipe = &reading.recipe;
@@ -90,10 +101,9 @@ fn facts(reading: &ReadRecipe) -> BTreeMap<String, String> {
     facts.insert("runtime".to_owned(), runtime_name(&recipe.runtime, is_ray).to_owned());
     facts.insert("served_model_name".to_owned(), recipe.served.join(" "));
     if let Some(model) = served_model(recipe, &facts).or(recipe.model.clone()) {
-        // A folder of the hub's cache is the model of its id, at its commit.
-        let commit = cached(&model).map(|(_, commit)| ("revision".to_owned(), commit.to_owned()));
-        facts.extend(commit);
-        facts.insert("model".to_owned(), cached(&model).map_or(model.clone(), |(id, _)| id));
+        let (id, revision) = id_and_revision(&model);
+        facts.extend(revision.map(|revision| ("revision".to_owned(), revision)));
+        facts.insert("model".to_owned(), id);
     }
     facts.extend(recipe.container.iter().map(|image| ("container".to_owned(), image.clone())));
     facts.extend(recipe.env.iter().map(|(name, value)| (format!("env.{name}"), value.clone())));
@@ -231,6 +241,7 @@ mod tests {
         };
         let named = of("org/m", &format!("--revision {commit} "));
         assert_eq!(between(&named, &of(&path, "")), Differences::default());
+        assert_eq!(between(&named, &of(&format!("org/m@{commit}"), "")), Differences::default());
         let recipe = format!(
             "model: org/m\ncontainer: i\ncommand: vllm serve {path} --served-model-name x\n"
         );

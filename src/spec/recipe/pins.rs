@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::diff::{declared, served_model};
+use super::diff::{declared, id_and_revision, served_model};
 use super::render::engine_of;
 use super::{ReadRecipe, cached, docker, pin};
 use crate::engine::Engine;
@@ -193,13 +193,13 @@ impl Check<'_> {
 
     fn model(&mut self) {
         let recipe = &self.reading.recipe;
-        // The folder of a snapshot that is served says more than the name beside it.
-        let served = served_model(recipe, &self.settings).filter(|it| cached(it).is_some());
+        // A revision within the model that is served says more than the name beside it.
+        let is_revised = |model: &String| id_and_revision(model).1.is_some();
+        let served = served_model(recipe, &self.settings).filter(is_revised);
         let Some(model) = served.as_ref().or(recipe.model.as_ref()) else {
             return self.add("model", Grade::Unknown, "no model is named", "", "");
         };
-        let inline = model.rsplit_once('@').map(|(_, revision)| revision.to_owned());
-        let asked = inline.or_else(|| self.setting("revision"));
+        let asked = id_and_revision(model).1.or_else(|| self.setting("revision"));
         let is_asked = asked.is_some() || served.is_some() || recipe.command.is_none();
         let revision = asked.or_else(|| self.key("model_revision").map(str::to_owned));
         let (mut grade, mut why) = repository(model, revision.as_deref());

@@ -94,7 +94,8 @@ fn the_flagship_recipe_against_servers_that_lack_one_setting_each() {
         let gate = missing.judged.verdict.gates.iter().find(|gate| gate.text.contains("effect"));
         let is_broken = gate.is_some_and(|gate| gate.word == VerdictWord::Fail);
         assert_eq!(is_broken, of_missing == "found", "{setting}: {}", missing.reported());
-        table += &format!("{setting:28} {of_missing:8} {of_ignored:8} {alone:16} {invented}\n");
+        let row = [format!("{setting:28} {of_missing:8} {of_ignored:8} {alone:16} {invented}\n")];
+        table.extend(row);
     }
     assert_snapshot!("table", table);
 }

@@ -66,6 +66,14 @@ fn a_gate_on_a_rate_is_a_gate_on_an_open_load() {
 }
 
 #[test]
+fn a_share_of_none_needs_no_unit() {
+    for contract in ["wrong_model: 0", "errors: 0", "swallowed: 0.0", "off_depth: [{ at_most: 0 }]"]
+    {
+        assert_eq!(gates(contract)[0].limit, Limit::AtMost(0.0), "{contract}");
+    }
+}
+
+#[test]
 fn a_time_between_failures_is_to_be_reached() {
     let gates = gates("mtbf: 4h");
     let [gate] = &gates[..] else { panic!("{gates:?}") };
