@@ -15,6 +15,46 @@ const PUNCTUAL: Duration = Duration::from_millis(10);
 /// Bound on how often a deadline is put off.
 const PUT_OFF_MAX: usize = 3;
 
+/// Waits that follow each other. A deadline that passes between two of them, or that a wait outlived,
+/// is put off too, if longhaul itself stood still.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waits {
+    timeline: Timeline,
+    /// Last instant at which longhaul is known to have gone on.
+    alive: At,
+    /// Earliest deadline of the next wait.
+    not_before: At,
+}
+
+impl Waits {
+    /// Returns waits that begin at an instant.
+    pub(crate) fn begin(timeline: Timeline, at: At) -> Waits {
+        Waits { timeline, alive: at, not_before: At::ZERO }
+    }
+
+    /// Returns the result of `work`, or `None` if it is not complete by `deadline`.
+    pub(crate) async fn before<T>(
+        &mut self,
+        deadline: At,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        self.stood_still(self.alive);
+        let deadline = deadline.max(self.not_before);
+        let result = self.timeline.before(deadline, work).await;
+        self.stood_still(deadline);
+        result
+    }
+
+    /// Puts the next deadline off by the time since an instant at which this should have gone on.
+    fn stood_still(&mut self, since: At) {
+        self.alive = self.timeline.now();
+        let late = Duration::from_micros(self.alive.since(since));
+        if late > PUNCTUAL {
+            self.not_before = self.not_before.max(self.alive.after(late));
+        }
+    }
+}
+
 /// Clock of one segment: monotonic offsets from an anchor whose wall time is known.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeline {
@@ -118,6 +158,23 @@ mod tests {
         let now = timeline.now();
         assert_eq!(timeline.before(At(1), std::future::pending::<()>()).await, None);
         assert!(timeline.now().since(now) <= 2_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_after_a_standstill_has_a_deadline_that_has_not_passed() {
+        let timeline = Timeline::start();
+        let mut waits = Waits::begin(timeline, timeline.now());
+        assert_eq!(waits.before(At(5_000_000), std::future::ready(1)).await, Some(1));
+        tokio::time::advance(Duration::from_secs(8)).await;
+        let soon = async {
+            timeline.until(At(8_001_000)).await;
+            2
+        };
+        assert_eq!(waits.before(At(5_000_000), soon).await, Some(2), "stopped between two waits");
+        let mut waits = Waits::begin(timeline, timeline.now());
+        let never = std::future::pending::<()>;
+        assert_eq!(waits.before(At(9_000_000), never()).await, None);
+        assert!(timeline.now().0 <= 9_002_000, "nothing stood still");
     }
 
     #[tokio::test(start_paused = true)]

@@ -244,9 +244,9 @@ mod tests {
             }
         }
         let verdict = judged(&story, &[at_most("errors", 0.0)]);
-        let reported: Vec<&str> =
-            verdict.findings.iter().map(|finding| finding.words.as_str()).collect();
-        assert_snapshot!(reported.join("\n"), @"d0: 5 of 5 cold, but served from cache");
+        let told: Vec<String> = verdict.checks.iter().map(|it| it.finding().words).collect();
+        assert_snapshot!(told.join("\n"), @"cached: 5 of 5 answers, first d0/c1 at 10.0 s: cold, but served from cache");
+        assert_eq!(verdict.findings, [], "the check tells it, and once is enough");
     }
 
     #[test]

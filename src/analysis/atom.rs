@@ -235,6 +235,7 @@ impl GroupStatistics {
     }
 
     /// Returns the number of requests that ended, in any way.
+    #[cfg(test)]
     pub(crate) fn requests(&self) -> u64 {
         self.ended.values().sum()
     }

@@ -146,7 +146,7 @@ fn environment(
         secrets,
         is_ours,
         waits_for_host: false,
-        sight: ObservedSources { log: true, kernel: true, metrics: false },
+        sight: ObservedSources { log: true, kernel: true, metrics: false, process: true },
         added: Vec::new(),
         timeline,
         wall: Box::new(move |now| wall.wall_us(now)),

@@ -1,6 +1,7 @@
 //! Forecasts a plan before anything is sent: requests, tokens, hours, bytes on
 //! disk, and which gates it can decide.
 
+mod in_flight;
 mod too_short;
 
 use super::{Plan, Rates, Round};
@@ -33,6 +34,8 @@ pub(crate) struct Forecast {
     pub output_tokens: Option<u64>,
     /// Approximate size of the run folder, bytes.
     pub bytes: Option<u64>,
+    /// Share of the time in which requests are in flight; `None` where it depends on an unknown rate.
+    pub in_flight: Option<f64>,
     /// Sentences on open cells whose load exceeds the server's capacity, and on a run that is too short
     /// to decide anything.
     pub notes: Vec<String>,
@@ -86,6 +89,7 @@ pub(crate) fn forecast(plan: &Plan, rates: &Rates, slots: Option<u64>) -> Foreca
         lap_seconds,
         seconds,
         judged_seconds: judged_seconds(plan, lap_seconds),
+        in_flight: in_flight::in_flight(plan, rates, slots),
         laps,
         groups: groups(plan, rates, slots, laps),
         notes: overloaded(plan, rates, slots)
@@ -188,6 +192,8 @@ pub(crate) struct ObservedSources {
     pub kernel: bool,
     /// Whether the engine's metrics are read.
     pub metrics: bool,
+    /// Whether the server's process or container is watched.
+    pub process: bool,
 }
 
 /// Returns why events of a kind cannot be observed in a run of any length; `None` if they can.
@@ -260,7 +266,10 @@ impl Forecast {
         match gate.measure {
             Measure::Of(quantity, statistic) => self.samples_for(gate, quantity, statistic, plan),
             Measure::Portion(_) | Measure::NotInEffect => Decidable::Yes,
-            Measure::Count(count) => seen(&[count], sight),
+            Measure::Count(count) => {
+                let hidden = in_flight::hidden(self.in_flight, count, sight);
+                hidden.unwrap_or_else(|| seen(&[count], sight))
+            }
             Measure::Mtbf => self.time_for(gate.limit, sight),
         }
     }
@@ -279,6 +288,10 @@ impl Forecast {
             )),
             (judged, _) => match seen(&Count::FAILURES, sight) {
                 Decidable::No(why) => Decidable::No(why),
+                Decidable::Yes if judged.is_some() => {
+                    let hidden = in_flight::hidden(self.in_flight, Count::Crashes, sight);
+                    hidden.unwrap_or(Decidable::Yes)
+                }
                 _ if judged.is_none() => Decidable::Unknown,
                 seen => seen,
             },
@@ -423,7 +436,7 @@ mod tests {
     #[test]
     fn an_oom_needs_a_log_that_is_followed_and_a_kernel_and_a_hang_the_engines_numbers() {
         let reported = |count, log, kernel, metrics| {
-            seen(&[count], Some(ObservedSources { log, kernel, metrics }))
+            seen(&[count], Some(ObservedSources { log, kernel, metrics, process: false }))
         };
         assert_eq!(reported(Count::Ooms, true, true, false), Decidable::Yes);
         assert_eq!(reported(Count::Hangs, false, false, true), Decidable::Yes);

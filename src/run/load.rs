@@ -10,7 +10,7 @@ use crate::fact::{Abilities, BrokenHow, Request, Stage};
 use crate::plan::Ask;
 use crate::protocol::{openai, retry_after};
 use crate::spec::Limits;
-use crate::timeline::Timeline;
+use crate::timeline::{Timeline, Waits};
 use crate::unit::At;
 use crate::world::{Broken, Call, Redirect, Reply, Wire};
 
@@ -161,8 +161,9 @@ async fn follow<W: Wire>(
     flight: &mut Flight,
     head: &mut Head,
 ) -> TransportEnd {
+    let mut waits = Waits::begin(*timeline, timeline.now());
     let deadline = watch.deadline(limits.first_token, limits.stall);
-    let mut reply = match timeline.before(deadline, wire.call(call)).await {
+    let mut reply = match waits.before(deadline, wire.call(call)).await {
         None => return TransportEnd::Late,
         Some(Err(broken)) => {
             head.resent = broken.resent;
@@ -174,7 +175,7 @@ async fn follow<W: Wire>(
     watch.head(timeline.now(), reply.status());
     while !watch.is_decided() {
         let deadline = watch.deadline(limits.first_token, limits.stall);
-        match timeline.before(deadline, reply.chunk()).await {
+        match waits.before(deadline, reply.chunk()).await {
             // Nothing of the answer is missing.
             None | Some(Err(_)) if watch.is_done() => break,
             None => return TransportEnd::Late,

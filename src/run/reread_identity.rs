@@ -10,7 +10,7 @@ use super::{EventLoop, TaskMessage};
 use crate::fact::{Fact, Request, Statement, TargetWord};
 use crate::measure::RequestShare;
 use crate::series::MODEL_LISTED;
-use crate::unit::At;
+use crate::unit::{At, span};
 use crate::world::{ContainerDescription, Sink, TargetOrder, Wire};
 
 /// Delay between a sign of a restart and the request, microseconds. The signs of one restart
@@ -151,7 +151,10 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         let now = Identity::of(&models, &self.script.model, None, None);
         let changed = identity::changed(&self.script.recipe, &self.known.identity, &now);
         self.known.identity.update(now);
-        changed.into_iter().try_for_each(|seen| self.record(at, Fact::Seen(seen)))
+        changed.into_iter().try_for_each(|seen| {
+            let note = format!("{}; seen {} after the start", seen.note, span(at.seconds()));
+            self.record(at, Fact::Seen(Statement { note, ..seen }))
+        })
     }
 
     /// Records a change of the system fingerprint that responses carry.

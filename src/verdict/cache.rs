@@ -1,15 +1,13 @@
 //! Judges what the server's prefix cache did: withdraws gates on the prefill of cold prompts that
 //! came from the cache, and reports classes that are not what their names say.
 
-use std::collections::BTreeMap;
-
 use crate::analysis::cache::{CacheEvidence, CacheWord};
 use crate::analysis::{Analysis, Share};
 use crate::fact::{Class, Phase};
 use crate::measure::Quantity;
 use crate::spec::{Limit, Select};
 
-use super::{GateResult, VerdictWord, whole::place};
+use super::{GateResult, VerdictWord};
 
 /// Share of the cold prompts from which on their times say nothing of a prefill.
 const MOST: f64 = 0.5;
@@ -63,23 +61,9 @@ fn by_counters(share: f64) -> String {
     format!("by the engine's counters {:.0} %", share * 100.0)
 }
 
-/// Reports cells whose prefix cache did not match their class, and classes that the engine's
-/// counters contradict, or that nothing verifies.
+/// Reports classes that the engine's counters contradict, or that nothing verifies. What usage shows
+/// is a check that fired, which has a line of its own.
 pub(super) fn findings(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
-    for (check, words) in
-        [("cached", "cold, but served from cache"), ("not_cached", "warm, but prefilled anew")]
-    {
-        let mut by_place: BTreeMap<(Option<u64>, String), (u64, u64)> = BTreeMap::new();
-        for atom in analysis.atoms.iter().filter(|atom| atom.phase.is_steady()) {
-            let fired = atom.checks.get(check).copied().unwrap_or(0);
-            let all = by_place.entry(place(&atom.group)).or_default();
-            all.0 += fired;
-            all.1 += if fired > 0 { atom.requests() } else { 0 };
-        }
-        for ((_, place), (fired, of)) in by_place.into_iter().filter(|(_, (fired, _))| *fired > 0) {
-            tell(format!("{place}: {fired} of {of} {words}"), Vec::new());
-        }
-    }
     for state in analysis.cache_states() {
         let what = match state.class {
             Class::Warm => "warm contexts came from the server's cache",

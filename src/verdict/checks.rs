@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::analysis::{Analysis, Share};
-use crate::fact::Ended;
+use crate::fact::{Class, Ended};
 use crate::measure::RequestShare;
 use crate::spec::Select;
 use crate::unit::span;
@@ -13,6 +13,12 @@ use super::Finding;
 
 /// Least share of whole answers whose output tokens must be counted for a gate on their number.
 const COUNTED_MIN: f64 = 0.95;
+
+/// Check of cold prompts that came from the cache.
+const CACHED: &str = "cached";
+
+/// Check of warm prompts whose context did not.
+const NOT_CACHED: &str = "not_cached";
 
 /// Check that fired.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,15 +65,22 @@ pub(crate) fn fired(analysis: &Analysis) -> Vec<FiredCheck> {
     fired
 }
 
-/// Returns the share of a check. One that no gate can be set on is counted of all whole answers.
+/// Returns the share of a check, of the whole answers that it is made for.
 fn share(check: &str, analysis: &Analysis) -> Share {
     let all = Select::default();
     if let Some(known) = RequestShare::parse(check) {
         return analysis.portion(known, &all);
     }
-    let fired = |checks: &crate::analysis::Tally<String>| checks.get(check).copied();
-    let part = analysis.atoms_of(&all).filter_map(|atom| fired(&atom.checks)).sum();
-    Share { part, of: analysis.count_ended(&all, Ended::is_good) }
+    let is_made_for = |class: Class| match check {
+        CACHED => class == Class::Cold,
+        NOT_CACHED => class == Class::Warm,
+        _ => true,
+    };
+    let atoms = analysis.atoms_of(&all).filter(|atom| is_made_for(atom.group.class));
+    atoms.fold(Share::default(), |share, atom| Share {
+        part: share.part + atom.checks.get(check).copied().unwrap_or(0),
+        of: share.of + atom.count(Ended::is_good),
+    })
 }
 
 fn meaning(check: &str) -> &'static str {
@@ -80,8 +93,8 @@ fn meaning(check: &str) -> &'static str {
         Some(RequestShare::WrongModel) => "another than asked",
         Some(RequestShare::SameText) => "to other prompts",
         Some(RequestShare::Replacement) => "broken characters",
-        None if check == "cached" => "cold, but served from cache",
-        None if check == "not_cached" => "warm, but prefilled anew",
+        None if check == CACHED => "cold, but served from cache",
+        None if check == NOT_CACHED => "warm, but prefilled anew",
         Some(RequestShare::Errors) | None => "",
     }
 }

@@ -1,6 +1,6 @@
 //! Judges whether the recipe's settings are in effect, and says which are not.
 
-use super::gate::{bound, decide};
+use super::gate::{bound, decide, rows};
 use super::{Finding, GateResult, VerdictWord};
 use crate::analysis::{Analysis, EffectWord, SettingEffect};
 use crate::escape::one_line;
@@ -28,6 +28,12 @@ pub(super) fn judge(result: &mut GateResult, analysis: &Analysis) {
     match bound::<f64>(result.limit, || Err("a number of settings has no reference".to_owned())) {
         Ok(bound) => decide(result, broken.len() as f64, bound),
         Err(why) => return result.why = why,
+    }
+    if let Some(lost) = rows(analysis.reported.lost.all)
+        && result.word == VerdictWord::Pass
+    {
+        result.word = VerdictWord::Inconclusive;
+        return result.why = format!("{lost}, and could have shown a setting");
     }
     result.evidence = broken.iter().filter_map(|it| it.evidence.first().copied()).collect();
     let named: Vec<&str> =

@@ -314,7 +314,7 @@ fn lost_requests(analysis: &Analysis) -> u64 {
 }
 
 /// Says how many rows were lost; `None` for 0.
-fn rows(n: u64) -> Option<String> {
+pub(super) fn rows(n: u64) -> Option<String> {
     let words = if n == 1 { "row of the journal is lost" } else { "rows of the journal are lost" };
     (n > 0).then(|| format!("{n} {words}"))
 }

@@ -59,7 +59,8 @@ impl Proof {
         })
     }
 
-    /// Whether a crash may have happened unobserved: then the time without one proves nothing.
+    /// Whether a crash may have happened unobserved: then the time without one proves nothing, and
+    /// failures that were seen prove only an upper bound.
     pub(crate) fn is_blind(&self) -> bool {
         self.unseen.contains(&Count::Crashes)
     }
@@ -68,17 +69,19 @@ impl Proof {
 impl std::fmt::Display for Proof {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (load, low) = (span(self.load_s), span(self.low_s));
-        match (self.failures, self.high_s) {
-            (1, Some(high)) => {
-                write!(f, "1 failure in {load}: MTBF between {low} and {}", span(high))
-            }
-            (n, Some(high)) => {
-                let n = grouped(n as f64);
-                write!(f, "{n} failures in {load}: MTBF between {low} and {}", span(high))
-            }
-            (_, None) => write!(f, "no failure in {load}: MTBF above {low}"),
-        }?;
-        write!(f, " ({:.0} %)", MTBF_CONFIDENCE * 100.0)
+        let failures = match self.failures {
+            0 => "no failure".to_owned(),
+            1 => "1 failure".to_owned(),
+            n => format!("{} failures", grouped(n as f64)),
+        };
+        let bounds = match self.high_s.map(span) {
+            // Failures that nobody saw would only shorten it.
+            Some(high) if self.is_blind() => format!("at most {high}"),
+            Some(high) => format!("between {low} and {high}"),
+            None => format!("above {low}"),
+        };
+        let confidence = MTBF_CONFIDENCE * 100.0;
+        write!(f, "{failures} in {load}: MTBF {bounds} ({confidence:.0} %)")
     }
 }
 

@@ -248,7 +248,7 @@ fn at_once(analysis: &Analysis, tell: &mut impl FnMut(String, Vec<u64>)) {
 }
 
 /// Returns the place of a finding: a depth with all its loads, or a group without one.
-pub(super) fn place(group: &Group) -> (Option<u64>, String) {
+fn place(group: &Group) -> (Option<u64>, String) {
     let depth = group.depth();
     (depth, depth.map_or_else(|| group.to_string(), |depth| format!("d{depth}")))
 }

@@ -202,8 +202,14 @@ fn undecidable(specs: &Specs, sight: ObservedSources) {
         print_stderr(&format!("note: {note}"));
     }
     for (gate, decidable) in forecast.gates(&specs.scenario.contract, &specs.plan, Some(sight)) {
-        if let Decidable::No(why) = decidable {
-            print_stderr(&format!("note: `{}` cannot pass: {why}", gate.text));
+        match decidable {
+            Decidable::No(why) => {
+                print_stderr(&format!("note: `{}` cannot pass: {why}", gate.text));
+            }
+            Decidable::Needs(what) => {
+                print_stderr(&format!("note: `{}` can pass only with {what}", gate.text));
+            }
+            Decidable::Yes | Decidable::Unknown => {}
         }
     }
 }

@@ -86,6 +86,10 @@ pub(super) async fn start(
             log: sim.is_some() || starts || options.target.reads_log(),
             kernel: sim.is_some() || is_here,
             metrics: false,
+            process: sim.is_some()
+                || starts
+                || options.target.container.is_some()
+                || options.target.pid.is_some(),
         },
         added,
         timeline,

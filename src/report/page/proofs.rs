@@ -7,8 +7,8 @@ use crate::measure::{Count, RequestShare};
 use crate::report::words::{at_least_so_long, counted, percent};
 use crate::spec::Select;
 use crate::unit::grouped;
-use crate::verdict::Verdict;
 use crate::verdict::gate::event_name;
+use crate::verdict::{Proof, Verdict};
 
 /// Least outage that may have been missed that is told with the proof, seconds.
 const HIDDEN_MIN_S: f64 = 1.0;
@@ -20,8 +20,8 @@ pub(crate) struct Proofs {
     pub seen: Vec<String>,
     /// Classes of requests, and whether the server's cache was to them what their names say.
     pub cache: Vec<String>,
-    /// Mean time between failures; `None` where nothing is proven, or a crash may have happened
-    /// unobserved.
+    /// Mean time between failures; `None` where nothing is proven: without a failure, if a crash may
+    /// have happened unobserved.
     pub mtbf: Option<String>,
     /// Limits of the proof, the most important first.
     pub not: String,
@@ -67,7 +67,8 @@ fn cache(analysis: &Analysis) -> Vec<String> {
 /// Returns the time between failures, with what is no failure beside it: bad endings, and restarts
 /// that somebody ordered.
 fn mtbf(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
-    let proof = verdict.proof.as_ref().filter(|proof| !proof.is_blind())?;
+    let shows = |proof: &&Proof| proof.failures > 0 || !proof.is_blind();
+    let proof = verdict.proof.as_ref().filter(shows)?;
     let mut words = proof.to_string();
     let bad = analysis.portion(RequestShare::Errors, &Select::default());
     let restarts = analysis.incidents_of(Count::Restarts, None).into_iter();
@@ -82,8 +83,15 @@ fn mtbf(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
     if let Some(share) = bad.value().filter(|share| *share > 0.0) {
         words = format!("{words}; {} of the requests ended badly", percent(share));
     }
-    let mut unseen: Vec<String> =
-        proof.unseen.iter().map(|count| event_name(*count).to_owned()).collect();
+    // Of what was seen, there may be more.
+    let (more, unseen): (Vec<Count>, Vec<Count>) =
+        proof.unseen.iter().partition(|it| !analysis.incidents_of(**it, None).is_empty());
+    let names = |counts: Vec<Count>| counts.into_iter().map(|it| event_name(it).to_owned());
+    let (more, mut unseen): (Vec<String>, Vec<String>) =
+        (names(more).collect(), names(unseen).collect());
+    if !more.is_empty() {
+        words = format!("{words}; not all observed: {}", more.join(", "));
+    }
     let outages = analysis.coverage.of(Count::Outages);
     if let Some(hidden_s) = outages.and_then(|it| it.hidden_s).filter(|it| *it >= HIDDEN_MIN_S)
         && !proof.unseen.contains(&Count::Outages)

@@ -107,6 +107,10 @@ fn numbers(cells: &[CellNumbers<'_>]) -> Grid {
         headings.extend([median, "p95", "p99"].map(|words| Heading::time(words, quantity)));
     }
     headings.extend(["tok/s", "prefill/s", "cached"].map(Heading::right));
+    let several = cells.iter().any(|cell| cell.group.streams() > 1);
+    if several {
+        headings.extend(["total tok/s", "staggered"].map(Heading::right));
+    }
     let open = cells.iter().any(CellNumbers::is_open);
     if open {
         let late = |words| Heading::time(words, Quantity::Lateness);
@@ -124,6 +128,11 @@ fn numbers(cells: &[CellNumbers<'_>]) -> Grid {
         row.push(GridValue::maybe(of(Quantity::TokensPerS, |of| of.p50), GridValue::PerSecond));
         row.push(GridValue::maybe(of(Quantity::PrefillPerS, |of| of.p50), GridValue::PerSecond));
         row.push(GridValue::maybe(cell.cached_share, GridValue::Share));
+        if several {
+            let total = of(Quantity::Throughput, |of| of.p50).filter(|_| cell.group.streams() > 1);
+            row.push(GridValue::maybe(total, GridValue::PerSecond));
+            row.push(GridValue::maybe(cell.stagger, GridValue::Share));
+        }
         if open {
             // In a closed loop no request can be late.
             let late: [fn(&Numbers) -> Option<Estimate>; 3] =

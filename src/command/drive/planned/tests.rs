@@ -37,7 +37,7 @@ fn environment(server: &Server, rehearsed: bool) -> Environment<Server> {
         secrets: Secrets::default(),
         is_ours: false,
         waits_for_host: false,
-        sight: ObservedSources { log: false, kernel: false, metrics: false },
+        sight: ObservedSources { log: false, kernel: false, metrics: false, process: false },
         added: Vec::new(),
         timeline,
         wall: Box::new(|now| now.0),
