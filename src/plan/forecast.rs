@@ -185,6 +185,7 @@ fn groups(plan: &Plan, rates: &Rates, slots: Option<u64>, laps: Option<u64>) -> 
 
 /// Sources that a run observes besides responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // one for each source
 pub(crate) struct ObservedSources {
     /// Whether the server's log is read.
     pub log: bool,
