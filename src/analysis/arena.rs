@@ -30,7 +30,7 @@ pub(crate) struct Table {
     pub origin: Origin,
     /// Rounds of a run that are in no row because one of their requests failed.
     pub left_out: u64,
-    /// What the source of the table measured otherwise, or does not say.
+    /// Sentences on values that the table's source measured in another way, or does not give.
     pub notes: Vec<String>,
 }
 

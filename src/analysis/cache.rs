@@ -137,7 +137,7 @@ pub(crate) struct CacheCounters {
     seen: SentPrompts,
 }
 
-/// What the counters show.
+/// Cache counters of the engine over the run.
 struct CounterView {
     /// Tokens found in the cache.
     hits: f64,

@@ -1,7 +1,7 @@
 //! Computes coverage: the share of the run in which a source that can observe an event was reading.
 //! An event that no source could observe is "not observed", which is different from zero.
 //!
-//! What was looked at is time, not a number of looks. A request in flight shows all of its time. A
+//! Coverage is a share of time, not a number of looks. A request in flight covers all of its time. A
 //! look at the endpoint shows an instant, so that an outage between two looks is not seen, and the
 //! coverage says how long one may have been. Two looks at one process show that it did not restart
 //! between them.

@@ -36,7 +36,7 @@ pub(crate) struct SettingEffect {
     /// Declared value; `None` for an environment variable, whose value may be secret.
     pub declared: Option<String>,
     pub word: EffectWord,
-    /// What shows it, in words.
+    /// Evidence in words.
     pub why: String,
     /// Entries that show it.
     pub evidence: Vec<Seq>,

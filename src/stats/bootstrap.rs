@@ -12,8 +12,8 @@ pub(crate) const RESAMPLES: usize = 2_000;
 
 /// Returns the medians of [`RESAMPLES`] resamples of a distribution, in no order. A resample joins
 /// blocks of neighbouring values, each block from a random place, until it has as many values.
-/// Where the order of the values is not kept, or of some only a bound is known, the rank of the median varies as among n / block
-/// length independent values. Empty without values.
+/// For more values than are kept in order, and for values known only by a bound, the rank of the
+/// median varies as among n / block length independent values. Empty without values.
 pub(crate) fn medians(dist: &Dist, rng: &mut Rng) -> Vec<f64> {
     match dist.in_order() {
         Some([]) => Vec::new(),

@@ -29,7 +29,7 @@ pub(crate) struct FiredCheck {
     pub share: Share,
     /// First answer on which it fired: group and time.
     pub place: String,
-    /// What it means, in words; empty for a name of another version.
+    /// Meaning in words; empty for a name of another version.
     pub meaning: &'static str,
     pub evidence: Vec<u64>,
 }

@@ -24,7 +24,7 @@ struct Standstill {
     /// Last instant at which it was known to go on.
     from: At,
     until: At,
-    /// How long it lasted at least, microseconds.
+    /// Least length, microseconds.
     delay_us: u64,
 }
 

@@ -18,7 +18,7 @@ struct Server {
     others: (f64, f64),
     /// Tokens in a unit of the counters.
     unit: f64,
-    /// What it counts beside the hits.
+    /// Counter of lookups beside the hits.
     counts: Looked,
     reports_usage: bool,
     /// Requests after which the counters are not read any more.

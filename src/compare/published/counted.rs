@@ -21,7 +21,7 @@ pub(super) enum CountedTokens {
     Prompt,
 }
 
-/// What is known of the tokens that a row's rate counts.
+/// Tokens that a row's rate counts: of the prompt alone, or of context and prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counting {
     /// There is no context, or next to none.

@@ -124,7 +124,7 @@ pub(super) struct ShownMark {
     pub at: At,
     /// Text of the source, where there is one.
     pub words: Option<String>,
-    /// What is known of whom it is about.
+    /// Server or process that it is about, as far as it is known.
     pub about: About,
 }
 

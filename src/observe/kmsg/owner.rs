@@ -24,7 +24,7 @@ const KNOWN_MAX: usize = 16_384;
 /// Number of the kernel's first namespace of process ids. The kernel's log counts in it.
 const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
-/// Where the server's main process is known from.
+/// Server's main process, by the source that knows it.
 #[derive(Clone, Debug)]
 pub(in crate::observe) enum MainProcess {
     /// Somebody started or watches it.

@@ -9,7 +9,7 @@ use crate::unit::{At, Bytes, grouped, span};
 /// can do.
 const REQUESTS_BEFORE: u64 = 16;
 
-/// How long longhaul waits at a cell before it calls silence a hang.
+/// Time without progress at a cell after which longhaul reports a hang.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct HangPatience {
     /// Cell in words: `d100000 with 4 streams`.
