@@ -5,7 +5,9 @@
 //! Pure and synchronous. Memory grows with cells and hours, never with requests. Knows neither the
 //! journal, nor how a run is driven, nor how results are reported.
 
+pub(crate) mod acceptance;
 pub(crate) mod ailments;
+pub(crate) mod answers;
 pub(crate) mod arena;
 pub(crate) mod atom;
 pub(crate) mod cache;
@@ -17,6 +19,7 @@ pub(crate) mod fixture;
 pub(crate) mod fold;
 pub(crate) mod kills;
 pub(crate) mod laps;
+pub(crate) mod model_list;
 pub(crate) mod notes;
 mod parallel;
 pub(crate) mod query;
@@ -24,19 +27,27 @@ pub(crate) mod run_description;
 mod same_text;
 pub(crate) mod series;
 pub(crate) mod slots;
+pub(crate) mod spans;
+pub(crate) mod streams;
+mod thinned;
+pub(crate) mod trend;
+pub(crate) mod trends;
 mod unanswered;
 
-pub(crate) use atom::{FirstFired, GroupStatistics, Judged};
+pub(crate) use acceptance::Acceptance;
+pub(crate) use atom::{FirstFired, GroupStatistics, Judged, ShortAnswer};
 pub(crate) use cache::CacheCounters;
 pub(crate) use calendar::{Calendar, CalendarFold};
 pub(crate) use coverage::{Coverage, SourceCoverage};
 pub(crate) use effect::{EffectWord, SettingEffect};
 pub(crate) use fold::Fold;
 pub(crate) use notes::Notes;
-pub(crate) use query::{Share, statistic, statistic_with};
+pub(crate) use query::{Share, interval, statistic, statistic_with};
 pub(crate) use run_description::{JournalGaps, LostRows, RunDescription};
 pub(crate) use series::OverTime;
 pub(crate) use slots::Slots;
+pub(crate) use streams::{StreamLadder, StreamLevel};
+pub(crate) use trends::Trends;
 pub(crate) use unanswered::Unanswered;
 
 use std::collections::BTreeMap;
@@ -77,6 +88,10 @@ pub(crate) struct Analysis {
     pub settings: Vec<SettingEffect>,
     /// The engine's counters of its prefix cache.
     pub cache_counters: CacheCounters,
+    /// Changes of series and answers over the hours; none where the fold keeps neither.
+    pub trends: Trends,
+    /// Acceptance of drafted tokens: of all depths, then of each; empty without speculative decoding.
+    pub acceptance: Vec<Acceptance>,
     /// Readings over time; empty where the fold does not keep them.
     pub over_time: OverTime,
 }
@@ -97,7 +112,7 @@ pub(crate) fn analyse<'a>(
     asked: &RunDescription,
     entries: impl Iterator<Item = &'a crate::fact::Entry> + Clone,
 ) -> Analysis {
-    let mut pass = CalendarFold::new();
+    let mut pass = CalendarFold::new(&asked.trend);
     entries.clone().for_each(|entry| pass.fold(entry));
     let mut fold = Fold::new(asked, pass.finish());
     entries.for_each(|entry| fold.fold(entry));

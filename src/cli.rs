@@ -212,9 +212,15 @@ struct RehearseArgs {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  longhaul report runs/latest
+  longhaul report runs/latest --format json
+  longhaul report runs/monday runs/tuesday     what both prove together")]
 struct ReportArgs {
-    /// The run folder
-    run: PathBuf,
+    /// The run folder; several of one recipe are added up: what they prove together
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
     /// Output format
     #[arg(long, value_enum, default_value_t = FormatArg::Terminal)]
     format: FormatArg,
@@ -225,8 +231,14 @@ struct ReportArgs {
 
 impl ReportArgs {
     fn done(self) -> Exit {
-        let report = |format| command::report::report(&self.run, format);
-        let export = |form| command::report::export(&self.run, form);
+        let report = |format| match self.runs.as_slice() {
+            [run] => command::report::report(run, format),
+            runs => command::report::pooled::report(runs, format),
+        };
+        let export = |form| match self.runs.as_slice() {
+            [run] => command::report::export(run, form),
+            runs => command::report::pooled::export(runs, form),
+        };
         match self.format {
             FormatArg::Terminal => report(ReportFormat::Terminal { wide: self.wide }),
             FormatArg::Json => report(ReportFormat::Json),

@@ -17,9 +17,12 @@ pub(crate) mod gross;
 pub(crate) mod policy;
 pub(crate) mod published;
 pub(crate) mod start;
+pub(crate) mod streams;
+pub(crate) mod trends;
 pub(crate) mod ungated;
+pub(crate) mod variable;
 
-pub(crate) use comparable::{LoadIdentity, RunDifferences, Variable};
+pub(crate) use comparable::{LoadIdentity, RunDifferences};
 pub(crate) use decide::{Basis, CompareWord, ComparedRow, Margins, OneSidedRow, Side};
 pub(crate) use decision::{Decision, DecisionInput};
 pub(crate) use floor::Floor;
@@ -29,11 +32,14 @@ pub(crate) use published::Published;
 #[cfg(test)]
 pub(crate) use start::StartValue;
 pub(crate) use start::{MeasureKey, Start};
+pub(crate) use trends::ComparedTrend;
 pub(crate) use ungated::UngatedMeasure;
+pub(crate) use variable::Variable;
 
 use crate::analysis::arena::Table;
 use crate::error::Mistake;
 use crate::spec::recipe::ReadRecipe;
+use crate::verdict::Exposure;
 
 /// Terms of a comparison.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -67,10 +73,16 @@ pub(crate) struct Comparison {
     pub table: Option<published::TableSummary>,
     /// Rows with a value on only one side, the deciding ones first.
     pub alone: Vec<OneSidedRow>,
+    /// Changes over the hours: growth of series, and drift of answers.
+    pub trends: Vec<ComparedTrend>,
     /// Policies, which need no statistical test.
     pub policies: Vec<Policy>,
+    /// Exposure of each side to failures.
+    pub exposure: [Exposure; 2],
     /// Measures that have no gate and are worth reading.
     pub noted: Vec<UngatedMeasure>,
+    /// What more streams at once gave, by depth.
+    pub streams: Vec<streams::ComparedStreams>,
     /// Coverage: the share of the time in which each source was reading.
     pub coverage: Vec<UngatedMeasure>,
     /// Verdicts of each side: the number of starts with each word.
@@ -122,6 +134,7 @@ pub(crate) fn against(
             ready: [0, 0],
             cut: usize::from(candidate.broken_off.is_some()),
             policies: &policies,
+            open: &[],
             differs: &differs,
             nothing: PUBLISHED,
         },
@@ -135,8 +148,11 @@ pub(crate) fn against(
         table: Some(published::TableSummary::of(&published)),
         published,
         alone: Vec::new(),
+        trends: Vec::new(),
         policies,
+        exposure: [Exposure::default(), exposure(side)],
         noted: ungated::noted(&[], side),
+        streams: Vec::new(),
         coverage: ungated::coverage(&[], side),
         verdicts: [Vec::new(), verdicts(side)],
         gates: worst_gates(side),
@@ -168,10 +184,13 @@ pub(crate) fn compare(
     let overlap = !differs.forced.is_empty();
     let (mut rows, alone) = decide::rows(base, candidate, terms.margins, floor, overlap);
     decide::adjust(&mut rows);
+    add_intervals(&mut rows, base, candidate);
     cold::withdraw(&mut rows, base, candidate);
     differs.starts.extend(cold::told(base, candidate));
     let mut policies = policy::policies(base, candidate);
     policies.push(gross::policy(&mut rows, base, candidate, terms.gross));
+    let trends = trends::compared(base, candidate);
+    policies.extend(trends::policies(&trends, &differs));
     let decision = decision::decide(
         &DecisionInput {
             rows: &rows,
@@ -179,6 +198,7 @@ pub(crate) fn compare(
             ready: [base, candidate].map(comparable::ready),
             cut: base.iter().chain(candidate).filter(|start| start.broken_off.is_some()).count(),
             policies: &policies,
+            open: &trends::unresolved(&trends),
             differs: &differs,
             nothing: NOTHING,
         },
@@ -194,8 +214,11 @@ pub(crate) fn compare(
         published: Vec::new(),
         table: None,
         alone,
+        trends,
         policies,
+        exposure: [base, candidate].map(exposure),
         noted: ungated::noted(base, candidate),
+        streams: streams::compared(base, candidate, terms.margins.median),
         coverage: ungated::coverage(base, candidate),
         verdicts: [base, candidate].map(verdicts),
         gates: worst_gates(candidate),
@@ -205,6 +228,24 @@ pub(crate) fn compare(
         simulated,
         floor_starts,
     })
+}
+
+/// Adds up the exposures of a side's starts.
+fn exposure(side: &[Start]) -> Exposure {
+    Exposure::total(side.iter().map(|start| &start.exposure))
+}
+
+/// Adds the interval of a percentile to each side of one start. Several starts differ by more than
+/// the requests of one.
+fn add_intervals(rows: &mut [ComparedRow], base: &[Start], candidate: &[Start]) {
+    let of = |side: &[Start], key: &MeasureKey| match side {
+        [one] => one.intervals.get(key).copied(),
+        _ => None,
+    };
+    for row in rows {
+        row.base.interval = of(base, &row.key);
+        row.candidate.interval = of(candidate, &row.key);
+    }
 }
 
 /// Counts the verdicts of a side's starts, the best word first.

@@ -131,10 +131,36 @@ pub(crate) enum Measure {
     Mtbf,
     /// Settings of the recipe that are not in effect.
     NotInEffect,
+    /// Growth of a series by time or work.
+    Growth(Per),
+    /// Changes of a level at once, of series and of times and rates.
+    Steps,
+    /// Change of a quantity's median over the run in its worse direction, a fraction.
+    Drift(Quantity),
 }
+
+/// What a growth is divided by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Per {
+    Hour,
+    Request,
+}
+
+words!(Per { Hour: "h", Request: "request" });
+
+/// Name of the growth of a series.
+pub(crate) const GROWTH: &str = "growth";
+/// Name of the number of steps.
+pub(crate) const STEPS: &str = "steps";
+/// Name of the drift of a quantity, before the quantity's.
+pub(crate) const DRIFT: &str = "drift";
 
 /// Confidence of the interval of the mean time between failures, a fraction.
 pub(crate) const MTBF_CONFIDENCE: f64 = 0.95;
+
+/// Confidence of the interval of a percentile, a fraction.
+pub(crate) const INTERVAL_CONFIDENCE: f64 = 0.95;
 
 /// Name of the mean time between failures.
 const MTBF: &str = "mtbf";
@@ -180,6 +206,10 @@ words!(Count {
 });
 
 impl Quantity {
+    /// Quantities whose drift over the hours is judged.
+    pub(crate) const DRIFTING: [Quantity; 4] =
+        [Quantity::Ttft, Quantity::Tpot, Quantity::PrefillPerS, Quantity::Throughput];
+
     /// Returns the unit of its values.
     pub(crate) fn unit(self) -> Unit {
         match self {
@@ -219,6 +249,12 @@ impl Quantity {
     }
 }
 
+impl RequestShare {
+    /// Checks that fire on damage by a parser of the server.
+    pub(crate) const PARSER_FAULTS: [RequestShare; 2] =
+        [RequestShare::Swallowed, RequestShare::Replacement];
+}
+
 impl Count {
     /// Events that count as failures of the service. A restart is not one: its cause is counted
     /// already.
@@ -227,6 +263,16 @@ impl Count {
 }
 
 impl Statistic {
+    /// Returns the share of the values that a percentile does not exceed; `None` for others.
+    pub(crate) fn percentile(self) -> Option<f64> {
+        match self {
+            Statistic::P50 => Some(0.50),
+            Statistic::P95 => Some(0.95),
+            Statistic::P99 => Some(0.99),
+            Statistic::Mean | Statistic::Max => None,
+        }
+    }
+
     /// Returns the number of samples below which the statistic is `n/a (n=…)`: 59 and 299 give a
     /// one-sided 95 % upper bound of p95 and p99 (order statistics: ln 0.05 / ln p), rounded up.
     pub(crate) fn samples_min(self) -> u64 {
@@ -249,17 +295,26 @@ impl Measure {
         (name == MTBF)
             .then_some(Measure::Mtbf)
             .or_else(|| (name == NOT_IN_EFFECT).then_some(Measure::NotInEffect))
+            .or_else(|| (name == GROWTH).then_some(Measure::Growth(Per::Hour)))
+            .or_else(|| (name == STEPS).then_some(Measure::Steps))
+            .or_else(|| Measure::parse_drift(name))
             .or_else(|| RequestShare::parse(name).map(Measure::Portion))
             .or_else(|| Count::parse(name).map(Measure::Count))
             .or_else(median)
             .or_else(of)
     }
 
+    fn parse_drift(name: &str) -> Option<Measure> {
+        let quantity = Quantity::parse(name.strip_prefix(DRIFT)?.strip_prefix('_')?)?;
+        Quantity::DRIFTING.contains(&quantity).then_some(Measure::Drift(quantity))
+    }
+
     /// Returns every name that [`Measure::parse`] accepts.
     pub(crate) fn names() -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         names.extend(Count::ALL.map(|count| count.word().to_owned()));
-        names.extend([MTBF, NOT_IN_EFFECT].map(str::to_owned));
+        names.extend([MTBF, NOT_IN_EFFECT, GROWTH, STEPS].map(str::to_owned));
+        names.extend(Quantity::DRIFTING.map(|of| Measure::Drift(of).to_string()));
         names.extend(RequestShare::ALL.map(|portion| portion.word().to_owned()));
         for quantity in Quantity::ALL {
             names.push(quantity.word().to_owned());
@@ -272,8 +327,10 @@ impl Measure {
     pub(crate) fn unit(self) -> Unit {
         match self {
             Measure::Of(quantity, _) => quantity.unit(),
-            Measure::Portion(_) => Unit::Share,
-            Measure::Count(_) | Measure::NotInEffect => Unit::Count,
+            Measure::Portion(_) | Measure::Drift(_) => Unit::Share,
+            Measure::Count(_) | Measure::NotInEffect | Measure::Growth(_) | Measure::Steps => {
+                Unit::Count
+            }
             Measure::Mtbf => Unit::Seconds,
         }
     }
@@ -288,7 +345,7 @@ impl Measure {
 
     /// Whether it belongs to the run as a whole, not to a depth.
     pub(crate) fn is_of_the_run(self) -> bool {
-        !matches!(self, Measure::Of(..))
+        !matches!(self, Measure::Of(..) | Measure::Drift(_))
     }
 }
 
@@ -302,6 +359,9 @@ impl fmt::Display for Measure {
             Measure::Count(count) => f.write_str(count.word()),
             Measure::Mtbf => f.write_str(MTBF),
             Measure::NotInEffect => f.write_str(NOT_IN_EFFECT),
+            Measure::Growth(_) => f.write_str(GROWTH),
+            Measure::Steps => f.write_str(STEPS),
+            Measure::Drift(quantity) => write!(f, "{DRIFT}_{}", quantity.word()),
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::error::Mistake;
 use crate::fact::{Cell, Load, Phase};
 use crate::rng::Rng;
 use crate::spec::scenario::{Api, Drill, Restart};
-use crate::spec::{Extent, Limits, Scenario, SpecFile, Workload};
+use crate::spec::{Extent, Limits, Scenario, SpecFile, TrendBlocks, Workload};
 use crate::unit::{At, span};
 
 /// Plan of a run: all asks, and their order.
@@ -43,6 +43,8 @@ pub(crate) struct Plan {
     pub warmup_laps: u64,
     /// Laps of the reference window, and at least as many of the return window.
     pub reference_laps: u64,
+    /// Blocks for trends.
+    pub trend: TrendBlocks,
     /// Time limits of requests and outages.
     pub limits: Limits,
     /// Drills, in the order of time.
@@ -142,6 +144,7 @@ impl Plan {
             extent: scenario.extent,
             warmup_laps: scenario.warmup_laps,
             reference_laps: scenario.reference_laps,
+            trend: scenario.trend,
             limits: scenario.limits,
             drills,
             restart: scenario.restart.unwrap_or_default(),

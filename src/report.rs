@@ -11,6 +11,7 @@ pub(crate) mod compare;
 pub(crate) mod json;
 pub(crate) mod layout;
 pub(crate) mod page;
+pub(crate) mod pooled;
 pub(crate) mod progress;
 pub(crate) mod published;
 pub(crate) mod recipe;

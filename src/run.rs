@@ -16,6 +16,7 @@ mod reread_identity;
 mod side_by_side;
 pub(crate) mod startup;
 pub(crate) mod stop;
+mod watch_list;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -103,8 +104,10 @@ enum TaskMessage {
     Fact(At, Fact),
     Answer(Box<Answer>),
     Identity(At, Result<Identity, String>),
-    /// Models that are listed in place of the one that is asked for.
+    /// Models that a probe found listed in place of the one that is asked for.
     Relisted(At, Vec<String>),
+    /// Models that are listed while the load runs.
+    Listed(At, Vec<arrive::Model>),
 }
 
 /// Event that the loop handles.
@@ -137,6 +140,10 @@ pub(crate) async fn carry_out<W: Wire, S: Sink>(
     let before = std::mem::take(&mut script.before);
     for sensor in sensors {
         tasks.spawn_local(observe::watch(sensor, timeline, facts.clone(), control.clone()));
+    }
+    if !script.listed.is_empty() {
+        let (wire, facts, control) = (wire.clone(), facts.clone(), control.clone());
+        tasks.spawn_local(watch_list::watch(wire, timeline, facts, control));
     }
     let mut event_loop = EventLoop {
         wire,
@@ -278,6 +285,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
                 TaskMessage::Answer(answer) => self.answered(*answer),
                 TaskMessage::Identity(at, said) => self.identified(at, said),
                 TaskMessage::Relisted(at, models) => self.relisted(at, models),
+                TaskMessage::Listed(at, models) => self.listed(at, &models),
             },
             Input::News(news) => match *news {
                 News::Fact(at, fact) => self.record(at, fact),

@@ -11,10 +11,10 @@ pub(crate) mod recipe;
 pub(crate) mod scenario;
 pub(crate) mod shipped;
 
-pub(crate) use contract::{Contract, Gate, Limit, Select};
+pub(crate) use contract::{Base, Contract, Gate, Limit, Select};
 pub(crate) use profile::Profile;
 pub(crate) use recipe::Recipe;
-pub(crate) use scenario::{Extent, Limits, Scenario, Workload};
+pub(crate) use scenario::{Extent, Limits, Scenario, TrendBlocks, Workload};
 
 /// Text of a spec file, with its name and origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,15 +10,27 @@ pub(crate) mod binomial;
 pub(crate) mod bootstrap;
 pub(crate) mod dist;
 mod estimate;
+pub(crate) mod hamed_rao;
 pub(crate) mod hdr;
+pub(crate) mod mann_kendall;
 pub(crate) mod many;
+pub(crate) mod mser;
+pub(crate) mod order;
 mod peak;
+pub(crate) mod pettitt;
 pub(crate) mod poisson;
+pub(crate) mod robust;
 pub(crate) mod shift;
 pub(crate) mod student;
+pub(crate) mod theil_sen;
+pub(crate) mod time_to_limit;
+pub(crate) mod two_levels;
+#[cfg(test)]
+mod vectors;
 
 pub(crate) use dist::{Dist, UnknownValues};
 pub(crate) use estimate::Estimate;
+pub(crate) use order::RankInterval;
 pub(crate) use peak::peak_per_second;
 
 /// Returns the rank, from 1, of the percentile of `n` values; `None` for `n` = 0.

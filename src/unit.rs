@@ -90,6 +90,34 @@ pub(crate) fn tokens(text: &str) -> Option<u64> {
     (tokens.fract() == 0.0 && tokens < 2f64.powi(53)).then_some(tokens as u64)
 }
 
+/// Reason why a text with a unit is no whole number of tokens; `None` where no unit is to blame.
+pub(crate) fn no_tokens(text: &str) -> Option<String> {
+    let text = text.trim();
+    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+    let (number, unit) = (&text[..split], text[split..].trim_start());
+    let value: f64 = number.parse().ok()?;
+    let (right, factor) = match unit.to_ascii_lowercase().as_str() {
+        "k" | "kb" | "kib" | "kt" => ('k', 1024.0),
+        "m" | "mb" | "mib" | "mt" => ('M', 1024.0 * 1024.0),
+        _ => return Some(format!("`{unit}` is no unit of tokens; {TOKEN_UNITS}")),
+    };
+    let tokens = value * factor;
+    if tokens >= 2f64.powi(53) {
+        return None;
+    }
+    if tokens.fract() != 0.0 {
+        return Some(format!("`{text}` is not a whole number of tokens; {TOKEN_UNITS}"));
+    }
+    let right = format!("write {number}{right} for {} tokens", grouped(tokens));
+    Some(match unit {
+        "m" => format!("`m` stands for minutes; {right}"),
+        _ => format!("`{unit}` is no unit of tokens; {right}"),
+    })
+}
+
+/// Units of a number of tokens.
+const TOKEN_UNITS: &str = "1k is 1,024 tokens, 1M is 1,048,576";
+
 /// Parses a size such as `2GiB`, `512MiB`, `16GB`. A unit is required.
 ///
 /// # Errors
@@ -189,6 +217,12 @@ pub(crate) fn span(seconds: f64) -> String {
     }
 }
 
+/// Writes a time that must be reached, rounded up to what is shown of it.
+pub(crate) fn span_needed(seconds: f64) -> String {
+    let step = if seconds < 3600.0 { 1.0 } else { 60.0 };
+    span((seconds / step).ceil() * step)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +265,43 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_unit_of_tokens_has_the_right_one_beside_it() {
+        let texts = ["32kb", "32 KiB", "1m", "2mb", "0.3k", "1g", "5 tokens", "x", "-4k", "32"];
+        let why = |text: &str| no_tokens(text).unwrap_or("nothing to say".to_owned());
+        insta::assert_snapshot!(crate::shown::each(texts, |text| why(text)), @r#"
+        "32kb"
+            `kb` is no unit of tokens; write 32k for 32,768 tokens
+
+        "32 KiB"
+            `KiB` is no unit of tokens; write 32k for 32,768 tokens
+
+        "1m"
+            `m` stands for minutes; write 1M for 1,048,576 tokens
+
+        "2mb"
+            `mb` is no unit of tokens; write 2M for 2,097,152 tokens
+
+        "0.3k"
+            `0.3k` is not a whole number of tokens; 1k is 1,024 tokens, 1M is 1,048,576
+
+        "1g"
+            `g` is no unit of tokens; 1k is 1,024 tokens, 1M is 1,048,576
+
+        "5 tokens"
+            `tokens` is no unit of tokens; 1k is 1,024 tokens, 1M is 1,048,576
+
+        "x"
+            nothing to say
+
+        "-4k"
+            nothing to say
+
+        "32"
+            nothing to say
+        "#);
+    }
+
+    #[test]
     fn a_share_is_written_in_percent() {
         assert!((share("0.1%").unwrap() - 0.001).abs() < 1e-12);
         assert!(share("0.1").is_err());
@@ -256,5 +327,9 @@ mod tests {
         assert_eq!(span(43_440.0), "12 h 04 m");
         assert_eq!(span(592.0), "9 m 52 s");
         assert_eq!(span(0.0421), "42.1 ms");
+        assert_eq!(
+            (span_needed(59.2), span_needed(86_277.0)),
+            ("1 m 00 s".into(), "23 h 58 m".into())
+        );
     }
 }

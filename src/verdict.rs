@@ -8,13 +8,18 @@
 mod cache;
 pub(crate) mod checks;
 mod effect;
+pub(crate) mod exposure;
 pub(crate) mod gate;
+mod model_list;
+pub(crate) mod pool;
 pub(crate) mod proof;
 pub(crate) mod slots;
+mod trends;
 mod unmeasured;
 pub(crate) mod whole;
 
 pub(crate) use checks::FiredCheck;
+pub(crate) use exposure::{EventExposure, Exposure};
 pub(crate) use proof::Proof;
 
 use serde::Serialize;
@@ -86,8 +91,8 @@ impl GateResult {
     /// Whether greater values are better.
     pub(crate) fn wants_more(&self) -> bool {
         match self.limit {
-            Limit::AtMost(_) | Limit::AtMostOfReference(_) => false,
-            Limit::AtLeast(_) | Limit::AtLeastOfReference(_) => true,
+            Limit::AtMost(_) | Limit::AtMostOf(..) => false,
+            Limit::AtLeast(_) | Limit::AtLeastOf(..) => true,
         }
     }
 }
@@ -117,6 +122,8 @@ pub(crate) struct Verdict {
     pub findings: Vec<Finding>,
     /// Proven mean time between failures; `None` without time under load.
     pub proof: Option<Proof>,
+    /// Exposure to failures, by kind.
+    pub exposure: Exposure,
     /// Reason why the run ended; `None` where longhaul was killed, or still runs.
     pub closed: Option<ClosedBecause>,
     /// Whether a failure of longhaul itself ended the run.
@@ -148,17 +155,26 @@ impl Verdict {
 pub(crate) fn judge(contract: &Contract, analysis: &Analysis) -> Verdict {
     let proof = Proof::of(analysis);
     let judged = |gate| gate::judge(gate, analysis, proof.as_ref());
-    let gates: Vec<GateResult> = contract.gates.iter().flat_map(judged).collect();
+    let gates = contract.gates.iter().filter(|gate| trends::is_asked(gate, analysis));
+    let gates: Vec<GateResult> = gates.flat_map(judged).collect();
     let mut verdict = Verdict {
         word: Verdict::worst(&gates),
         reasons: Vec::new(),
         gates,
         checks: checks::fired(analysis),
-        findings: effect::findings(analysis).chain(whole::findings(analysis)).collect(),
+        exposure: Exposure::of(analysis, proof.as_ref()),
+        // Findings in the order of a report, which has room for the first.
+        findings: model_list::finding(analysis)
+            .into_iter()
+            .chain(effect::findings(analysis))
+            .chain(whole::findings(analysis))
+            .collect(),
         proof,
         closed: analysis.calendar.closed().map(|(_, closed)| closed.because),
         fatal: whole::is_fatal(analysis),
     };
+    verdict.findings.extend(checks::shorter(analysis));
+    verdict.findings.extend(trends::not_asked(contract, analysis));
     verdict.findings.extend(slots::staggered(&verdict.gates, analysis));
     for (word, reason) in whole::reasons(contract, analysis) {
         verdict.word = verdict.word.max(word);
@@ -176,7 +192,7 @@ mod tests {
     use crate::analysis::{LostRows, analyse};
     use crate::fact::{Ended, Fact, Fault, FaultKind, Phase, Source, Statement};
     use crate::incident::fixture::Story;
-    use crate::spec::Gate;
+    use crate::spec::{Base, Gate};
 
     pub(super) fn judged(story: &Story, gates: &[Gate]) -> Verdict {
         let analysis = analyse(&asked(&[0]), story.entries.iter());
@@ -416,7 +432,7 @@ mod tests {
 
     #[test]
     fn what_is_relative_to_the_reference_needs_both_windows() {
-        let relative = gate("ttft", Limit::AtMostOfReference(1.05));
+        let relative = gate("ttft", Limit::AtMostOf(1.05, Base::Reference));
         let verdict = judged(&healthy(10), std::slice::from_ref(&relative));
         assert_eq!(verdict.gates[0].why, "reference window n/a (n=0)");
         let mut story = Story::new();

@@ -314,6 +314,8 @@ fn a_value_that_an_option_does_not_take_is_a_mistake() {
             &["report", "src"],
             &["report", "Cargo.toml"],
             &["sweep", "--starts", "-1"],
+            &["recipe", "check", "nemotron-3-super", "--format", "arena"],
+            &["recipe", "check", "nemotron-3-super", "--format", "yaml"],
             &run("--duration", "99999999999d"),
             &run("--depths", "18446744073709551615"),
             &run("--concurrency", "4294967295"),

@@ -109,19 +109,26 @@ const BY_NAME: [&str; 2] = ["--api-key-env", "LONGHAUL_TEST_KEY"];
 fn whatever_a_server_says_in_an_answer_the_key_goes_nowhere() {
     let bearer = format!("Authorization: Bearer {KEY}");
     let own = format!("X-Api-Key: {KEY}");
-    for (name, flags, key) in [
+    let ways = [
         ("key", BY_NAME.to_vec(), KEY.to_owned()),
         // As `$(cat key)` in quotes does not give it, but a file that is read as it is does.
         ("line", [&BY_NAME[..], &["-v"]].concat(), format!("{KEY}\n")),
         ("bearer", vec!["--header", &bearer], String::new()),
         ("header", vec!["--header", &own], String::new()),
-    ] {
-        let folder = Folder::new();
-        let output = folder.run(&serve(KEY, Door::Quiet), &flags, &key);
-        let rows = fs::read_to_string(folder.0.path().join("run/requests.csv")).expect("rows");
-        assert!(rows.matches("[secret]").count() > 8, "{name}: the server said it: {rows}");
-        clean_everywhere(&folder, &output, KEY);
-    }
+    ];
+    std::thread::scope(|scope| {
+        for (name, flags, key) in &ways {
+            scope.spawn(move || {
+                let folder = Folder::new();
+                let output = folder.run(&serve(KEY, Door::Quiet), flags, key);
+                let rows = fs::read_to_string(folder.0.path().join("run/requests.csv"));
+                let rows = rows.expect("rows");
+                let told = rows.matches("[secret]").count();
+                assert!(told > 8, "{name}: the server said it: {rows}");
+                clean_everywhere(&folder, &output, KEY);
+            });
+        }
+    });
 }
 
 #[test]
@@ -134,10 +141,24 @@ fn what_a_server_calls_itself_holds_no_key() {
     clean_everywhere(&folder, &output, KEY);
 }
 
+/// What longhaul says of a server that refuses at this door.
+fn refusal(door: Door) -> String {
+    let folder = Folder::new();
+    let address = serve(KEY, door);
+    let output = folder.run(&address, &BY_NAME, KEY);
+    let reported = String::from_utf8_lossy(&output.stderr);
+    let path = folder.0.path().display().to_string();
+    let reported = numberless(&named(&reported, &[(&address, "ADDRESS"), (&path, "FOLDER")]));
+    let before_the_load = reported.lines().filter(|line| !line.starts_with("lanes wait"));
+    let reported: BTreeSet<&str> = before_the_load.filter(|it| it.contains("[secret]")).collect();
+    let reported: Vec<&str> = reported.into_iter().collect();
+    clean_everywhere(&folder, &output, KEY);
+    format!("{door:?}\n{}\n", reported.join("\n"))
+}
+
 #[test]
 fn a_refusal_before_the_load_is_told_without_the_key() {
-    let mut refusals = Vec::new();
-    for door in [
+    let doors = [
         Door::Models(401),
         Door::Models(403),
         Door::Models(503),
@@ -145,20 +166,11 @@ fn a_refusal_before_the_load_is_told_without_the_key() {
         Door::Chat(503),
         Door::Two,
         Door::Tokenize,
-    ] {
-        let folder = Folder::new();
-        let address = serve(KEY, door);
-        let output = folder.run(&address, &BY_NAME, KEY);
-        let reported = String::from_utf8_lossy(&output.stderr);
-        let path = folder.0.path().display().to_string();
-        let reported = numberless(&named(&reported, &[(&address, "ADDRESS"), (&path, "FOLDER")]));
-        let before_the_load = reported.lines().filter(|line| !line.starts_with("lanes wait"));
-        let reported: BTreeSet<&str> =
-            before_the_load.filter(|it| it.contains("[secret]")).collect();
-        let reported: Vec<&str> = reported.into_iter().collect();
-        refusals.push(format!("{door:?}\n{}\n", reported.join("\n")));
-        clean_everywhere(&folder, &output, KEY);
-    }
+    ];
+    let refusals = std::thread::scope(|scope| {
+        let told = doors.map(|door| scope.spawn(move || refusal(door)));
+        told.map(|told| told.join().expect("a refusal"))
+    });
     assert_snapshot!("refusals", refusals.join("\n"));
 }
 

@@ -6,12 +6,12 @@ mod values;
 use std::collections::BTreeMap;
 
 use crate::fact::{Batch, Ended, Group, Phase, Request, Seq, is_spoiled};
-use crate::measure::Quantity;
+use crate::measure::{Quantity, RequestShare};
 use crate::stats::Dist;
 use crate::unit::At;
 
 use super::Tally;
-use values::RequestValue;
+pub(super) use values::RequestValue;
 
 /// Bound on the entries that an atom names for its bad endings.
 const EVIDENCE_MAX: usize = 8;
@@ -22,6 +22,21 @@ pub(crate) struct FirstFired {
     pub seq: Seq,
     /// Time at which its request was sent.
     pub sent: At,
+}
+
+/// Answer of fewer tokens than were requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ShortAnswer {
+    pub tokens: u64,
+    pub asked: u64,
+    pub seq: Seq,
+}
+
+impl ShortAnswer {
+    /// Returns the one that has the smaller share of its tokens.
+    pub(crate) fn shorter(self, other: ShortAnswer) -> ShortAnswer {
+        if other.tokens * self.asked < self.tokens * other.asked { other } else { self }
+    }
 }
 
 /// Requests of a selection by whether they gave a value of a quantity. Only those count that could
@@ -94,6 +109,12 @@ pub(crate) struct GroupStatistics {
     pub output_counted: u64,
     /// Whole answers in which there was nothing to see.
     pub blank: u64,
+    /// Whole answers of fewer tokens than were requested, but more than half of them.
+    pub short: u64,
+    /// Shortest of these.
+    pub shortest: Option<ShortAnswer>,
+    /// Requests whose answer a parser damaged: lost or broken text, invalid protocol.
+    pub damaged: u64,
     /// Checks that fired.
     pub checks: Tally<String>,
     /// First answer on which each of them fired.
@@ -129,6 +150,9 @@ impl GroupStatistics {
             output_tokens: 0,
             output_counted: 0,
             blank: 0,
+            short: 0,
+            shortest: None,
+            damaged: 0,
             checks: Tally::new(),
             first_fired: BTreeMap::new(),
             stagger: Dist::new(),
@@ -136,8 +160,13 @@ impl GroupStatistics {
         }
     }
 
-    /// Adds a request; `met_outage` says whether the server was down while it ran.
-    pub(crate) fn add(&mut self, seq: Seq, request: &Request, met_outage: bool) {
+    /// Adds a request and its values; it has none if the server was down while it ran.
+    pub(super) fn add(
+        &mut self,
+        seq: Seq,
+        request: &Request,
+        values: Option<&[(Quantity, RequestValue)]>,
+    ) {
         *self.ended.entry(request.ended).or_default() += 1;
         if request.ended.is_bad() && self.evidence.len() < EVIDENCE_MAX {
             self.evidence.push(seq);
@@ -149,12 +178,17 @@ impl GroupStatistics {
             self.output_counted += u64::from(request.output_tokens.is_some());
             self.blank += u64::from(request.answer.is_none());
         }
+        if let Some(tokens) = request.tokens_if_short() {
+            let answer = ShortAnswer { tokens, asked: request.cell.output, seq };
+            self.short += 1;
+            self.shortest = Some(self.shortest.map_or(answer, |least| least.shorter(answer)));
+        }
+        self.damaged += u64::from(is_damaged(request));
         self.output_tokens += request.output_tokens.unwrap_or(0);
         self.take_prompt(request);
-        if met_outage {
-            self.in_outage += 1;
-        } else {
-            self.fold_values(request);
+        match values {
+            Some(values) => self.fold_values(request, values),
+            None => self.in_outage += 1,
         }
     }
 
@@ -180,13 +214,13 @@ impl GroupStatistics {
         }
     }
 
-    fn fold_values(&mut self, request: &Request) {
+    fn fold_values(&mut self, request: &Request, values: &[(Quantity, RequestValue)]) {
         let is_whole = request.ended.is_good();
         self.whole += u64::from(is_whole);
         self.at_once +=
             u64::from(is_whole && request.came_at_once() && !request.was_read_at_once());
         let mut is_delayed = false;
-        for (quantity, value) in values::of(request) {
+        for (quantity, value) in values.iter().copied() {
             match value {
                 RequestValue::Exact(value) => self.dist(quantity).record(value),
                 RequestValue::Above(bound) => self.dist(quantity).record_above(bound),
@@ -217,7 +251,8 @@ impl GroupStatistics {
     /// Adds a round in which every request was answered whole. Its throughput is the tokens after
     /// every stream's first chunk, over the time from the first token of any stream to the last
     /// token of any. For one stream that is 1 / TPOT. `delay_us` is longhaul's own delay in it.
-    pub(crate) fn fold_batch(&mut self, batch: &Batch, delay_us: u64) {
+    /// Returns the throughput, tokens per second; `None` where there is none, or a spoiled one.
+    pub(crate) fn fold_batch(&mut self, batch: &Batch, delay_us: u64) -> Option<f64> {
         let span_us = batch.last.zip(batch.first).map_or(0, |(last, first)| last.since(first));
         let tokens = batch.tokens.zip(batch.first_tokens);
         let tokens = tokens.and_then(|(all, first)| all.checked_sub(first));
@@ -229,9 +264,11 @@ impl GroupStatistics {
                 judged.part += 1;
                 let throughput = tokens as f64 / (span_us as f64 / 1e6);
                 self.dists.entry(Quantity::Throughput).or_default().record(throughput);
+                return Some(throughput);
             }
             Some(_) => {}
         }
+        None
     }
 
     /// Returns the number of requests that ended, in any way.
@@ -251,4 +288,10 @@ impl GroupStatistics {
         let cached = self.cached_tokens?;
         (self.prompt_tokens > 0).then(|| cached as f64 / self.prompt_tokens as f64)
     }
+}
+
+/// Whether a parser damaged an answer.
+fn is_damaged(request: &Request) -> bool {
+    let is_parsers = |check: &str| RequestShare::PARSER_FAULTS.iter().any(|of| of.word() == check);
+    request.ended == Ended::Malformed || request.fired().any(is_parsers)
 }

@@ -3,7 +3,8 @@
 
 use crate::fact::{Closed, Entry, Fact, Opened, Phase, Segment, Seq};
 use crate::incident::{Causes, Incident, IncidentKind, Liveness};
-use crate::unit::At;
+use crate::spec::TrendBlocks;
+use crate::unit::{At, micros};
 
 use super::laps::LapEnds;
 
@@ -52,21 +53,37 @@ pub(crate) struct Calendar {
     pub incidents: Vec<Incident>,
     /// Ends of laps, in order; only some of the ends where laps are short.
     pub lap_ends: Vec<(Segment, At)>,
+    /// Least length of a block, microseconds.
+    pub block_us: u64,
 }
 
 /// Fold that builds the calendar.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct CalendarFold {
     segments: Vec<SegmentSpan>,
     phases: Vec<PhaseSpan>,
     causes: Causes,
     laps: LapEnds,
+    block_us: u64,
+}
+
+impl Default for CalendarFold {
+    fn default() -> CalendarFold {
+        CalendarFold::new(&TrendBlocks::default())
+    }
 }
 
 impl CalendarFold {
     /// Returns the state before the first entry.
-    pub(crate) fn new() -> CalendarFold {
-        CalendarFold::default()
+    pub(crate) fn new(blocks: &TrendBlocks) -> CalendarFold {
+        let block_us = micros(blocks.block);
+        CalendarFold {
+            segments: Vec::new(),
+            phases: Vec::new(),
+            causes: Causes::default(),
+            laps: LapEnds::new(block_us),
+            block_us,
+        }
     }
 
     /// Folds an entry; entries come in the order of seq.
@@ -122,6 +139,7 @@ impl CalendarFold {
             phases: self.phases.clone(),
             incidents: incidents.collect(),
             lap_ends: self.laps.ends().to_vec(),
+            block_us: self.block_us,
         }
     }
 }
@@ -248,7 +266,7 @@ mod tests {
     use crate::incident::fixture::Story;
 
     fn calendar(story: &Story) -> Calendar {
-        let mut pass = CalendarFold::new();
+        let mut pass = CalendarFold::default();
         story.entries.iter().for_each(|entry| pass.fold(entry));
         pass.finish()
     }

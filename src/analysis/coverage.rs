@@ -9,12 +9,13 @@
 mod looks;
 mod pages;
 mod ranges;
+mod requests;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::fact::{Ended, Entry, Fact, Missed, Reading, Request, Segment, Source};
+use crate::fact::{Entry, Fact, Missed, Reading, Segment, Source};
 use crate::measure::Count;
 use crate::series::{self, LOG_DROPPED, NEEDS, Observer, UP};
 use crate::unit::At;
@@ -24,6 +25,8 @@ use super::calendar::SegmentSpan;
 use looks::Looks;
 use pages::MetricsLooks;
 use ranges::Ranges;
+pub(crate) use requests::HeldWait;
+use requests::{FirstTokenWaits, observed, recoveries};
 
 /// Microseconds of a second.
 const SECOND_US: u64 = 1_000_000;
@@ -79,6 +82,8 @@ pub(crate) struct CountCoverage {
     /// Seconds that an outage may have lasted without being observed; `None` for other events, and
     /// where requests were in flight all the time.
     pub hidden_s: Option<f64>,
+    /// Wait that may hide a crash or a restart; `None` for other events.
+    pub held: Option<HeldWait>,
 }
 
 impl CountCoverage {
@@ -90,6 +95,12 @@ impl CountCoverage {
     /// Returns the sources that covered less than [`COVERED_MIN`].
     pub(crate) fn unseen(&self) -> impl Iterator<Item = &SourceCoverage> {
         self.sources.iter().filter(|source| source.share < COVERED_MIN)
+    }
+
+    /// Formats why the events may have happened unobserved.
+    pub(crate) fn gaps(&self) -> Vec<String> {
+        let unseen = self.unseen().map(SourceCoverage::in_words);
+        unseen.chain(self.held.iter().map(HeldWait::in_words)).collect()
     }
 }
 
@@ -118,6 +129,8 @@ pub(crate) struct CoverageFold {
     looks: BTreeMap<Segment, Looks>,
     /// Metrics that were read.
     pages: BTreeMap<Segment, MetricsLooks>,
+    /// Waits of requests for their first token.
+    waits: BTreeMap<Segment, FirstTokenWaits>,
     /// Last reading of the server's process.
     process: BTreeMap<Segment, At>,
     /// Last reading that said that the server's log had been read since the reading before it.
@@ -137,6 +150,7 @@ impl CoverageFold {
                 if let Some((from, until)) = observed(request) {
                     self.set(Observer::Requests, entry.segment, from, until);
                 }
+                self.waits.entry(entry.segment).or_default().fold(entry, request);
                 if let Some(pages) = self.pages.get_mut(&entry.segment) {
                     pages.answered(request);
                 }
@@ -237,7 +251,9 @@ impl CoverageFold {
             }
             let is_outage = need.count == Count::Outages;
             let hidden_s = is_outage.then(|| self.hidden_s(calendar)).flatten();
-            counts.push(CountCoverage { count: need.count, sources: vec![source], hidden_s });
+            let needs_same = need.any.contains(&Observer::Metrics);
+            let held = needs_same.then(|| self.held(calendar)).flatten();
+            counts.push(CountCoverage { count: need.count, sources: vec![source], hidden_s, held });
         }
         Coverage { sources: names.into_iter().map(source).collect(), counts }
     }
@@ -297,6 +313,21 @@ impl CoverageFold {
         (longest_us > BACK_US).then_some(longest_us as f64 / 1e6)
     }
 
+    /// Returns the longest wait for a first token in which a restart may have been hidden.
+    fn held(&self, calendar: &Calendar) -> Option<HeldWait> {
+        let held = self.waits.iter().filter_map(|(segment, waits)| {
+            let pages = self.pages.get(segment).map(MetricsLooks::closed).unwrap_or_default();
+            let mut known = pages.surely_same(&calendar.new_processes(*segment));
+            known.extend(observed_incidents(calendar, *segment).all());
+            known.extend(recoveries(calendar, *segment));
+            for observer in [Observer::Process, Observer::Container] {
+                known.extend(self.seen(calendar, observer, *segment));
+            }
+            waits.held(&known, pages.is_one())
+        });
+        held.max_by(|one, other| one.silent_s.total_cmp(&other.silent_s))
+    }
+
     /// Returns the ranges in which an observer was reading; of looks at the endpoint, the instants.
     fn seen(&self, calendar: &Calendar, of: Observer, segment: Segment) -> Vec<(u64, u64)> {
         let looked = || self.looked.get(&(of, segment));
@@ -348,11 +379,7 @@ fn required(calendar: &Calendar) -> Vec<(Segment, Vec<(u64, u64)>)> {
     let mut required = Vec::new();
     for SegmentSpan { segment, end, .. } in &calendar.segments {
         let Some(began) = calendar.load_began(*segment) else { continue };
-        let mut observed = Ranges::default();
-        for incident in calendar.incidents.iter().filter(|it| it.segment == *segment) {
-            let until = incident.until.unwrap_or_else(|| calendar.end(*segment));
-            observed.add(incident.from.0, until.0.max(incident.from.0));
-        }
+        let observed = observed_incidents(calendar, *segment);
         // At the end of a run nothing is sent any more, so no observation is required.
         let before = || At(end.0.saturating_sub(SECOND_US));
         let end = calendar.drain_began(*segment).unwrap_or_else(before).0;
@@ -361,21 +388,12 @@ fn required(calendar: &Calendar) -> Vec<(Segment, Vec<(u64, u64)>)> {
     required
 }
 
-/// Returns the time in which a request would have shown that the server's process ends. A request
-/// that timed out, or that longhaul ended, shows it until the last token that came. One that was
-/// sent again shows it from the first byte on: the server had closed its connection.
-fn observed(request: &Request) -> Option<(At, At)> {
-    let after = |us: u64| At(request.sent.0.saturating_add(us)).min(request.done);
-    let from = match (request.resent, request.first_byte_us) {
-        (false, _) => request.sent,
-        (true, Some(us)) => after(us),
-        (true, None) => return None,
-    };
-    let until = match request.ended {
-        Ended::TimedOut | Ended::Stalled | Ended::Abandoned | Ended::Cut => {
-            after(request.last_us.or(request.ttft_us).or(request.first_byte_us)?)
-        }
-        _ => request.done,
-    };
-    Some((from, until))
+/// Returns the time of the incidents of a segment.
+fn observed_incidents(calendar: &Calendar, segment: Segment) -> Ranges {
+    let mut observed = Ranges::default();
+    for incident in calendar.incidents.iter().filter(|it| it.segment == segment) {
+        let until = incident.until.unwrap_or_else(|| calendar.end(segment));
+        observed.add(incident.from.0, until.0.max(incident.from.0));
+    }
+    observed
 }

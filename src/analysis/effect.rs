@@ -23,10 +23,17 @@ use told::ToldSettings;
 pub(crate) enum EffectWord {
     NotInEffect,
     NotSeen,
+    /// The server took the value, and nothing shows that it follows it.
+    Given,
     InEffect,
 }
 
-words!(EffectWord { NotInEffect: "not in effect", NotSeen: "not seen", InEffect: "in effect" });
+words!(EffectWord {
+    NotInEffect: "not in effect",
+    NotSeen: "not seen",
+    Given: "in effect by its arguments",
+    InEffect: "in effect",
+});
 
 /// Setting of the recipe, and whether it has an effect.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +65,20 @@ impl Shown {
     fn is(holds: bool, why: String, evidence: Seq) -> Shown {
         let word = if holds { EffectWord::InEffect } else { EffectWord::NotInEffect };
         Shown::new(word, why, Some(evidence))
+    }
+
+    /// Statement of what the server was given: it took the value, or it has another.
+    fn given(holds: bool, why: String, evidence: Seq) -> Shown {
+        let word = if holds { EffectWord::Given } else { EffectWord::NotInEffect };
+        Shown::new(word, why, Some(evidence))
+    }
+
+    /// Adds what behaviour left open to a statement by arguments alone.
+    fn with_hint(mut self, hint: Option<String>) -> Shown {
+        if let Some(hint) = hint.filter(|_| self.word == EffectWord::Given) {
+            self.why = format!("{}; {hint}", self.why);
+        }
+        self
     }
 }
 
@@ -147,18 +168,20 @@ impl EffectFold {
             Some(shown) if shown.word == EffectWord::NotInEffect => Some(shown),
             // What it was given may contradict, as another number of drafts does.
             Some(shown) => told().filter(|it| it.word == EffectWord::NotInEffect).or(Some(shown)),
-            None => told().or_else(|| self.hint(setting)),
+            None => match told() {
+                Some(shown) => Some(shown.with_hint(self.hint(setting))),
+                None => self.hint(setting).map(|why| Shown::new(EffectWord::NotSeen, why, None)),
+            },
         }
     }
 
     /// Returns what was looked for in vain.
-    fn hint(&self, setting: &str) -> Option<Shown> {
-        let why = match setting {
-            "reasoning_parser" => self.reasoning.hint()?,
-            "max_num_seqs" => self.running.hint()?,
-            _ => return None,
-        };
-        Some(Shown::new(EffectWord::NotSeen, why, None))
+    fn hint(&self, setting: &str) -> Option<String> {
+        match setting {
+            "reasoning_parser" => self.reasoning.hint(),
+            "max_num_seqs" => self.running.hint(),
+            _ => None,
+        }
     }
 
     fn variable(&self, setting: &str) -> Option<Shown> {

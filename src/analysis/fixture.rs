@@ -6,7 +6,7 @@ use crate::analysis::{JournalGaps, RunDescription};
 use crate::incident::fixture::cell;
 use crate::measure::Measure;
 use crate::spec::recipe::DeclaredSettings;
-use crate::spec::{Contract, Extent, Gate, Limit, Select};
+use crate::spec::{Contract, Extent, Gate, Limit, Select, TrendBlocks};
 
 /// Returns a run of one minute at some depths, with an empty contract.
 pub(crate) fn asked(depths: &[u64]) -> RunDescription {
@@ -25,6 +25,7 @@ pub(crate) fn asked(depths: &[u64]) -> RunDescription {
         again: "longhaul run --recipe nemotron-3-super --scenario smoke --seed 7".to_owned(),
         extent: Extent::Duration(Duration::from_secs(60)),
         reference_laps: 0,
+        trend: TrendBlocks::default(),
         cells: depths.iter().map(|depth| cell(*depth)).collect(),
         exact_output: true,
         template_tokens: 0,
@@ -44,6 +45,7 @@ pub(crate) fn gate(name: &str, limit: Limit) -> Gate {
         select: Select::default(),
         limit,
         attain: None,
+        where_seen: false,
         text: format!("{name}: …"),
         line: 1,
     }

@@ -1,17 +1,23 @@
 //! Folds requests, rounds, gaps and readings with a known calendar: the second pass.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::fact::{Batch, Cell, Entry, Fact, GapKind, Gaps, Group, Phase, Request, Segment, Seq};
 use crate::measure::RequestShare;
 use crate::stats::hdr;
 
+use super::acceptance::AcceptanceFold;
 use super::ailments::AilmentCounts;
+use super::answers::AnswersFold;
+use super::atom::RequestValue;
 use super::coverage::CoverageFold;
 use super::effect::EffectFold;
 use super::same_text::RecentTexts;
 use super::series::Blocks;
 use super::slots::{OpenRounds, Slots};
+use super::spans::Spans;
+use super::trends::{TrendRules, Trends};
 use super::unanswered::Unanswered;
 use super::{
     Analysis, CacheCounters, Calendar, GapAtom, GroupStatistics, JournalGaps, Notes, RunDescription,
@@ -36,8 +42,11 @@ pub(crate) struct Fold {
     unanswered: Unanswered,
     effect: EffectFold,
     cache_counters: CacheCounters,
+    acceptance: AcceptanceFold,
     /// `None` in a live view, which folds every entry and shows no readings over hours.
     series: Option<Blocks>,
+    answers: Option<AnswersFold>,
+    rules: TrendRules,
 }
 
 impl Fold {
@@ -60,14 +69,18 @@ impl Fold {
             unanswered: Unanswered::default(),
             effect: EffectFold::new(&asked.declared),
             cache_counters: CacheCounters::new(asked.template_tokens),
+            acceptance: AcceptanceFold::default(),
             series: None,
+            answers: None,
+            rules: TrendRules::new(asked.trend, &asked.contract),
         }
     }
 
     /// Returns a fold that also keeps readings over time.
     pub(crate) fn over_time(asked: &RunDescription, calendar: Calendar) -> Fold {
-        let series = Some(Blocks::new(&calendar));
-        Fold { series, ..Fold::new(asked, calendar) }
+        let spans = Rc::new(Spans::new(&calendar));
+        let series = Some(Blocks::new(Rc::clone(&spans)));
+        Fold { series, answers: Some(AnswersFold::new(spans)), ..Fold::new(asked, calendar) }
     }
 
     /// Returns the analysis so far, with a newer version of the calendar.
@@ -86,6 +99,7 @@ impl Fold {
         self.slots.fold(entry);
         self.effect.fold(entry);
         self.cache_counters.fold(entry);
+        self.acceptance.fold(entry, &self.calendar);
         if let Some(series) = &mut self.series {
             series.fold(entry);
         }
@@ -104,13 +118,20 @@ impl Fold {
 
     fn fold_request(&mut self, segment: Segment, seq: Seq, request: &Request) {
         let (group, sent) = (request.group(), request.sent);
+        if let Some(answers) = &mut self.answers {
+            answers.fold_work(segment, request);
+        }
         let met_outage = self.calendar.meets_outage(segment, sent, request.done)
             || self.calendar.is_recovering(segment, sent, group.depth());
         self.unanswered.fold(segment, request);
         self.rounds.fold(request);
+        let values = (!met_outage).then(|| RequestValue::all_of(request));
+        if let Some((answers, values)) = self.answers.as_mut().zip(values.as_ref()) {
+            answers.fold((segment, request.done), &group, values);
+        }
         let is_same_text = self.texts.is_of_another(request);
         let atom = self.atom(request.phase, group);
-        atom.add(seq, request, met_outage);
+        atom.add(seq, request, values.as_deref());
         if is_same_text {
             atom.fired(RequestShare::SameText.word(), seq, request);
         }
@@ -126,9 +147,12 @@ impl Fold {
         if whole && !met_outage && !round.came_at_once {
             self.slots.fold_round(batch, &round);
             let atom = self.atom(batch.phase, batch.group.clone());
-            atom.fold_batch(batch, round.delay_us);
+            let throughput = atom.fold_batch(batch, round.delay_us);
             if let Some(share) = round.stagger(batch) {
                 atom.stagger.record(share);
+            }
+            if let Some((answers, throughput)) = self.answers.as_mut().zip(throughput) {
+                answers.fold_throughput(segment, batch, throughput);
             }
         }
     }
@@ -148,8 +172,12 @@ impl Fold {
 
     /// Returns the analysis so far.
     pub(crate) fn finish(self) -> Analysis {
+        let over_time = self.series.as_ref().map(Blocks::finish).unwrap_or_default();
+        let answers = self.answers.as_ref().map(AnswersFold::finish).unwrap_or_default();
         Analysis {
+            trends: Trends::of(&self.calendar, &self.rules, &over_time, &answers),
             coverage: self.watch.finish(&self.calendar),
+            acceptance: self.acceptance.finish(&self.calendar),
             calendar: self.calendar,
             planned: self.planned,
             reported: self.reported,
@@ -164,7 +192,7 @@ impl Fold {
             unanswered: self.unanswered,
             settings: self.effect.finish(),
             cache_counters: self.cache_counters,
-            over_time: self.series.as_ref().map(Blocks::finish).unwrap_or_default(),
+            over_time,
         }
     }
 }
@@ -362,7 +390,7 @@ mod tests {
         let mut story = Story::soaking();
         story.goods(10.0, 40, 0).bad(95.0, 0, Ended::Reset, "reset").up(96.0, false);
         story.up(99.0, true).closed(100.0, ClosedBecause::Done);
-        let mut pass = crate::analysis::CalendarFold::new();
+        let mut pass = crate::analysis::CalendarFold::default();
         story.entries.iter().for_each(|entry| pass.fold(entry));
         let mut fold = Fold::new(&asked(&[0]), pass.finish());
         for entry in &story.entries {

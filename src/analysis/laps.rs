@@ -3,12 +3,11 @@
 use crate::fact::{Batch, Entry, Fact, Phase, Segment};
 use crate::unit::At;
 
-/// Least length of a block, microseconds. A lap end that follows a kept one sooner is not kept.
-pub(crate) const BLOCK_US: u64 = 600_000_000;
-
-/// Ends of laps, in order, at least [`BLOCK_US`] apart.
-#[derive(Clone, Debug, Default)]
+/// Ends of laps, in order, at least the length of a block apart.
+#[derive(Clone, Debug)]
 pub(crate) struct LapEnds {
+    /// Least length of a block, microseconds. A lap end that follows a kept one sooner is not kept.
+    block_us: u64,
     ends: Vec<(Segment, At)>,
     /// Lap under way, and the end of its last round.
     lap: Option<(Segment, Phase, u64, At)>,
@@ -17,6 +16,11 @@ pub(crate) struct LapEnds {
 }
 
 impl LapEnds {
+    /// Returns the state before the first entry.
+    pub(crate) fn new(block_us: u64) -> LapEnds {
+        LapEnds { block_us, ends: Vec::new(), lap: None, from: (0, At::ZERO) }
+    }
+
     /// Folds an entry; entries come in the order of seq.
     pub(crate) fn fold(&mut self, entry: &Entry) {
         match &entry.fact {
@@ -36,7 +40,7 @@ impl LapEnds {
         if (segment, phase, lap) == (entry.segment, batch.phase, batch.lap) {
             return;
         }
-        let is_near = self.from.0 == segment && end.since(self.from.1) < BLOCK_US;
+        let is_near = self.from.0 == segment && end.since(self.from.1) < self.block_us;
         if !is_near {
             self.ends.push((segment, end));
             self.from = (segment, end);
@@ -56,7 +60,7 @@ mod tests {
     use crate::incident::fixture::Story;
 
     fn ends(story: &Story) -> Vec<u64> {
-        let mut laps = LapEnds::default();
+        let mut laps = LapEnds::new(600_000_000);
         story.entries.iter().for_each(|entry| laps.fold(entry));
         laps.ends().iter().map(|(_, at)| at.0 / 1_000_000).collect()
     }

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::kills::Kills;
+use super::model_list::ModelList;
 use super::parallel::Parallel;
 use crate::fact::{
-    ANSWERED_BY, Action, Ended, Entry, Fact, Fault, NO_MODEL, PAUSE, Request, Segment, Seq, Source,
-    Statement, TargetWord,
+    ANSWERED_BY, Action, Ended, Entry, Fact, Fault, MODEL_LIST, NO_MODEL, PAUSE, Request, Segment,
+    Seq, Source, Statement, TargetWord,
 };
 use crate::series::{self, Series};
 use crate::unit::At;
@@ -79,6 +80,8 @@ pub(crate) struct Notes {
     pub parallel: Parallel,
     /// Kills on the server's machine that are not, or may not be, the server's.
     pub kills: Kills,
+    /// Times at which the server listed other models.
+    pub model_list: ModelList,
     began: bool,
     drift: Option<(Segment, i64)>,
 }
@@ -88,6 +91,7 @@ impl Notes {
     pub(crate) fn fold(&mut self, entry: &Entry) {
         self.parallel.fold(entry);
         self.kills.fold(entry);
+        self.model_list.fold(entry);
         if let Fact::Seen(seen) = &entry.fact {
             self.fold_identity(seen);
         }
@@ -149,6 +153,9 @@ impl Notes {
 
     fn fold_identity(&mut self, seen: &Statement) {
         self.has_unnamed_answers |= seen.subject == ANSWERED_BY && seen.seen == NO_MODEL;
+        if seen.subject == MODEL_LIST {
+            return;
+        }
         let has_room = self.identity.len() < NOTES_MAX || self.identity.contains_key(&seen.subject);
         if has_room && !seen.seen.is_empty() {
             self.identity.insert(seen.subject.clone(), seen.seen.clone());

@@ -3,9 +3,9 @@
 
 use crate::fact::{Ended, GapKind, Group, Phase, Seq};
 use crate::incident::Incident;
-use crate::measure::{Count, Quantity, RequestShare, Statistic};
+use crate::measure::{Count, INTERVAL_CONFIDENCE, Quantity, RequestShare, Statistic};
 use crate::spec::Select;
-use crate::stats::{Dist, Estimate, UnknownValues};
+use crate::stats::{Dist, Estimate, RankInterval, UnknownValues};
 
 use super::{Analysis, FirstFired, GroupStatistics, Judged, Tally};
 
@@ -39,12 +39,19 @@ pub(crate) fn statistic_with(
         return None;
     }
     match statistic {
-        Statistic::P50 => dist.percentile_with(0.50, unknown),
-        Statistic::P95 => dist.percentile_with(0.95, unknown),
-        Statistic::P99 => dist.percentile_with(0.99, unknown),
+        Statistic::P50 | Statistic::P95 | Statistic::P99 => {
+            dist.percentile_with(statistic.percentile()?, unknown)
+        }
         Statistic::Mean => dist.mean_with(unknown),
         Statistic::Max => dist.max_with(unknown),
     }
+}
+
+/// Returns the interval of a percentile; `None` for another statistic, with fewer values than the
+/// percentile needs, and where neither end is known.
+pub(crate) fn interval(dist: &Dist, statistic: Statistic) -> Option<RankInterval> {
+    let share = statistic.percentile().filter(|_| dist.n() >= statistic.samples_min())?;
+    dist.interval(share, INTERVAL_CONFIDENCE)
 }
 
 /// Bound on the evidence of an answer.
@@ -162,6 +169,15 @@ impl Analysis {
             share.of += of;
         }
         share
+    }
+
+    /// Returns the requests of a selection whose answer a parser damaged, of all that ended by
+    /// themselves.
+    pub(crate) fn parser_faults(&self, select: &Select) -> Share {
+        self.atoms_of(select).fold(Share::default(), |share, atom| Share {
+            part: share.part + atom.damaged,
+            of: share.of + atom.count(|ended| !ended.ended_by_longhaul()),
+        })
     }
 
     /// Returns the whole answers of a selection whose output tokens the server counted.

@@ -3,7 +3,7 @@
 
 use crate::fact::Cell;
 use crate::spec::recipe::DeclaredSettings;
-use crate::spec::{Contract, Extent};
+use crate::spec::{Contract, Extent, TrendBlocks};
 
 /// Description of what a run was to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,8 @@ pub(crate) struct RunDescription {
     pub extent: Extent,
     /// Laps of the reference phase that are compared; 0 for none.
     pub reference_laps: u64,
+    /// Blocks for trends.
+    pub trend: TrendBlocks,
     /// Cells of a lap, in the plan's order.
     pub cells: Vec<Cell>,
     /// Whether the server is asked to write each answer to its whole length.

@@ -4,16 +4,15 @@
 //!
 //! Memory grows with series and hours and is bounded. Readings beyond the bounds are counted.
 
-mod spans;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use spans::{Span, spans};
-
-use super::Calendar;
 use super::calendar::Lifetime;
+use super::spans::{Span, Spans};
+use super::thinned::Thinned;
 use crate::fact::{Entry, Fact, Phase, Reading, Segment, Source};
 use crate::unit::At;
 
@@ -22,8 +21,6 @@ pub(crate) const SERIES_MAX: usize = 256;
 /// Bound on the blocks and lifetimes of all series together, 64 bytes each: 72 hours of two hundred
 /// series are 86,400 blocks in 200 lifetimes.
 pub(crate) const BLOCKS_MAX: usize = 87_000;
-/// Bound on the means that a block keeps for its median. Beyond it every second mean is kept.
-const MEANS_MAX: usize = 1_024;
 /// Interval of a mean in microseconds, the interval of a row.
 const MEAN_US: u64 = 10_000_000;
 
@@ -98,12 +95,17 @@ pub(crate) struct Block {
 /// Fold that builds the blocks of a run whose calendar is known.
 #[derive(Clone, Debug)]
 pub(crate) struct Blocks {
-    spans: Vec<Span>,
-    /// Series by source and name, then instance.
-    series: BTreeMap<(Source, String), BTreeMap<String, OneSeries>>,
-    places: usize,
+    spans: Rc<Spans>,
+    series: SeriesMap,
     kept: usize,
     left_out: u64,
+}
+
+/// Series by source, name and instance.
+#[derive(Clone, Debug, Default)]
+struct SeriesMap {
+    by_source: BTreeMap<Source, BTreeMap<String, BTreeMap<String, OneSeries>>>,
+    places: usize,
 }
 
 /// Series so far.
@@ -126,22 +128,18 @@ struct Open {
     means: Means,
 }
 
-/// Ten-second means, thinned out where there are many.
-#[derive(Clone, Debug)]
+/// Ten-second means.
+#[derive(Clone, Debug, Default)]
 struct Means {
-    kept: Vec<f64>,
-    /// Stride: one of so many means is kept.
-    every: usize,
-    seen: usize,
+    kept: Thinned,
     /// Ten-second interval under way: its number, samples and sum.
     slot: (u64, u64, f64),
 }
 
 impl Blocks {
     /// Returns the state before the first entry.
-    pub(crate) fn new(calendar: &Calendar) -> Blocks {
-        let (spans, series) = (spans(calendar), BTreeMap::new());
-        Blocks { spans, series, places: 0, kept: 0, left_out: 0 }
+    pub(crate) fn new(spans: Rc<Spans>) -> Blocks {
+        Blocks { spans, series: SeriesMap::default(), kept: 0, left_out: 0 }
     }
 
     /// Folds an entry; entries come in the order of seq.
@@ -151,8 +149,8 @@ impl Blocks {
         if reading.n == 0 || !values.iter().all(|value| value.is_finite()) {
             return;
         }
-        let Some(index) = self.span(entry.segment, entry.at) else { return };
-        let Some(known) = self.known(reading) else {
+        let Some(index) = self.spans.index(entry.segment, entry.at) else { return };
+        let Some(known) = self.series.of(reading) else {
             self.left_out += 1;
             return;
         };
@@ -162,60 +160,24 @@ impl Blocks {
             return;
         }
         known.newest = Some((entry.segment, entry.at));
-        let span = self.spans[index];
+        let span = self.spans.get(index);
         // A row whose interval began before the server started is not of this lifetime.
         if reading.n > 1 && before.is_some_and(|(_, newest)| newest < span.lifetime.from) {
             return;
         }
-        self.add(index, entry.at, reading);
-    }
-
-    /// Returns the index of the span that contains an instant.
-    fn span(&self, segment: Segment, at: At) -> Option<usize> {
-        // A row covers the time before its stamp: at a border it belongs to the block that ends.
-        let next =
-            self.spans.partition_point(|span| (span.lifetime.segment, span.from) < (segment, at));
-        let holds = |index: &usize| {
-            self.spans.get(*index).is_some_and(|span| {
-                span.lifetime.segment == segment && span.from <= at && at <= span.until
-            })
-        };
-        next.checked_sub(1).filter(holds).or(Some(next).filter(holds))
-    }
-
-    /// Returns the series of a reading, unless the bound on series is reached.
-    fn known(&mut self, reading: &Reading) -> Option<&mut OneSeries> {
-        let key = (reading.source, reading.name.clone());
-        let has = |of: &BTreeMap<_, _>| of.contains_key(&reading.instance);
-        if !self.series.get(&key).is_some_and(has) {
-            // A name beyond the bound must not leave an empty map.
-            if self.places == SERIES_MAX {
-                return None;
-            }
-            self.places += 1;
-        }
-        let instances = self.series.entry(key).or_default();
-        Some(instances.entry(reading.instance.clone()).or_default())
-    }
-
-    fn add(&mut self, index: usize, at: At, reading: &Reading) {
-        let spans = &self.spans;
-        let key = (reading.source, reading.name.clone());
-        let known = self.series.get_mut(&key).and_then(|all| all.get_mut(&reading.instance));
-        let Some(known) = known else { return };
         if known.open.as_ref().is_none_or(|open| open.span != index) {
-            let needed = if known.is_in(spans[index].lifetime) { 1 } else { 2 };
+            let needed = if known.is_in(span.lifetime) { 1 } else { 2 };
             if self.kept + needed > BLOCKS_MAX {
                 self.left_out += 1;
                 return;
             }
             self.kept += needed;
-            known.close(spans);
-            known.begin(&spans[index], reading);
+            known.close(&self.spans);
+            known.begin(&span, reading);
             known.open = Some(Open::new(index));
         }
         if let Some(open) = &mut known.open {
-            open.fold(at, reading);
+            open.fold(entry.at, reading);
         }
         if let Some(lifetime) = known.lifetimes.last_mut() {
             lifetime.last = reading.last;
@@ -224,22 +186,43 @@ impl Blocks {
 
     /// Returns the readings so far, by series.
     pub(crate) fn finish(&self) -> OverTime {
-        let mut series = Vec::with_capacity(self.places);
-        for ((source, name), instances) in &self.series {
-            for (instance, known) in instances {
-                let mut known = known.clone();
-                known.close(&self.spans);
-                if !known.lifetimes.is_empty() {
-                    series.push(SeriesBlocks {
-                        source: *source,
-                        instance: instance.clone(),
-                        name: name.clone(),
-                        lifetimes: known.lifetimes,
-                    });
-                }
-            }
-        }
+        let series = self.series.all().map(|(source, name, instance, known)| {
+            let mut known = known.clone();
+            known.close(&self.spans);
+            let (instance, name) = (instance.to_owned(), name.to_owned());
+            SeriesBlocks { source, instance, name, lifetimes: known.lifetimes }
+        });
+        let series = series.filter(|it| !it.lifetimes.is_empty()).collect();
         OverTime { series, left_out: self.left_out }
+    }
+}
+
+impl SeriesMap {
+    /// Returns the series of a reading, unless the bound on series is reached.
+    fn of(&mut self, reading: &Reading) -> Option<&mut OneSeries> {
+        // Names are copied only for a series that is new.
+        let names = self.by_source.entry(reading.source).or_default();
+        let known = names.get(&reading.name);
+        if !known.is_some_and(|instances| instances.contains_key(&reading.instance)) {
+            // A name beyond the bound must not leave an empty map.
+            if self.places == SERIES_MAX {
+                return None;
+            }
+            self.places += 1;
+            let instances = names.entry(reading.name.clone()).or_default();
+            instances.insert(reading.instance.clone(), OneSeries::default());
+        }
+        names.get_mut(&reading.name)?.get_mut(&reading.instance)
+    }
+
+    /// Returns all series with their source, name and instance, in that order.
+    fn all(&self) -> impl Iterator<Item = (Source, &str, &str, &OneSeries)> {
+        let names = self.by_source.iter().flat_map(|(source, names)| {
+            names.iter().map(|(name, instances)| (*source, name.as_str(), instances))
+        });
+        names.flat_map(|(source, name, instances)| {
+            instances.iter().map(move |(instance, known)| (source, name, instance.as_str(), known))
+        })
     }
 }
 
@@ -267,10 +250,10 @@ impl OneSeries {
         }
     }
 
-    fn close(&mut self, spans: &[Span]) {
+    fn close(&mut self, spans: &Spans) {
         let Some(open) = self.open.take() else { return };
         let Some(lifetime) = self.lifetimes.last_mut() else { return };
-        let span = spans[open.span];
+        let span = spans.get(open.span);
         lifetime.blocks.push(Block {
             from: span.from,
             until: span.until,
@@ -287,7 +270,7 @@ impl OneSeries {
 impl Open {
     fn new(span: usize) -> Open {
         let (min, max) = (f64::INFINITY, f64::NEG_INFINITY);
-        Open { span, n: 0, sum: 0.0, min, max, means: Means::new() }
+        Open { span, n: 0, sum: 0.0, min, max, means: Means::default() }
     }
 
     fn fold(&mut self, at: At, reading: &Reading) {
@@ -300,10 +283,6 @@ impl Open {
 }
 
 impl Means {
-    fn new() -> Means {
-        Means { kept: Vec::new(), every: 1, seen: 0, slot: (0, 0, 0.0) }
-    }
-
     fn fold(&mut self, at: At, reading: &Reading) {
         let slot = at.0 / MEAN_US;
         if slot != self.slot.0 {
@@ -316,31 +295,13 @@ impl Means {
 
     fn end_slot(&mut self) {
         let (_, n, sum) = self.slot;
-        if n == 0 {
-            return;
-        }
-        if self.seen.is_multiple_of(self.every) {
-            if self.kept.len() == MEANS_MAX {
-                let mut index = 0;
-                self.kept.retain(|_| {
-                    index += 1;
-                    index % 2 == 1
-                });
-                self.every *= 2;
-            }
+        if n > 0 {
             self.kept.push(sum / n as f64);
         }
-        self.seen += 1;
     }
 
     fn median(mut self) -> f64 {
         self.end_slot();
-        self.kept.sort_by(f64::total_cmp);
-        let (n, middle) = (self.kept.len(), self.kept.len() / 2);
-        match n {
-            0 => f64::NAN,
-            _ if n % 2 == 1 => self.kept[middle],
-            _ => f64::midpoint(self.kept[middle - 1], self.kept[middle]),
-        }
+        self.kept.median().unwrap_or(f64::NAN)
     }
 }

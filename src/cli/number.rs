@@ -11,7 +11,8 @@ pub(super) fn depth(text: &str) -> Result<u64, String> {
         print_stderr(&format!("note: {} is {} tokens", text.trim(), unit::grouped(depth as f64)));
         return Ok(depth);
     }
-    number(text, "a depth is a whole number of tokens, as in --depths 0,4096,32k")
+    let wanted = "a depth is a whole number of tokens, as in --depths 0,4096,32k";
+    number(text, &unit::no_tokens(text).unwrap_or_else(|| wanted.to_owned()))
 }
 
 /// Parses a number of streams.
@@ -72,6 +73,8 @@ mod tests {
     fn a_number_that_is_none_says_what_is_wanted_also_a_negative_one() {
         let lines = [
             "run --depths 0,x",
+            "run --depths 0,32kb",
+            "run --depths 1m",
             "run --concurrency -1",
             "run --rate x",
             "run --seed=-1",
@@ -93,6 +96,12 @@ mod tests {
         assert_snapshot!(mistakes, @r#"
             "run --depths 0,x"
                 error: invalid value 'x' for '--depths <LIST>': a depth is a whole number of tokens, as in --depths 0,4096,32k
+
+            "run --depths 0,32kb"
+                error: invalid value '32kb' for '--depths <LIST>': `kb` is no unit of tokens; write 32k for 32,768 tokens
+
+            "run --depths 1m"
+                error: invalid value '1m' for '--depths <LIST>': `m` stands for minutes; write 1M for 1,048,576 tokens
 
             "run --concurrency -1"
                 error: invalid value '-1' for '--concurrency <LIST>': a number of streams is a whole number, as in --concurrency 1,4

@@ -43,9 +43,9 @@ Exit codes: 0 result reported, 1 with --strict where anything floats, 2 your mis
         /// End with 1 where anything floats
         #[arg(long)]
         strict: bool,
-        /// Output format
-        #[arg(long, value_parser = ["terminal", "json"], default_value = "terminal")]
-        format: String,
+        /// Output format: terminal or json
+        #[arg(long, value_parser = check_format, default_value = "terminal")]
+        format: CheckFormat,
     },
     /// Write the recipe with its image named by digest
     #[command(after_help = "\
@@ -98,13 +98,30 @@ struct SetArgs {
     dialect: String,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CheckFormat {
+    Terminal,
+    Json,
+}
+
+/// Parses the format of a check; says which verb writes the formats of results.
+fn check_format(text: &str) -> Result<CheckFormat, &'static str> {
+    match text {
+        "terminal" => Ok(CheckFormat::Terminal),
+        "json" => Ok(CheckFormat::Json),
+        "arena" | "benchy" => Err("a check is printed as terminal or json; `longhaul report RUN \
+             --format arena` or `--format benchy` writes the results of a run"),
+        _ => Err("a check is printed as terminal or json"),
+    }
+}
+
 impl RecipeArgs {
     pub(super) fn done(self) -> Exit {
         recipe::done(match self.verb {
             RecipeVerb::Show(args) => recipe::show(&args.into()),
             RecipeVerb::Render(args) => recipe::render(&args.into()),
             RecipeVerb::Check { recipe, strict, format } => {
-                recipe::check(&recipe.into(), format == "json", strict)
+                recipe::check(&recipe.into(), format == CheckFormat::Json, strict)
             }
             RecipeVerb::Pin { recipe, output, engine } => {
                 recipe::pin::pin(&recipe.into(), output.as_deref(), engine.as_deref())

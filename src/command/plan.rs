@@ -10,13 +10,14 @@ use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::journal;
 use crate::measure::{MTBF_CONFIDENCE, Quantity, Statistic};
-use crate::plan::forecast::{Decidable, Forecast, forecast};
+use crate::plan::forecast::{Decidable, Forecast, GroupForecast, forecast};
 use crate::plan::misfit::misfits;
 use crate::plan::{Bounds, Plan, Rates};
 use crate::report::layout::indented;
 use crate::spec::{Extent, Recipe, Scenario, Select, SpecFile, recipe};
-use crate::stats::poisson::mean_time_between;
-use crate::unit::{Bytes, grouped, span};
+use crate::stats::poisson::{mean_time_between, time_to_show};
+use crate::unit::{Bytes, grouped, span, span_needed};
+use crate::verdict::exposure::GOALS_S;
 
 /// Options of a plan.
 #[derive(Clone, Debug)]
@@ -171,7 +172,7 @@ impl Table<'_> {
         };
         row("extent", extent);
         row("takes", or_unknown(forecast.seconds, span));
-        row("rates", self.rates.origin());
+        row("rates", self.rates_from());
         row("a lap", or_unknown(forecast.lap_seconds, span));
         row(
             "laps",
@@ -198,6 +199,20 @@ impl Table<'_> {
             let (low, _) = mean_time_between(0, seconds, MTBF_CONFIDENCE);
             let (seconds, low) = (span(seconds), span(low));
             row("no failure", format!("in {seconds} would show an MTBF above {low} (95 %)"));
+            let goals = GOALS_S.map(|goal_s| {
+                let needed = span_needed(time_to_show(0, goal_s, MTBF_CONFIDENCE));
+                format!("{:.0} h needs {needed}", goal_s / 3600.0)
+            });
+            row("", goals.join(", "));
+        }
+    }
+
+    fn rates_from(&self) -> String {
+        match &self.rates {
+            Rates::Unknown => {
+                "unknown; --profile, --from RUN, or --prefill-rate and --decode-rate".to_owned()
+            }
+            rates => rates.origin(),
         }
     }
 
@@ -237,6 +252,7 @@ impl Table<'_> {
             let word = match decidable {
                 Decidable::Yes => "can be decided".to_owned(),
                 Decidable::Needs(what) => format!("can be decided where a run sees {what}"),
+                Decidable::PassOnly(why) => format!("can pass, CANNOT fail: {why}"),
                 Decidable::No(why) => format!("CANNOT be decided: {why}"),
                 Decidable::Unknown => "unknown".to_owned(),
             };
@@ -244,11 +260,28 @@ impl Table<'_> {
         }
     }
 
+    /// Returns the cells that an earlier run, as the source of the rates, did not measure.
+    fn unmeasured(&self) -> Option<String> {
+        if !matches!(self.rates, Rates::Measured { .. }) {
+            return None;
+        }
+        let is_unknown = |known: &&GroupForecast| known.round_seconds.is_none();
+        let mut cells = self.forecast.groups.iter().filter(is_unknown);
+        let first = cells.next()?.group.cell_word();
+        let more = cells.count();
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        Some(format!(
+            "the run of --from did not measure {first}{more}: their time is unknown; the flags of \
+             that run plan the same load"
+        ))
+    }
+
     fn notes(&self, out: &mut String) {
         let mut notes = self.plan.notes.clone();
         let misfits = self.recipe.map(|recipe| misfits(self.plan, recipe, None));
         notes.extend(misfits.into_iter().flatten().map(|seen| seen.note));
         notes.extend(self.forecast.notes.iter().cloned());
+        notes.extend(self.unmeasured());
         if let Some(recipe) = self.recipe {
             notes.extend(recipe_warnings(recipe));
         }

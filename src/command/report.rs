@@ -1,12 +1,12 @@
 //! Implements `longhaul report`: derives the conclusions of a run again from its folder alone.
 
+pub(crate) mod pooled;
+
 use std::path::Path;
 
 use super::{ReportFormat, colour, finish, inputs, mistake, print_stderr};
 use crate::analysis::arena::{self, Table};
-use crate::analysis::{
-    Analysis, Calendar, CalendarFold, Fold, JournalGaps, LostRows, RunDescription,
-};
+use crate::analysis::{Analysis, CalendarFold, Fold, JournalGaps, LostRows, RunDescription};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::fact::Cell;
@@ -14,7 +14,7 @@ use crate::fact::row::File;
 use crate::journal::{self, Manifest};
 use crate::report;
 use crate::spec::scenario::{Extent, Overrides, Workload};
-use crate::spec::{Contract, Scenario, SpecFile};
+use crate::spec::{Contract, Scenario, SpecFile, TrendBlocks};
 use crate::verdict::{self, Verdict};
 
 /// Run that was analysed and judged.
@@ -53,7 +53,7 @@ impl JudgedRun {
 
 /// Prints the report of a run again.
 pub(crate) fn report(run: &Path, format: ReportFormat) -> Exit {
-    match judge_over_time(run) {
+    match judge(run) {
         Ok(judged) => finish(&text(&judged.page(), format), judged.exit()),
         Err(wrong) => mistake(&wrong),
     }
@@ -106,28 +106,23 @@ pub(crate) fn table(run: &Path) -> Result<Table, Mistake> {
 /// Reads, analyses and judges a run folder, from the folder alone.
 pub(crate) fn judge(run: &Path) -> Result<JudgedRun, Mistake> {
     let (reader, asked) = opened(run)?;
-    understood(reader, asked, Fold::new)
-}
-
-/// Judges a run folder, and includes its series over time.
-pub(crate) fn judge_over_time(run: &Path) -> Result<JudgedRun, Mistake> {
-    let (reader, asked) = opened(run)?;
-    understood(reader, asked, Fold::over_time)
+    understood(reader, asked)
 }
 
 /// Judges a run that was just driven, so that its question is known; includes its series over time.
 /// Texts come from the folder, which holds no secrets.
 pub(crate) fn judge_as(asked: RunDescription, run: &Path) -> Result<JudgedRun, Mistake> {
     let reader = journal::reader::open(run)?;
-    let RunDescription { extent, reference_laps, exact_output, contract, .. } = asked;
+    let RunDescription { extent, reference_laps, trend, exact_output, contract, .. } = asked;
     let asked = RunDescription {
         extent,
         reference_laps,
+        trend,
         exact_output,
         contract,
         ..told_by(reader.manifest(), run)
     };
-    understood(reader, asked, Fold::over_time)
+    understood(reader, asked)
 }
 
 /// Opens a run folder, and derives its question from the manifest.
@@ -147,14 +142,13 @@ fn opened(run: &Path) -> Result<(journal::Reader, RunDescription), Mistake> {
 fn understood(
     mut reader: journal::Reader,
     mut asked: RunDescription,
-    fold: impl Fn(&RunDescription, Calendar) -> Fold,
 ) -> Result<JudgedRun, Mistake> {
-    let mut first = CalendarFold::new();
+    let mut first = CalendarFold::new(&asked.trend);
     for entry in &mut reader {
         first.fold(&entry);
     }
     asked.reported = reported(&reader.reported());
-    let mut fold = fold(&asked, first.finish());
+    let mut fold = Fold::over_time(&asked, first.finish());
     for entry in reader.again()? {
         fold.fold(&entry);
     }
@@ -168,6 +162,7 @@ pub(crate) fn asked(manifest: &Manifest, scenario: &Scenario, run: &Path) -> Run
     RunDescription {
         extent: scenario.extent,
         reference_laps: scenario.reference_laps,
+        trend: scenario.trend,
         exact_output: scenario.workloads.iter().all(Workload::is_of_exact_output),
         contract: scenario.contract.clone(),
         ..told_by(manifest, run)
@@ -191,6 +186,7 @@ fn told_by(manifest: &Manifest, run: &Path) -> RunDescription {
         again: manifest.again.clone(),
         extent: Extent::Laps(0),
         reference_laps: 0,
+        trend: TrendBlocks::default(),
         cells: cells(manifest),
         exact_output: true,
         template_tokens: template_tokens(manifest),
@@ -300,7 +296,6 @@ mod tests {
                at: FOLDER
               try: give the folder that `longhaul run` named at its end, as runs/tonight
         ");
-        assert_eq!(named(judge_over_time(folder.path()).map(drop).unwrap_err()), reported);
         assert_eq!(named(table(folder.path()).map(drop).unwrap_err()), reported);
         std::fs::write(folder.path().join("run.json"), "{").unwrap();
         assert_snapshot!(named(judge(folder.path()).map(drop).unwrap_err()), @"

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::Mistake;
 use crate::spec::recipe::{ReadRecipe, diff};
 
-use super::{CompareTerms, Start};
+use super::{CompareTerms, Start, Variable};
 
 /// Properties of the load that must be equal, each a fingerprint or a word.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,16 +55,6 @@ impl LoadIdentity {
 pub(super) fn are_as_long(one: Option<u64>, other: Option<u64>) -> bool {
     let counts = one.zip(other);
     counts.is_some_and(|(one, other)| one.abs_diff(other) * 100 <= one.max(other))
-}
-
-/// Changed setting of the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Variable {
-    pub what: String,
-    /// Value in the base, where it has one.
-    pub base: Option<String>,
-    /// Value in the candidate.
-    pub candidate: Option<String>,
 }
 
 /// Differences between two sides.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::fact::Load;
 use crate::measure::{Better, Measure, Quantity, Statistic};
-use crate::stats::{Estimate, many, shift, student};
+use crate::stats::{Estimate, RankInterval, many, shift, student};
 use crate::words::words;
 
 use super::floor::{Fitting, FloorSpread};
@@ -92,6 +92,8 @@ pub(crate) struct Side {
     pub starts: usize,
     /// Number of samples of all these starts.
     pub n: u64,
+    /// Interval of the percentile, where there is one start.
+    pub interval: Option<RankInterval>,
 }
 
 /// Compared measure at a place.
@@ -315,6 +317,7 @@ fn side(values: &[StartValue], better: Better) -> Side {
         value: middle.unwrap_or(Estimate::exact(0.0)),
         starts: values.len(),
         n: values.iter().map(|value| value.n).sum(),
+        interval: None,
     }
 }
 

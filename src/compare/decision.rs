@@ -69,6 +69,8 @@ pub(crate) struct DecisionInput<'a> {
     pub cut: usize,
     /// Policies of both sides.
     pub policies: &'a [Policy],
+    /// Growths that may be new and are not resolved, a sentence each.
+    pub open: &'a [String],
     /// Differences besides the load.
     pub differs: &'a RunDifferences,
     /// Reason why nothing is decided, where there is no row.
@@ -102,6 +104,7 @@ pub(crate) fn decide(evidence: &DecisionInput<'_>, terms: &CompareTerms) -> Deci
     // A reason that all rows share is given once.
     let open = if undecidable.is_some() { Vec::new() } else { open(&primary, rows) };
     because.extend(undecidable.into_iter().chain(ReasonKind::Other.all(open)));
+    because.extend(ReasonKind::Other.all(evidence.open.iter().cloned()));
     let better = all(CompareWord::Improved).map(|row| changed(row, rows));
     because.extend(ReasonKind::Row.all(better));
     let others = rows.iter().filter(|row| !row.primary && row.word == CompareWord::Regression);
@@ -122,7 +125,8 @@ pub(crate) fn decide(evidence: &DecisionInput<'_>, terms: &CompareTerms) -> Deci
         && broken.is_empty()
         && !(worse && certain)
         && primary.iter().any(|row| row.word == word && row.is_suggestive());
-    let undecided = matches!(word, CompareWord::Inconclusive) || suggestive;
+    let undecided =
+        matches!(word, CompareWord::Inconclusive) || suggestive || !evidence.open.is_empty();
     let exit = if !broken.is_empty() || certain || several {
         Exit::Fail
     } else if !unseen.is_empty() || (terms.strict && undecided) {

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use super::start::{EVENTS, EventCount};
 use super::{LoadIdentity, MeasureKey, Start, StartValue};
+use crate::analysis::{Share, StreamLadder, StreamLevel, Trends};
 use crate::fact::{Cell, Class, Group, Load};
 use crate::measure::{Count, Measure};
-use crate::stats::Dist;
+use crate::stats::{Dist, Estimate};
+use crate::verdict::{EventExposure, Exposure};
 
 /// Returns the group of a ladder at this depth, under this load.
 pub(crate) fn group(depth: u64, load: Load, output: u64) -> Group {
@@ -46,6 +48,10 @@ pub(crate) fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
             .map(|(key, value)| (key.clone(), StartValue { value: (*value).into(), n: 80 }))
             .collect(),
         dists: values.iter().map(|(key, value)| (key.clone(), repeated(*value))).collect(),
+        trends: Trends::default(),
+        exposure: exposure(6.0, 80),
+        intervals: BTreeMap::new(),
+        streams: Vec::new(),
         events: EVENTS.iter().map(event).collect(),
         sources: vec![("requests", 1.0)],
         stagger: BTreeMap::new(),
@@ -67,6 +73,43 @@ pub(crate) fn start(name: &str, values: &[(MeasureKey, f64)]) -> Start {
         command: Some("vllm serve m".to_owned()),
         surroundings: BTreeMap::new(),
         identity: BTreeMap::new(),
+    }
+}
+
+/// Returns an exposure without a failure.
+pub(crate) fn exposure(hours: f64, requests: u64) -> Exposure {
+    let load_s = hours * 3600.0;
+    let events = EventExposure { seen: 0, load_s, watched_s: load_s };
+    Exposure {
+        failures: events,
+        kinds: Count::FAILURES.map(|count| (count, events)).to_vec(),
+        parser_faults: Share { part: 0, of: requests },
+    }
+}
+
+/// Returns the ladder of a depth with these numbers of streams and tokens per second of all.
+pub(crate) fn streams(depth: u64, levels: &[(u32, f64)]) -> StreamLadder {
+    let level = |(streams, all): &(u32, f64)| {
+        let each = all / f64::from(*streams);
+        let known = |value: f64| Some(Estimate::exact(value));
+        StreamLevel {
+            streams: *streams,
+            rounds: 10,
+            throughput: known(*all),
+            tokens_per_s: known(each),
+            ttft: known(0.4),
+            tpot: known(each.recip()),
+            ttft_mean: known(0.4),
+            e2e_mean: known(0.4 + 64.0 / each),
+        }
+    };
+    StreamLadder {
+        workload: "ladder".to_owned(),
+        class: Class::Cold,
+        depth,
+        prompt: 512,
+        output: 64,
+        levels: levels.iter().map(level).collect(),
     }
 }
 

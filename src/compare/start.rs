@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::{Analysis, Notes, statistic};
-use crate::fact::{ClosedBecause, Ended, Group};
+use crate::analysis::{Analysis, Notes, StreamLadder, Trends, interval, statistic, streams};
+use crate::fact::{ClosedBecause, Group};
 use crate::measure::{Better, Count, Measure, Quantity, RequestShare, Statistic};
 use crate::spec::recipe::ReadRecipe;
 use crate::spec::{Limit, Select};
-use crate::stats::{Dist, Estimate};
-use crate::verdict::{Verdict, VerdictWord};
+use crate::stats::{Dist, Estimate, RankInterval};
+use crate::verdict::{Exposure, Verdict, VerdictWord};
 
 use super::comparable::LoadIdentity;
 
@@ -25,9 +25,6 @@ pub(crate) const MEASURES: [(Quantity, Statistic); 5] = [
 /// Events of the policies, in the order of reports.
 pub(crate) const EVENTS: [Count; 5] =
     [Count::Crashes, Count::Ooms, Count::Hangs, Count::Restarts, Count::Outages];
-
-/// Checks that fail on damage by a parser.
-const PARSER_CHECKS: [&str; 2] = ["swallowed", "replacement"];
 
 /// Key of a compared value: a measure of a group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,8 +78,16 @@ pub(crate) struct Start {
     pub hours: f64,
     /// Values by cell and measure, of the steady state.
     pub values: BTreeMap<MeasureKey, StartValue>,
+    /// Intervals of the percentiles among these values.
+    pub intervals: BTreeMap<MeasureKey, RankInterval>,
     /// Distributions whose medians are among these values.
     pub dists: BTreeMap<MeasureKey, Dist>,
+    /// Changes over the hours.
+    pub trends: Trends,
+    /// Exposure to failures, by kind.
+    pub exposure: Exposure,
+    /// What more streams at once gave, by depth.
+    pub streams: Vec<StreamLadder>,
     /// Counts of events.
     pub events: Vec<EventCount>,
     /// Coverage of each source, a share of the time.
@@ -146,7 +151,7 @@ impl Start {
     pub(crate) fn of(about: StartDescription, analysis: &Analysis, verdict: &Verdict) -> Start {
         let errors = analysis.portion(RequestShare::Errors, &Select::default());
         let never_ready = never_ready(verdict);
-        let (values, dists) = values(analysis);
+        let SteadyValues { values, intervals, dists } = values(analysis);
         Start {
             name: about.name,
             server_start_id: born(about.server_seed, &about.run, &analysis.notes),
@@ -154,7 +159,11 @@ impl Start {
             simulated: about.simulated,
             hours: analysis.calendar.load_us() as f64 / 3.6e9,
             values,
+            intervals,
             dists,
+            trends: analysis.trends.clone(),
+            exposure: verdict.exposure.clone(),
+            streams: streams::ladders(analysis),
             events: EVENTS.iter().map(|count| event(*count, analysis, verdict)).collect(),
             sources: analysis
                 .coverage
@@ -217,15 +226,25 @@ fn broken_off(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
     ended.map(str::to_owned).or(rows)
 }
 
-/// Returns the values of the steady state, and the distributions of those that are medians.
-fn values(analysis: &Analysis) -> (BTreeMap<MeasureKey, StartValue>, BTreeMap<MeasureKey, Dist>) {
+/// Values of the steady state.
+#[derive(Default)]
+struct SteadyValues {
+    values: BTreeMap<MeasureKey, StartValue>,
+    /// Intervals of the percentiles.
+    intervals: BTreeMap<MeasureKey, RankInterval>,
+    /// Distributions of the medians.
+    dists: BTreeMap<MeasureKey, Dist>,
+}
+
+/// Returns the values of the steady state.
+fn values(analysis: &Analysis) -> SteadyValues {
     let mut dists: BTreeMap<(&Group, Quantity), Dist> = BTreeMap::new();
     for atom in analysis.atoms.iter().filter(|atom| atom.phase.is_steady()) {
         for (quantity, dist) in &atom.dists {
             dists.entry((&atom.group, *quantity)).or_default().merge(dist);
         }
     }
-    let (mut values, mut of_medians) = (BTreeMap::new(), BTreeMap::new());
+    let mut all = SteadyValues::default();
     for ((group, quantity), dist) in &dists {
         // One stream alone has no throughput of its own: it is 1 / TPOT.
         if *quantity == Quantity::Throughput && group.streams() == 1 {
@@ -236,13 +255,16 @@ fn values(analysis: &Analysis) -> (BTreeMap<MeasureKey, StartValue>, BTreeMap<Me
                 let (group, measure) = ((*group).clone(), Measure::Of(*quantity, *wanted));
                 let key = MeasureKey { group, measure };
                 if *wanted == Statistic::P50 {
-                    of_medians.insert(key.clone(), dist.clone());
+                    all.dists.insert(key.clone(), dist.clone());
                 }
-                values.insert(key, StartValue { value, n: dist.n() });
+                if let Some(interval) = interval(dist, *wanted) {
+                    all.intervals.insert(key.clone(), interval);
+                }
+                all.values.insert(key, StartValue { value, n: dist.n() });
             }
         }
     }
-    (values, of_medians)
+    all
 }
 
 /// Returns for each group of several streams how long they waited for the prefill of others.
@@ -258,7 +280,7 @@ fn stagger(analysis: &Analysis) -> BTreeMap<Group, f64> {
 
 fn event(count: Count, analysis: &Analysis, verdict: &Verdict) -> EventCount {
     let mut unseen: Vec<String> = match analysis.coverage.of(count) {
-        Some(covered) => covered.unseen().map(crate::analysis::SourceCoverage::in_words).collect(),
+        Some(covered) => covered.gaps(),
         None => vec!["not watched".to_owned()],
     };
     // A lost row may have recorded an event.
@@ -271,15 +293,9 @@ fn event(count: Count, analysis: &Analysis, verdict: &Verdict) -> EventCount {
     EventCount { count, seen: analysis.incidents_of(count, None).len() as u64, unseen, asked }
 }
 
-/// Counts the answers that a parser damaged: swallowed or broken text, invalid protocol bytes.
+/// Counts the answers that a parser damaged, those of the warm-up too.
 fn parser_faults(analysis: &Analysis) -> u64 {
-    let atoms = analysis.atoms.iter();
-    atoms
-        .map(|atom| {
-            let checks = PARSER_CHECKS.iter().filter_map(|check| atom.checks.get(*check));
-            checks.sum::<u64>() + atom.count(|ended| ended == Ended::Malformed)
-        })
-        .sum()
+    analysis.atoms.iter().map(|atom| atom.damaged).sum()
 }
 
 fn never_ready(verdict: &Verdict) -> Option<String> {

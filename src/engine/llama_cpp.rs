@@ -25,12 +25,14 @@ pub(crate) const GENERATION_TOKENS: &str = "llamacpp:tokens_predicted_total";
 
 /// Drafted tokens so far; 0 without a draft model.
 pub(crate) const DRAFT_TOKENS: &str = "llamacpp:spec_decode_num_draft_tokens_total";
+/// Drafted tokens that were accepted so far.
+pub(crate) const ACCEPTED_TOKENS: &str = "llamacpp:spec_decode_num_accepted_tokens_total";
 
 /// Decode calls so far.
 pub(crate) const STEPS: &str = "llamacpp:n_decode_total";
 
 /// Series with their metric names.
-pub(crate) const METRICS: [PageMetric; 7] = [
+pub(crate) const METRICS: [PageMetric; 8] = [
     (RUNNING_REQUESTS, &[RUNNING]),
     (WAITING_REQUESTS, &[WAITING]),
     (series::PROMPT_TOKENS, &[PROMPT_TOKENS]),
@@ -38,4 +40,5 @@ pub(crate) const METRICS: [PageMetric; 7] = [
     (ENGINE_STEPS, &[STEPS]),
     (PREFIX_HITS, &[CACHED_TOKENS]),
     (DRAFTED, &[DRAFT_TOKENS]),
+    (series::ACCEPTED_TOKENS, &[ACCEPTED_TOKENS]),
 ];

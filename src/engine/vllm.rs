@@ -44,6 +44,8 @@ pub(crate) const PREFIX_HITS: &str = "vllm:prefix_cache_hits_total";
 pub(crate) const PREFIX_HITS_OLD: &str = "vllm:gpu_prefix_cache_hits_total";
 /// Drafted tokens so far; only with speculative decoding.
 pub(crate) const DRAFT_TOKENS: &str = "vllm:spec_decode_num_draft_tokens_total";
+/// Drafted tokens that were accepted so far.
+pub(crate) const ACCEPTED_TOKENS: &str = "vllm:spec_decode_num_accepted_tokens_total";
 /// Constant 1; its labels are the cache's configuration (`num_gpu_blocks`, `block_size` …).
 pub(crate) const CACHE_CONFIG: &str = "vllm:cache_config_info";
 
@@ -59,7 +61,7 @@ pub(crate) const CACHE_LABELS: [(&str, &str); 7] = [
 ];
 
 /// Series with their metric names.
-pub(crate) const METRICS: [PageMetric; 12] = [
+pub(crate) const METRICS: [PageMetric; 13] = [
     (ENGINE_STARTED, &[PROCESS_START_TIME]),
     (RESIDENT_MEMORY, &[PROCESS_RESIDENT_MEMORY]),
     (RUNNING_REQUESTS, &[RUNNING]),
@@ -72,4 +74,5 @@ pub(crate) const METRICS: [PageMetric; 12] = [
     (series::PREFIX_QUERIES, &[PREFIX_QUERIES, PREFIX_QUERIES_OLD]),
     (series::PREFIX_HITS, &[PREFIX_HITS, PREFIX_HITS_OLD]),
     (series::DRAFT_TOKENS, &[DRAFT_TOKENS]),
+    (series::ACCEPTED_TOKENS, &[ACCEPTED_TOKENS]),
 ];

@@ -15,7 +15,8 @@ const STREAM_TOKEN_US_MIN: u64 = 1_000_000 / STREAM_TOKENS_PER_S_MAX;
 /// Least number of tokens for which a rate is one.
 const RATE_TOKENS_MIN: u64 = 8;
 
-/// Tokens beyond the requested ones that are no sign: some servers count the stop token.
+/// Tokens beyond the requested ones, or below them, that are no sign: some servers count the stop
+/// token.
 const SLACK_TOKENS: u64 = 1;
 
 /// Check by a row, and its judgement.
@@ -33,6 +34,15 @@ impl Request {
     pub(crate) fn is_far_short(&self) -> bool {
         let asked = self.cell.output;
         self.ended.is_good() && self.output_tokens.is_some_and(|tokens| tokens * 2 <= asked)
+    }
+
+    /// Returns the tokens of a whole answer that has fewer than were requested, but more than half of
+    /// them, by the server's count.
+    pub(crate) fn tokens_if_short(&self) -> Option<u64> {
+        let tokens = self.output_tokens.filter(|_| self.ended.is_good())?;
+        // Some servers do not count the stop token.
+        let is_short = tokens + SLACK_TOKENS < self.cell.output && !self.is_far_short();
+        is_short.then_some(tokens)
     }
 
     /// Whether a whole answer has more tokens than were requested, by the server's count.

@@ -13,6 +13,8 @@ mod request;
 #[cfg(test)]
 mod tests;
 
+use std::io::Write;
+
 use csv::ByteRecord;
 
 use field::{FieldReader, Fields};
@@ -173,7 +175,10 @@ pub(crate) fn is_whole(line: &[u8]) -> bool {
     let Some((before, crc)) = line.len().checked_sub(9).map(|at| line.split_at(at)) else {
         return false;
     };
-    crc == format!(",{:08x}", crc32fast::hash(before)).as_bytes()
+    let mut told = [0; 9];
+    // Nine bytes always have room for nine.
+    let _ = write!(&mut told[..], ",{:08x}", crc32fast::hash(before));
+    crc == told
 }
 
 /// Reads an entry from the fields of a row whose checksum has been verified.

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::escape::one_line;
 use crate::unit::At;
 
 /// Fit of a prompt length to the server's own token count.
@@ -41,6 +42,12 @@ pub(crate) const ANSWERED_BY: &str = "answered by";
 /// Value of that subject where answers name no model.
 pub(crate) const NO_MODEL: &str = "(no model named)";
 
+/// Subject of a statement on a change of the server's list of models while answers go on.
+pub(crate) const MODEL_LIST: &str = "model list";
+
+/// Longest list of names in a statement, characters.
+const NAMES_CHARS_MAX: usize = 160;
+
 impl Statement {
     /// Returns a statement with nothing to compare it with.
     pub(crate) fn plain(subject: &str, seen: String) -> Statement {
@@ -72,6 +79,19 @@ impl Statement {
             differs: is_wrong,
             note: if is_wrong { note } else { String::new() },
             ..Statement::plain(ANSWERED_BY, seen)
+        }
+    }
+
+    /// Returns the statement that the server lists others than the models by which it was `known`,
+    /// or one of these again.
+    pub(crate) fn model_list(known: &[String], others: Option<&[String]>) -> Statement {
+        let names = |names: &[String]| one_line(&names.join(", "), NAMES_CHARS_MAX);
+        match others {
+            Some(others) => Statement {
+                declared: Some(names(known)),
+                ..Statement::plain(MODEL_LIST, names(others))
+            },
+            None => Statement::plain(MODEL_LIST, names(known)),
         }
     }
 

@@ -122,6 +122,23 @@ impl Manifest {
         anchor.map_or_else(|| self.start_us(), |anchor| anchor.wall_us)
     }
 
+    /// Returns an identity that a run shares with its copies and with no other run: when and where
+    /// it began and, as rehearsals all begin at the same instant, what was rehearsed.
+    pub(crate) fn fingerprint(&self) -> String {
+        let begin = self.segments.first();
+        let parts = serde_json::json!([
+            begin.map(|it| (it.wall_us, it.monotonic_us, it.boot_id.clone())),
+            self.nodes.iter().map(|node| &node.host).collect::<Vec<_>>(),
+            [&self.recipe.sha256, &self.scenario.sha256, &self.plan_fingerprint],
+            [self.seed, self.server_seed.unwrap_or(self.seed)],
+            [&self.overrides, &self.fit],
+            [&self.container, &self.command],
+            self.profile.as_ref().map(|profile| &profile.sha256),
+            self.ailments,
+        ]);
+        sha256(parts.to_string().as_bytes())
+    }
+
     /// Serialises the manifest.
     pub(super) fn to_json(&self) -> Result<String, String> {
         let mut text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;

@@ -1,9 +1,8 @@
 //! Reads the server's processes: their number, their memory by title, and the start time of the
 //! main process. A main process that has ended is a value, not a miss. Processes that outlive it
 //! are reported: engines can leave workers behind that hold the memory.
-//!
-//! Memory comes from `stat` and not from `smaps_rollup`, which walks all pages of a process: on an
-//! engine of 100 GiB that would distort the measurement.
+
+mod memory;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +12,7 @@ use super::root::Root;
 use super::stat::{self, TICKS_PER_S};
 use crate::fact::Source;
 use crate::process::{Stat, families};
-use crate::series::{OPEN_FILES, ORPHANS, PROCESS_STARTED, PROCESSES, RSS, THREADS};
+use crate::series::{OPEN_FILES, ORPHANS, PROCESS_STARTED, PROCESSES, THREADS};
 use crate::unit::At;
 use crate::world::{Observation, Sample, ServerPid};
 
@@ -142,17 +141,6 @@ impl HostReader for ServerProcesses {
         }
         self.main = main.or_else(|| self.main.take());
         Ok(samples.into())
-    }
-}
-
-impl ServerProcesses {
-    /// Sums memory by title.
-    fn memory(&self, alive: &[(Stat, String)]) -> Vec<Sample> {
-        let mut by_title: BTreeMap<&str, u64> = BTreeMap::new();
-        for (stat, title) in alive {
-            *by_title.entry(title).or_default() += stat.rss_pages * self.page_bytes;
-        }
-        by_title.into_iter().map(|(title, bytes)| Sample::of(title, &RSS, bytes as f64)).collect()
     }
 }
 

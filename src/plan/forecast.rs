@@ -1,6 +1,7 @@
 //! Forecasts a plan before anything is sent: requests, tokens, hours, bytes on
 //! disk, and which gates it can decide.
 
+mod blocks;
 mod in_flight;
 mod too_short;
 
@@ -10,7 +11,7 @@ use crate::measure::{Count, MTBF_CONFIDENCE, Measure, Quantity, Statistic};
 use crate::spec::scenario::DrillKind;
 use crate::spec::{Contract, Extent, Gate, Limit, Select};
 use crate::stats::poisson::time_to_show;
-use crate::unit::{figures, span};
+use crate::unit::{figures, span, span_needed};
 
 /// Forecast of a plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -238,6 +239,8 @@ pub(crate) enum Decidable {
     Yes,
     /// Long enough, provided that the run observes this.
     Needs(String),
+    /// Long enough to pass and not to fail, and why.
+    PassOnly(String),
     /// Not long enough, and why.
     No(String),
     /// Unknown, because the number of samples is unknown.
@@ -266,7 +269,13 @@ impl Forecast {
     ) -> Decidable {
         match gate.measure {
             Measure::Of(quantity, statistic) => self.samples_for(gate, quantity, statistic, plan),
+            Measure::Portion(_) | Measure::Count(_) if self.judged_seconds == Some(0.0) => {
+                Decidable::No("the warm-up takes all of the time".to_owned())
+            }
             Measure::Portion(_) | Measure::NotInEffect => Decidable::Yes,
+            Measure::Growth(_) | Measure::Steps | Measure::Drift(_) => {
+                blocks::decidable(gate.measure, plan, self)
+            }
             Measure::Count(count) => {
                 let hidden = in_flight::hidden(self.in_flight, count, sight);
                 hidden.unwrap_or_else(|| seen(&[count], sight))
@@ -279,13 +288,13 @@ impl Forecast {
     /// between failures.
     fn time_for(&self, limit: Limit, sight: Option<ObservedSources>) -> Decidable {
         let Limit::AtLeast(mtbf_s) = limit else { return Decidable::Yes };
-        let needed = time_to_show(mtbf_s, MTBF_CONFIDENCE);
+        let needed = time_to_show(0, mtbf_s, MTBF_CONFIDENCE);
         match (self.judged_seconds, self.seconds) {
             (Some(most), _) | (None, Some(most)) if most < needed => Decidable::No(format!(
                 "{} are judged, and {} without a failure are needed",
                 span(most),
                 // Rounded up, so that a run of the displayed length is long enough.
-                span(if needed < 3600.0 { needed.ceil() } else { (needed / 60.0).ceil() * 60.0 })
+                span_needed(needed)
             )),
             (judged, _) => match seen(&Count::FAILURES, sight) {
                 Decidable::No(why) => Decidable::No(why),
@@ -417,6 +426,7 @@ mod tests {
                 select: Select::default(),
                 limit: Limit::AtLeast(mtbf_s),
                 attain: None,
+                where_seen: false,
                 text: "mtbf".to_owned(),
                 line: 1,
             };

@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::spec::scenario::{Api, Arrivals, Ladder, Prefix};
-use crate::spec::{Contract, SpecFile};
+use crate::spec::{Contract, SpecFile, TrendBlocks};
 
 /// Ladder of prompt 512 and output 16.
 pub(crate) fn scenario(depths: &[u64], concurrency: &[u32]) -> Scenario {
@@ -37,6 +37,7 @@ pub(crate) fn scenario(depths: &[u64], concurrency: &[u32]) -> Scenario {
             texts: Vec::new(),
             api: Api::Chat,
         })],
+        trend: TrendBlocks::default(),
         limits: Limits::default(),
         drills: Vec::new(),
         restart: None,

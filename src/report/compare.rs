@@ -5,7 +5,10 @@ pub(crate) mod annotations;
 pub(crate) mod json;
 pub(crate) mod junit;
 pub(crate) mod markdown;
+pub(crate) mod proves;
+mod streams;
 pub(crate) mod terminal;
+pub(crate) mod trends;
 
 use crate::analysis::coverage::COVERED_MIN;
 use crate::compare::advice::percent;
@@ -17,13 +20,7 @@ use crate::compare::{
 };
 use crate::measure::Measure;
 
-use super::words::{counted, estimate, percent_short};
-use crate::escape::one_line;
-
-/// Bounds on the value and the name of a setting in a line, and on the number of settings.
-const VALUE_CHARS_MAX: usize = 40;
-const NAME_CHARS_MAX: usize = 60;
-const NAMED_MAX: usize = 8;
+use super::words::{counted, estimate, percent_short, within};
 
 /// Bound on the policies of a report that is read as a whole.
 const POLICIES_MAX: usize = 16;
@@ -65,29 +62,12 @@ pub(crate) fn variables(comparison: &Comparison) -> String {
     match (comparison.differs.variables.as_slice(), unknown) {
         ([], Some(who)) => format!("what {who} served with is unknown"),
         ([], None) => "nothing was changed".to_owned(),
-        ([one], _) => format!("1 variable changed: {}", variable(one)),
+        ([one], _) => format!("1 variable changed: {}", one.in_words()),
         (several, _) => {
-            let names = several.iter().take(NAMED_MAX).map(|it| one_line(&it.what, NAME_CHARS_MAX));
-            let names: Vec<String> = names.collect();
-            let more = several.len() - names.len();
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let n = counted(several.len() as u64, "variable", "variables");
-            format!("{n} changed: {}{more}", names.join(", "))
+            format!("{n} changed: {}", comparison.differs.named())
         }
     }
-}
-
-/// Formats a change: `max_num_seqs 4 → 8`.
-pub(crate) fn variable(variable: &Variable) -> String {
-    let side = |value: &Option<String>| {
-        let value = value.as_deref().unwrap_or("-");
-        if value.chars().count() <= VALUE_CHARS_MAX {
-            return value.to_owned();
-        }
-        value.chars().take(VALUE_CHARS_MAX - 1).chain(['…']).collect()
-    };
-    let what = one_line(&variable.what, NAME_CHARS_MAX);
-    format!("{what} {} → {}", side(&variable.base), side(&variable.candidate))
 }
 
 /// Formats the number of starts of each side: `6 and 6 starts`, `one start a side`.
@@ -194,6 +174,11 @@ pub(crate) fn columns(row: &ComparedRow, rows: &[ComparedRow]) -> Vec<String> {
     ]
 }
 
+/// Formats the values of a row's sides, each with its interval where there is one.
+pub(crate) fn with_intervals(row: &ComparedRow) -> [String; 2] {
+    [row.base, row.candidate].map(|side| within(row.key.measure, side.value, side.interval))
+}
+
 /// Formats a policy in a few words: `crashes 0 → 1 BROKEN`, `ooms not observed`.
 pub(crate) fn policy(policy: &Policy) -> String {
     let number = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
@@ -274,7 +259,7 @@ pub(crate) fn is_told(row: &ComparedRow) -> bool {
 pub(crate) fn beside(comparison: &Comparison) -> Vec<String> {
     let rows = &comparison.rows;
     let mut items = comparison.differs.starts.clone();
-    items.extend(comparison.differs.surroundings.iter().map(variable));
+    items.extend(comparison.differs.surroundings.iter().map(Variable::in_words));
     if !comparison.differs.forced.is_empty() {
         let what = comparison.differs.forced.join(", ");
         items.insert(

@@ -2,7 +2,11 @@
 //! Schema 1; keys may be added later, never renamed. A missing value is null, never 0. Values are
 //! in base units: seconds, tokens per second, fractions, counts.
 
+pub(crate) mod bounds;
+mod cells;
 mod series;
+mod streams;
+mod trends;
 
 use std::collections::BTreeMap;
 
@@ -13,12 +17,12 @@ use crate::analysis::{SettingEffect, SourceCoverage};
 use crate::fact::{ClosedBecause, Ended, Load, Seq};
 use crate::incident::Incident;
 use crate::measure::{MTBF_CONFIDENCE, Measure};
-use crate::spec::Limit;
+use crate::spec::{Base, Limit};
 use crate::stats::Estimate;
 use crate::unit::At;
 use crate::verdict::{Finding, FiredCheck, GateResult, Proof, VerdictWord};
 
-use super::page::{CellNumbers, Numbers, Page};
+use super::page::Page;
 
 const SCHEMA: u32 = 1;
 
@@ -37,6 +41,7 @@ struct Document<'a> {
     closed: Option<ClosedBecause>,
     load_s: f64,
     mtbf: Option<Mtbf<'a>>,
+    bounds: bounds::BoundsJson,
     reasons: &'a [String],
     gates: Vec<Gate<'a>>,
     findings: Vec<Finding>,
@@ -47,7 +52,10 @@ struct Document<'a> {
     endings: BTreeMap<&'static str, u64>,
     fate_unknown: u64,
     incidents: Vec<Event<'a>>,
-    cells: Vec<Row<'a>>,
+    cells: Vec<cells::Row<'a>>,
+    streams: Vec<streams::StreamsJson<'a>>,
+    acceptance: Vec<streams::AcceptanceJson>,
+    trends: trends::TrendsJson<'a>,
     /// Readings over time, only on request and not in `verdict.json`.
     #[serde(skip_serializing_if = "Option::is_none")]
     series: Option<Vec<series::SeriesJson<'a>>>,
@@ -73,7 +81,7 @@ struct Gate<'a> {
     text: &'a str,
     measure: String,
     selector: Selector<'a>,
-    limit: BTreeMap<&'static str, f64>,
+    limit: BTreeMap<String, f64>,
     attain: Option<f64>,
     bound: Option<f64>,
     value: Option<f64>,
@@ -100,7 +108,7 @@ struct SettingJson<'a> {
     setting: &'a str,
     /// `None` for an environment variable.
     declared: Option<&'a str>,
-    /// `in effect`, `not in effect` or `not seen`.
+    /// `in effect`, `in effect by its arguments`, `not in effect` or `not seen`.
     effect: &'static str,
     why: &'a str,
     evidence: &'a [Seq],
@@ -171,43 +179,6 @@ struct RecoveryJson {
     same_depth_us: Option<At>,
 }
 
-#[derive(Serialize)]
-struct Row<'a> {
-    phase: &'static str,
-    workload: &'a str,
-    class: &'static str,
-    /// `None` where the depth grows from ask to ask.
-    cell: Option<String>,
-    endings: BTreeMap<&'static str, u64>,
-    in_outage: u64,
-    at_once: u64,
-    delayed: u64,
-    off_depth: u64,
-    /// Median share of a round's time in which streams waited for the prefill of others.
-    stagger: Option<f64>,
-    cached_share: Option<f64>,
-    checks: &'a BTreeMap<String, u64>,
-    measures: BTreeMap<&'static str, Statistics>,
-}
-
-/// Statistics of a quantity. One of which only a bound is known is null, and the bound is in `above`
-/// or `below`.
-#[derive(Serialize)]
-struct Statistics {
-    n: u64,
-    mean: Option<f64>,
-    min: Option<f64>,
-    max: Option<f64>,
-    p50: Option<f64>,
-    p95: Option<f64>,
-    p99: Option<f64>,
-    saturated: u64,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    above: BTreeMap<&'static str, f64>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    below: BTreeMap<&'static str, f64>,
-}
-
 /// Writes the document with a final line feed; with `whole`, every block of every series too.
 ///
 /// # Errors
@@ -229,6 +200,7 @@ pub(crate) fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json:
         closed: verdict.closed,
         load_s: page.load_s,
         mtbf: verdict.proof.as_ref().map(mtbf),
+        bounds: bounds::of(&verdict.exposure),
         reasons: &verdict.reasons,
         gates: verdict.gates.iter().map(gate).collect(),
         findings: verdict
@@ -249,7 +221,10 @@ pub(crate) fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json:
         endings: words(&page.endings),
         fate_unknown: page.fate_unknown,
         incidents: page.incidents.iter().map(|words| event(words.incident)).collect(),
-        cells: page.cells.iter().map(row).collect(),
+        cells: page.cells.iter().map(cells::row).collect(),
+        streams: page.streams.iter().map(streams::streams).collect(),
+        acceptance: page.acceptance.iter().map(streams::acceptance).collect(),
+        trends: trends::document(page.trends),
         series: whole.then(|| series::documents(page.over_time)),
         readings_left_out: whole.then_some(page.over_time.left_out),
     };
@@ -323,12 +298,16 @@ fn setting(setting: &SettingEffect) -> SettingJson<'_> {
     }
 }
 
-fn limit(limit: Limit) -> (&'static str, f64) {
+fn limit(limit: Limit) -> (String, f64) {
+    let of = |way: &str, base: Base| match base {
+        Base::Reference => format!("{way}reference"),
+        Base::Depth(depth) => format!("{way}d{depth}"),
+    };
     match limit {
-        Limit::AtMost(limit) => ("at_most", limit),
-        Limit::AtLeast(limit) => ("at_least", limit),
-        Limit::AtMostOfReference(share) => ("at_most_of_reference", share),
-        Limit::AtLeastOfReference(share) => ("at_least_of_reference", share),
+        Limit::AtMost(limit) => ("at_most".to_owned(), limit),
+        Limit::AtLeast(limit) => ("at_least".to_owned(), limit),
+        Limit::AtMostOf(share, base) => (of("at_most_of_", base), share),
+        Limit::AtLeastOf(share, base) => (of("at_least_of_", base), share),
     }
 }
 
@@ -364,50 +343,4 @@ fn event(incident: &Incident) -> Event<'_> {
 
 fn words(tally: &BTreeMap<Ended, u64>) -> BTreeMap<&'static str, u64> {
     tally.iter().map(|(ended, n)| (ended.word(), *n)).collect()
-}
-
-fn row<'a>(cell: &'a CellNumbers<'_>) -> Row<'a> {
-    let measures = cell.measures.iter();
-    Row {
-        phase: cell.phase.word(),
-        workload: &cell.group.workload,
-        class: cell.group.class.word(),
-        cell: cell.group.cell.map(|cell| cell.to_string()),
-        endings: words(cell.endings),
-        in_outage: cell.in_outage,
-        at_once: cell.at_once,
-        delayed: cell.delayed,
-        off_depth: cell.off_depth,
-        stagger: cell.stagger,
-        cached_share: cell.cached_share,
-        checks: cell.checks,
-        measures: measures.map(|(quantity, of)| (quantity.word(), statistics(of))).collect(),
-    }
-}
-
-fn statistics(of: &Numbers) -> Statistics {
-    let all = [
-        ("mean", of.mean),
-        ("min", of.min),
-        ("max", of.max),
-        ("p50", of.p50),
-        ("p95", of.p95),
-        ("p99", of.p99),
-    ];
-    let bounds = |bound: fn(Estimate) -> Option<f64>| {
-        all.iter().filter_map(|(name, value)| Some((*name, bound((*value)?)?))).collect()
-    };
-    let known = |value: Option<Estimate>| value.and_then(Estimate::known);
-    Statistics {
-        n: of.n,
-        mean: known(of.mean),
-        min: known(of.min),
-        max: known(of.max),
-        p50: known(of.p50),
-        p95: known(of.p95),
-        p99: known(of.p99),
-        saturated: of.saturated,
-        above: bounds(Estimate::above),
-        below: bounds(Estimate::below),
-    }
 }

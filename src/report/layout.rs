@@ -6,7 +6,7 @@ use crate::escape::one_line;
 use crate::unit::{Bytes, figures, grouped, span};
 
 use super::page::{Align, Grid, GridValue, Heading};
-use super::words::{bounded, estimate, percent, time};
+use super::words::{bounded, estimate, percent, time, within};
 
 /// Width of the label at the start of a labelled line, in columns.
 pub(crate) const LABEL: usize = 13;
@@ -204,6 +204,7 @@ fn written(datum: &GridValue, largest: f64) -> String {
         GridValue::Number(value) if value.fract() == 0.0 => grouped(*value),
         GridValue::Number(value) => figures(*value),
         GridValue::Of(measure, value) => estimate(*measure, *value),
+        GridValue::Within(measure, value, interval) => within(*measure, *value, *interval),
         GridValue::Judged(word) => word.word().to_owned(),
     }
 }

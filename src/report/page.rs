@@ -2,17 +2,22 @@
 //! data. A layout (terminal, wide, JSON) chooses widths, folds and units, and reads neither of
 //! them.
 
+mod acceptance;
 mod ailing;
+pub(crate) mod bounds;
 mod cells;
 mod depths;
 mod gates;
 mod grid;
 mod incident;
+mod percentiles;
 mod proofs;
 mod series;
+mod streams;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trends;
 
 #[cfg(test)]
 pub(crate) use series::tests::over_time;
@@ -23,10 +28,12 @@ pub(crate) use grid::{Align, Grid, GridValue, Heading};
 pub(crate) use incident::IncidentWords;
 pub(crate) use proofs::Proofs;
 pub(crate) use tables::{Tables, seqs};
+pub(crate) use trends::TrendWords;
 
 use crate::analysis::cache::CacheState;
 use crate::analysis::{
-    Analysis, Coverage, EffectWord, OverTime, RunDescription, SettingEffect, Tally,
+    Acceptance, Analysis, Coverage, EffectWord, OverTime, RunDescription, SettingEffect,
+    StreamLadder, Tally, Trends,
 };
 use crate::fact::Ended;
 use crate::measure::{Measure, RequestShare};
@@ -55,20 +62,26 @@ pub(crate) struct Page<'a> {
     /// Checks of answers that fired, each in three lengths: `swallowed 3 of 60 (5 %)`, with the place
     /// of the first, and with what it means.
     pub checks: Vec<[String; 3]>,
-    /// Settings of the recipe: how many are in effect, and those that are not; empty without any.
-    pub in_effect: Vec<String>,
+    /// Settings of the recipe: how many are in effect, and those that are not.
+    pub in_effect: InEffect,
     /// All settings of the recipe.
     pub settings: &'a [SettingEffect],
     /// Findings and warnings, a sentence each.
     pub notes: Vec<String>,
     /// Times and rates by depth.
     pub depths: Grid,
+    /// What more streams gave and cost, a line for each depth.
+    pub stream_lines: Vec<String>,
     /// Gates by word, the gravest first.
     pub gates: Vec<GateWords>,
     /// Statements that the run proves, and limits of what it proves.
     pub proofs: Proofs,
     /// Numbers of every cell, with phases and classes separate.
     pub cells: Vec<CellNumbers<'a>>,
+    /// Depths with several numbers of streams.
+    pub streams: Vec<StreamLadder>,
+    /// Acceptance of drafted tokens, of all depths and of each.
+    pub acceptance: &'a [Acceptance],
     /// Count of the judged requests by ending.
     pub endings: Tally<Ended>,
     /// Count of requests that were sent and have no recorded end.
@@ -81,6 +94,10 @@ pub(crate) struct Page<'a> {
     pub over_time: &'a OverTime,
     /// Series that the table leaves out, a sentence each.
     pub series_left_out: Vec<String>,
+    /// Changes over the hours in words.
+    pub trend_words: TrendWords,
+    /// Changes over the hours.
+    pub trends: &'a Trends,
     /// Tables behind the report.
     pub tables: Tables,
 }
@@ -93,6 +110,7 @@ impl<'a> Page<'a> {
         verdict: &'a Verdict,
     ) -> Page<'a> {
         let cells: Vec<CellNumbers<'a>> = analysis.atoms.iter().map(CellNumbers::of).collect();
+        let streams = crate::analysis::streams::ladders(analysis);
         Page {
             asked,
             verdict,
@@ -106,15 +124,20 @@ impl<'a> Page<'a> {
             settings: &analysis.settings,
             notes: notes(asked, verdict),
             depths: depths::depths(analysis),
+            stream_lines: streams::lines(&streams),
             gates: gates::gates(verdict),
             proofs: Proofs::of(asked, analysis, verdict),
-            tables: Tables::of(asked, analysis, verdict, &cells),
+            tables: Tables::of(asked, analysis, verdict, &cells, &streams),
             cells,
+            streams,
+            acceptance: &analysis.acceptance,
             endings: analysis.endings(&Select::default()),
             fate_unknown: analysis.fate_unknown,
             cache: analysis.cache_states(),
             coverage: &analysis.coverage,
             over_time: &analysis.over_time,
+            trend_words: trends::words(&analysis.trends, &verdict.gates),
+            trends: &analysis.trends,
             series_left_out: series::left_out(&analysis.over_time),
         }
     }
@@ -178,18 +201,37 @@ fn notes(asked: &RunDescription, verdict: &Verdict) -> Vec<String> {
     findings.chain(&asked.warnings).cloned().collect()
 }
 
-/// Returns how many settings are in effect, and a sentence for each that is not.
-fn in_effect(analysis: &Analysis, verdict: &Verdict) -> Vec<String> {
-    if analysis.settings.is_empty() {
-        return Vec::new();
+/// Settings of a recipe.
+#[derive(Clone, Debug)]
+pub(crate) struct InEffect {
+    /// `settings: 1 not in effect, 19 in effect (7 by its arguments alone)`; `None` where the recipe
+    /// declares none.
+    pub counts: Option<String>,
+    /// Names of those that are not in effect.
+    pub names: Vec<String>,
+    /// The sentence about each of these.
+    pub sentences: Vec<String>,
+}
+
+/// Returns how many settings are in effect, and which are not.
+fn in_effect(analysis: &Analysis, verdict: &Verdict) -> InEffect {
+    let with = |word: EffectWord| analysis.settings.iter().filter(move |it| it.word == word);
+    let of = |word: EffectWord| with(word).count();
+    let (given, alone) = match of(EffectWord::Given) {
+        0 => (0, String::new()),
+        n => (n, format!(" ({n} by its arguments alone)")),
+    };
+    let counts = [
+        (of(EffectWord::NotInEffect), "not in effect", ""),
+        (of(EffectWord::InEffect) + given, "in effect", alone.as_str()),
+        (of(EffectWord::NotSeen), "not seen", ""),
+    ];
+    let counts = counts.into_iter().filter(|(n, ..)| *n > 0);
+    let counts: Vec<String> = counts.map(|(n, word, by)| format!("{n} {word}{by}")).collect();
+    let sentences = verdict.findings.iter().filter(|finding| finding.is_of_setting);
+    InEffect {
+        counts: (!counts.is_empty()).then(|| format!("settings: {}", counts.join(", "))),
+        names: with(EffectWord::NotInEffect).map(|it| it.setting.clone()).collect(),
+        sentences: sentences.map(|finding| finding.words.clone()).collect(),
     }
-    let counts = [EffectWord::NotInEffect, EffectWord::InEffect, EffectWord::NotSeen]
-        .into_iter()
-        .filter_map(|word| {
-            let n = analysis.settings.iter().filter(|setting| setting.word == word).count();
-            (n > 0).then(|| format!("{n} {}", word.word()))
-        });
-    let counts = format!("settings: {}", counts.collect::<Vec<_>>().join(", "));
-    let broken = verdict.findings.iter().filter(|finding| finding.is_of_setting);
-    std::iter::once(counts).chain(broken.map(|finding| finding.words.clone())).collect()
 }

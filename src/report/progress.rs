@@ -42,7 +42,7 @@ impl StatusLine {
         StatusLine {
             extent,
             simulated: false,
-            pass: CalendarFold::new(),
+            pass: CalendarFold::default(),
             segment: 0,
             phase: None,
             cell: None,

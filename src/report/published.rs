@@ -88,7 +88,8 @@ fn next(table: &TableSummary) -> &'static str {
         "next: a run that sends as the table's did: --scenario spark_arena_v2 where it has ctx_ \
          rows, a cold ladder (prefix: cold) where it has none"
     } else if table.missing > 0 {
-        "next: a run at the table's depths and streams: --depths, --concurrency"
+        "next: a run of all the table's tests: --scenario spark_arena_v2 where it has ctx_ rows, \
+         else its --depths and --concurrency"
     } else {
         "next: a table has no spread: two sides of longhaul's own runs can be decided"
     }

@@ -6,7 +6,7 @@ use crate::shell::broken_for_terminal;
 use crate::unit::span;
 
 use super::layout::{LABEL, columns, cut, finish, fold, grid, labelled, packed};
-use super::page::{GateWords, IncidentWords, Page};
+use super::page::{GateWords, InEffect, IncidentWords, Page};
 use super::wide;
 use super::words::counted;
 
@@ -39,25 +39,47 @@ struct ListLimits {
     why: usize,
     checks: usize,
     incidents: usize,
+    streams: usize,
     asked: usize,
     other: usize,
+    /// Of what the proof does not exclude.
+    also: usize,
     again: usize,
 }
 
-const LIMITS_FULL: ListLimits =
-    ListLimits { why: 2, checks: 8, incidents: 4, asked: 5, other: 2, again: 4 };
-const LIMITS_SHORT: ListLimits =
-    ListLimits { why: 1, checks: 0, incidents: 3, asked: 4, other: 1, again: 2 };
+const LIMITS_FULL: ListLimits = ListLimits {
+    why: 2,
+    checks: 8,
+    incidents: 4,
+    streams: 3,
+    asked: 5,
+    other: 2,
+    also: 2,
+    again: 4,
+};
+const LIMITS_PROVEN: ListLimits = ListLimits { also: 1, ..LIMITS_FULL };
+const LIMITS_PLAIN: ListLimits = ListLimits { also: 0, ..LIMITS_FULL };
+const LIMITS_SHORT: ListLimits = ListLimits {
+    why: 1,
+    checks: 0,
+    incidents: 3,
+    streams: 0,
+    asked: 4,
+    other: 1,
+    also: 0,
+    again: 2,
+};
 
 /// Writes the report.
 pub(crate) fn render(page: &Page<'_>, options: TerminalOptions) -> String {
     let laid = Layout { page, columns: options.width.max(40) };
     let table = grid(&page.depths);
-    let mut lines = laid.lines(LIMITS_FULL, &table);
-    if lines.len() > LINES_MAX {
+    let longest = [LIMITS_FULL, LIMITS_PROVEN, LIMITS_PLAIN].map(|it| laid.lines(it, &table));
+    let fits = |lines: &Vec<String>| lines.len() <= LINES_MAX;
+    let mut lines = longest.into_iter().find(fits).unwrap_or_else(|| {
         let without_depths = laid.lines(LIMITS_SHORT, &[]).len();
-        lines = laid.lines(LIMITS_SHORT, &shorter(table, LINES_MAX.saturating_sub(without_depths)));
-    }
+        laid.lines(LIMITS_SHORT, &shorter(table, LINES_MAX.saturating_sub(without_depths)))
+    });
     lines.truncate(LINES_MAX);
     let mut text = finish(&lines, laid.columns);
     if options.wide {
@@ -89,10 +111,16 @@ impl Layout<'_> {
             lines.extend(depths.iter().cloned());
         }
         lines.push(String::new());
+        lines.extend(labelled("streams", self.streams(room.streams)));
         lines.extend(labelled("asked", self.gates(room.asked)));
+        lines.extend(labelled("memory", self.fold(&page.trend_words.memory, room.other)));
+        lines.extend(labelled("drift", self.fold(&page.trend_words.drift, room.other)));
         lines.extend(labelled("seen", self.fold(&page.proofs.seen, room.other)));
         lines.extend(labelled("cache", self.fold(&page.proofs.cache, 1)));
         lines.extend(self.sentence("proves", page.proofs.mtbf.as_ref(), room.other));
+        let also = page.proofs.also.iter().take(room.also);
+        let label = if page.proofs.mtbf.is_some() { "" } else { "proves" };
+        lines.extend(labelled(label, also.flat_map(|it| cut(it, self.inner(), 1)).collect()));
         lines.extend(self.sentence("not", Some(&page.proofs.not), room.other));
         lines.extend(labelled("again", self.again(room.again)));
         lines
@@ -112,14 +140,35 @@ impl Layout<'_> {
         words.map_or_else(Vec::new, |words| labelled(label, cut(words, self.inner(), lines_max)))
     }
 
-    /// Returns a line for the number of settings, and one for each that is not in effect.
+    /// Returns the numbers of settings, and each that is not in effect: in a sentence, or where there
+    /// is no room by its name.
     fn in_effect(&self, lines_max: usize) -> Vec<String> {
-        let items = &self.page.in_effect;
-        let shown = if items.len() > lines_max { lines_max - 1 } else { items.len() };
+        let InEffect { counts, names, sentences } = &self.page.in_effect;
         let mut lines: Vec<String> =
-            items[..shown].iter().flat_map(|words| cut(words, self.inner(), 1)).collect();
-        if shown < items.len() {
-            lines.push(format!("{} more: --wide", items.len() - shown));
+            counts.iter().flat_map(|it| cut(it, self.inner(), 2)).collect();
+        let room = lines_max.saturating_sub(lines.len().max(1));
+        let shown = if sentences.len() > room { room.saturating_sub(1) } else { sentences.len() };
+        let each = if 2 * sentences.len() <= room { 2 } else { 1 };
+        lines.extend(sentences[..shown].iter().flat_map(|words| cut(words, self.inner(), each)));
+        if shown < sentences.len() {
+            let more = sentences.len() - shown;
+            let named = format!("{more} more: {}", names[shown..].join(", "));
+            let fits = columns(&named) <= self.inner();
+            lines.push(if fits { named } else { format!("{more} more: --wide") });
+        }
+        lines
+    }
+
+    /// Returns the lines of the first depths, with the number of the others where there is room.
+    fn streams(&self, lines_max: usize) -> Vec<String> {
+        let all = &self.page.stream_lines;
+        let fewer = lines_max.saturating_sub(1).max(1).min(lines_max);
+        let shown = if all.len() > lines_max { fewer } else { all.len() };
+        let mut lines: Vec<String> =
+            all[..shown].iter().flat_map(|line| cut(line, self.inner(), 2)).collect();
+        if shown < all.len() && shown < lines_max {
+            let depths = counted((all.len() - shown) as u64, "more depth", "more depths");
+            lines.push(format!("{depths}: --wide"));
         }
         lines
     }

@@ -31,13 +31,18 @@ fn lines(page: &Page<'_>) -> Vec<String> {
     let sections = [
         ("run", grid(&tables.run)),
         ("cells", grid(&tables.cells)),
+        ("percentiles [95 % interval]", grid(&tables.percentiles)),
+        ("streams", grid(&tables.streams)),
+        ("speculative decoding", grid(&tables.acceptance)),
         ("endings", grid(&tables.endings)),
         ("settings", grid(&tables.settings)),
         ("gates", grid(&tables.gates)),
+        ("what the time proves", grid(&tables.bounds)),
         ("findings", grid(&tables.findings)),
         ("incidents", incidents(&page.incidents)),
         ("errors in words", grid(&tables.errors)),
         ("coverage", grid(&tables.coverage)),
+        ("changes over the hours", grid(&tables.trends)),
         ("series", series(page)),
     ];
     let label = if page.asked.simulated { " (SIMULATED)" } else { "" };

@@ -1,8 +1,10 @@
 //! Formats values and nouns for pages and layouts.
 
 use crate::measure::{Measure, Unit};
-use crate::stats::Estimate;
+use crate::stats::{Estimate, RankInterval};
 use crate::unit::{figures, grouped, span};
+
+use super::layout::NONE;
 
 /// Formats a time in seconds, in the unit that suits the largest of the times beside it.
 pub(crate) fn time(seconds: f64, largest: f64) -> String {
@@ -24,6 +26,23 @@ pub(crate) fn amount(measure: Measure, value: f64) -> String {
 /// Formats a measure's value, or the bound that is known of it: `412 ms`, `> 30 s`.
 pub(crate) fn estimate(measure: Measure, value: Estimate) -> String {
     bounded(value, |value| amount(measure, value))
+}
+
+/// Formats a value with its interval, in one unit: `45.0 s [44.1, 46.2]`. An end that is not known
+/// is `-`.
+pub(crate) fn within(measure: Measure, value: Estimate, interval: Option<RankInterval>) -> String {
+    let written = |number: f64| match measure.unit() {
+        Unit::Seconds => time(number, value.number()),
+        _ => amount(measure, number),
+    };
+    let end = |end: Option<f64>| {
+        let text = end.map_or_else(|| NONE.to_owned(), written);
+        text.split_once(' ').map_or(text.clone(), |(number, _)| number.to_owned())
+    };
+    let value = bounded(value, written);
+    interval.map_or(value.clone(), |RankInterval { low, high }| {
+        format!("{value} [{}, {}]", end(low), end(high))
+    })
 }
 
 /// Formats a value, or the bound that is known of it, which is written without trailing zeros.
@@ -81,5 +100,22 @@ mod tests {
         assert_eq!(estimate(ttft, Estimate::between(4.0, 5.0)), "> 4 s");
         assert_eq!(estimate(rate, Estimate::between(0.0, 20.0)), "< 20 tok/s");
         assert_eq!(estimate(ttft, Estimate::exact(30.0)), "30.0 s");
+    }
+
+    #[test]
+    fn an_interval_has_the_unit_of_its_value_and_says_which_end_is_not_known() {
+        let ttft = Measure::parse("ttft_p95").unwrap();
+        let of = |measure, value: f64, low, high| {
+            within(measure, value.into(), Some(RankInterval { low, high }))
+        };
+        assert_eq!(of(ttft, 45.0, Some(44.1), Some(46.2)), "45.0 s [44.1, 46.2]");
+        assert_eq!(of(ttft, 0.98, Some(0.95), Some(1.04)), "980 ms [950, 1,040]");
+        assert_eq!(of(ttft, 45.0, Some(44.1), None), "45.0 s [44.1, -]");
+        assert_eq!(within(ttft, Estimate::exact(45.0), None), "45.0 s");
+        let bound = Estimate::between(30.0, f64::INFINITY);
+        let interval = RankInterval { low: Some(30.0), high: None };
+        assert_eq!(within(ttft, bound, Some(interval)), "> 30 s [30.0, -]");
+        let rate = Measure::parse("throughput").unwrap();
+        assert_eq!(of(rate, 31.2, Some(30.0), Some(33.0)), "31.2 tok/s [30.0, 33.0]");
     }
 }

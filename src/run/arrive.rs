@@ -20,6 +20,7 @@ use serde_json::json;
 pub(crate) use asker::prompt_tokens;
 pub(crate) use gather::{Gathered, NotGathered, gather};
 pub(crate) use lengths::{AskedLengths, ask_lengths};
+pub(crate) use listing::listed;
 pub(crate) use patience::RetryPolicy;
 
 use hopeless::HostPatience;

@@ -89,6 +89,18 @@ impl Identity {
         self
     }
 
+    /// The identity without the model's name.
+    #[must_use]
+    pub(crate) fn without_model(mut self) -> Identity {
+        self.0.remove(MODEL);
+        self
+    }
+
+    /// Whether both are of the same model, by its name.
+    pub(crate) fn is_of_model(&self, other: &Identity) -> bool {
+        self.0.get(MODEL) == other.0.get(MODEL)
+    }
+
     /// Records later statements. Subjects that they do not name keep their values.
     pub(crate) fn update(&mut self, later: Identity) {
         self.0.extend(later.0);

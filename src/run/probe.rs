@@ -16,7 +16,7 @@ use crate::unit::At;
 use crate::world::{Call, Sink, Wire};
 
 /// Time limit for the list of models of a healthy server, microseconds: the load waits for it.
-const LIST_US: u64 = 3_000_000;
+pub(super) const LIST_US: u64 = 3_000_000;
 
 /// Result of a probe.
 #[derive(Debug, PartialEq, Eq)]
@@ -139,7 +139,7 @@ async fn one_token<W: Wire>(wire: &W, timeline: &Timeline, script: &RunInputs) -
 }
 
 /// Requests a page; `None` where it did not come before the deadline.
-async fn get<W: Wire>(
+pub(super) async fn get<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     deadline: At,

@@ -6,6 +6,7 @@
 
 use super::arrive::{self, Model};
 use super::identity::{self, Identity};
+use super::watch_list::WatchedList;
 use super::{EventLoop, TaskMessage};
 use crate::fact::{Fact, Request, Statement, TargetWord};
 use crate::measure::RequestShare;
@@ -42,6 +43,8 @@ pub(super) struct KnownServer {
     answering: Option<String>,
     /// Whether the server was found not to list its model any more.
     pub unlisted: bool,
+    /// List of models, as far as it was recorded.
+    pub list: WatchedList,
 }
 
 impl KnownServer {
@@ -54,6 +57,7 @@ impl KnownServer {
             changes: 0,
             answering: None,
             unlisted: false,
+            list: WatchedList::default(),
         }
     }
 
@@ -149,6 +153,11 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         let model = |id| Model { id, root: None, parent: None, max_model_len: None };
         let models: Vec<Model> = models.into_iter().map(model).collect();
         let now = Identity::of(&models, &self.script.model, None, None);
+        self.changed(at, now)
+    }
+
+    /// Records what changed in the statements of a server that answered, with the time.
+    pub(super) fn changed(&mut self, at: At, now: Identity) -> Result<(), String> {
         let changed = identity::changed(&self.script.recipe, &self.known.identity, &now);
         self.known.identity.update(now);
         changed.into_iter().try_for_each(|seen| {

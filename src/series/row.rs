@@ -85,11 +85,11 @@ impl Urgency {
 impl Series {
     /// Whether a reading of this source and name belongs to the series.
     pub(crate) fn has(&self, source: Source, name: &str) -> bool {
-        let is_named = match self.name.strip_prefix('*') {
-            Some(end) => name.ends_with(end),
-            None => name == self.name,
-        };
-        self.source == source && is_named
+        self.source == source
+            && match self.name.strip_prefix('*') {
+                Some(end) => name.ends_with(end),
+                None => name == self.name,
+            }
     }
 
     /// Whether a reading belongs to the series.

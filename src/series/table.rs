@@ -78,6 +78,8 @@ table! {
     PREFIX_HITS: Engine "prefix_hit_tokens_total", Number("tokens"), Counter, Fall, [Probes Metrics Progress];
     /// Tokens drafted by speculative decoding so far.
     DRAFT_TOKENS: Engine "draft_tokens_total", Number("tokens"), Counter, Fall, [Probes Metrics Progress];
+    /// Drafted tokens that were accepted so far.
+    ACCEPTED_TOKENS: Engine "accepted_tokens_total", Number("tokens"), Counter, Fall, [Probes Metrics Progress];
     /// A start time under another name.
     OTHER_STARTED: Engine "*process_start_time_seconds", Epoch, Life, Change, [Probes Metrics];
     /// Any other counter of the engine.
@@ -134,6 +136,12 @@ table! {
     OPEN_FILES: Process "open_files", Number("files"), Gauge, Never, [];
     /// Resident memory by title, the instance; shared pages are counted in each.
     RSS: Process "rss_bytes", Bytes, Gauge, Never, [];
+    /// Anonymous memory of all: heaps, not files, and not what a GPU's driver allocates. Also by title, the instance, where there are several.
+    ANONYMOUS: Process "anonymous_bytes", Bytes, Gauge, Never, [];
+    /// Shared memory of all, as in `/dev/shm`, counted in each process. Also by title, the instance, where there are several.
+    SHARED: Process "shared_bytes", Bytes, Gauge, Never, [];
+    /// Anonymous memory of all that was moved to swap.
+    SWAPPED: Process "swapped_bytes", Bytes, Gauge, Never, [];
     /// When the main process started.
     PROCESS_STARTED: Process "process_start_time_seconds", Epoch, Life, Change, [];
     /// Whether the main process runs, by whoever started or watches it.

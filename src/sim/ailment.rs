@@ -1,6 +1,7 @@
 //! Defines the faults that the simulated server can be given, written as `NAME[=VALUE][@WHEN]`.
 //! WHEN counts from the start of load.
 
+mod level;
 pub(crate) mod outlook;
 mod read;
 mod value;
@@ -9,6 +10,7 @@ use super::setup::Setup;
 use crate::rng::Rng;
 use crate::unit::At;
 
+pub(crate) use level::level_us;
 pub(crate) use read::{NAMES, example};
 
 /// A fault of the simulated server, with the time at which it begins.
@@ -112,6 +114,11 @@ pub(crate) enum AilmentKind {
         /// Factor on the duration of a decode step, at least 1.
         factor: f64,
     },
+    /// Decode steps take longer at times: their duration jumps between two levels, at random.
+    SpeedLevels {
+        /// Factor on the duration of a decode step in the slow level, at least 1.
+        factor: f64,
+    },
     /// The engine's memory grows until the kernel kills it.
     SlowLeak {
         /// Bytes per second.
@@ -122,6 +129,12 @@ pub(crate) enum AilmentKind {
         /// Final size, in bytes above the memory use of a ready server.
         bytes: f64,
     },
+    /// The engine's memory grows by so many bytes with every request that it ends.
+    LeakPerRequest { bytes: f64 },
+    /// The engine's memory grows by so many bytes with every request whose client disconnects.
+    LeakAfterAbort { bytes: f64 },
+    /// The machine does not get so many bytes back when the server's process ends.
+    MemoryKeptAfterRestart { bytes: f64 },
     /// The prefix cache is never hit.
     CacheStopsHitting,
     /// Decoding requests are preempted repeatedly.
@@ -136,6 +149,8 @@ pub(crate) enum AilmentKind {
     },
     /// `/metrics` answers 404.
     MetricsGoAway { lasts_us: Option<u64> },
+    /// `/v1/models` lists another model; requests for the served one are answered.
+    ModelUnlisted { lasts_us: Option<u64> },
     /// The wall clock of longhaul's machine is set.
     WallClockStep {
         /// Size of the change; negative sets the clock back.
@@ -216,9 +231,9 @@ impl AilmentKind {
     /// Whether the fault is an event (at moments) and not a lasting state.
     pub(crate) fn is_event(&self) -> bool {
         match self {
-            AilmentKind::MetricsGoAway { lasts_us } | AilmentKind::SlowDisk { lasts_us } => {
-                lasts_us.is_some()
-            }
+            AilmentKind::MetricsGoAway { lasts_us }
+            | AilmentKind::ModelUnlisted { lasts_us }
+            | AilmentKind::SlowDisk { lasts_us } => lasts_us.is_some(),
             AilmentKind::Crash { .. }
             | AilmentKind::CudaOom { .. }
             | AilmentKind::HostOomKill { .. }
@@ -241,6 +256,7 @@ impl AilmentKind {
             | AilmentKind::HostReboot { away_us } => away_us.is_none(),
             AilmentKind::Hang { lasts_us }
             | AilmentKind::MetricsGoAway { lasts_us }
+            | AilmentKind::ModelUnlisted { lasts_us }
             | AilmentKind::SlowDisk { lasts_us } => lasts_us.is_none(),
             _ => false,
         }
@@ -271,6 +287,19 @@ impl AilmentKind {
         }
     }
 
+    /// Whether a lasting fault counts how often it happened.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.affected_requests().is_some()
+            || matches!(
+                self,
+                AilmentKind::StartFails { .. }
+                    | AilmentKind::SpeedLevels { .. }
+                    | AilmentKind::LeakPerRequest { .. }
+                    | AilmentKind::LeakAfterAbort { .. }
+                    | AilmentKind::MemoryKeptAfterRestart { .. }
+            )
+    }
+
     /// Reason why the fault has no effect on a server with these settings, if it has none.
     pub(crate) fn pointless(&self, setup: &Setup) -> Option<&'static str> {
         match self {
@@ -280,10 +309,8 @@ impl AilmentKind {
             AilmentKind::AcceptanceDecay { .. } if setup.speculative_tokens == 0 => {
                 Some("this server drafts no tokens that could be accepted")
             }
-            AilmentKind::IgnoredSetting { name, .. } | AilmentKind::MissingSetting { name, .. }
-                if !setup.settings.contains_key(*name) =>
-            {
-                Some("the recipe has no such setting")
+            AilmentKind::IgnoredSetting { .. } | AilmentKind::MissingSetting { .. } => {
+                setup.unchanged_by(*self)
             }
             _ if self.is_nothing() => Some("its value changes nothing"),
             _ => None,
@@ -293,13 +320,19 @@ impl AilmentKind {
     /// Whether the value leaves a healthy server unchanged.
     fn is_nothing(&self) -> bool {
         match self {
-            AilmentKind::SlowDown { factor } | AilmentKind::Step { factor } => *factor <= 1.0,
+            AilmentKind::SlowDown { factor }
+            | AilmentKind::Step { factor }
+            | AilmentKind::SpeedLevels { factor } => *factor <= 1.0,
             AilmentKind::CreepingLatency { gain_per_h: rate }
             | AilmentKind::AcceptanceDecay { lost_per_h: rate }
             | AilmentKind::SlowLeak { bytes_per_s: rate }
-            | AilmentKind::LeakThatPlateaus { bytes: rate } => *rate <= 0.0,
+            | AilmentKind::LeakThatPlateaus { bytes: rate }
+            | AilmentKind::LeakPerRequest { bytes: rate }
+            | AilmentKind::LeakAfterAbort { bytes: rate }
+            | AilmentKind::MemoryKeptAfterRestart { bytes: rate } => *rate <= 0.0,
             AilmentKind::Hang { lasts_us }
             | AilmentKind::MetricsGoAway { lasts_us }
+            | AilmentKind::ModelUnlisted { lasts_us }
             | AilmentKind::SlowDisk { lasts_us } => *lasts_us == Some(0),
             AilmentKind::PreemptionStorm { lasts_us } | AilmentKind::LonghaulStops { lasts_us } => {
                 *lasts_us == 0

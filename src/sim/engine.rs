@@ -109,6 +109,8 @@ impl SimEngine {
     /// Creates an engine that is ready at `start`, or that begins its start then where
     /// [`Setup::first_start_s`] is above 0.
     pub(crate) fn new(setup: Setup, seed: u64, ailments: Vec<Ailment>, start: At) -> SimEngine {
+        let in_vain = |ailment: &Ailment| setup.unchanged_by(ailment.kind).is_some();
+        let in_vain: Vec<bool> = ailments.iter().map(in_vain).collect();
         let mut setup = setup.with_faults(&ailments);
         let scheduler = Scheduler::new(&setup);
         // vLLM refuses to start with a requested max_model_len that the cache cannot hold; a
@@ -129,7 +131,7 @@ impl SimEngine {
             step: None,
             frozen: None,
             held: BTreeMap::new(),
-            faults: Faults::new(ailments, seed, start),
+            faults: Faults::new(ailments, seed, start).without(&in_vain),
             stages: Vec::new(),
             loaded: false,
             jobs: 0,
@@ -161,6 +163,9 @@ impl SimEngine {
         self.faults.load_began(at, planned_us);
         self.machine.grow(self.faults.growths());
         self.loaded = true;
+        if self.listening() {
+            self.machine.fill(self.now);
+        }
     }
 
     /// Accepts a request that arrives at `at`; the queue has no limit. `None` if the port is not
@@ -210,6 +215,7 @@ impl SimEngine {
         self.held.remove(&id);
         if self.scheduler.remove(id).is_some() {
             self.metrics.finished[ABORT] += 1;
+            self.machine.leak(self.faults.leak_after_abort(self.now));
         }
     }
 
@@ -249,6 +255,10 @@ impl SimEngine {
         let left = view.memory_available_bytes.min(MEMORY_LEFT_BYTES);
         let taken = (view.memory_available_bytes - left) as f64 * self.faults.memory_pressure(at);
         view.memory_available_bytes -= taken as u64;
+        if let Some(resources) = &mut view.resources {
+            let (running, waiting) = self.scheduler.load();
+            resources.open_files += running + waiting;
+        }
         view.ailment_hits = self.faults.hits(at);
         view
     }
@@ -256,6 +266,11 @@ impl SimEngine {
     /// Whether `/metrics` answers 404 at `at`.
     pub(crate) fn metrics_away(&self, at: At) -> bool {
         self.faults.metrics_away(at)
+    }
+
+    /// Whether `/v1/models` lists another model at `at`.
+    pub(crate) fn lists_another(&self, at: At) -> bool {
+        self.faults.lists_another(at)
     }
 
     /// Start time of the server's process, while there is one.

@@ -93,7 +93,10 @@ fn page(engine: &SimEngine, question: &SimQuestion<'_>) -> Result<SimPage, Refus
     let (kind, body) = match (question.method, question.path) {
         ("GET", "/health") | ("GET" | "POST", "/ping") => (JSON, String::new()),
         ("GET", "/version") => (JSON, json!({ "version": VERSION }).to_string()),
-        ("GET", "/v1/models") => (JSON, answer::models(setup, question.created())),
+        ("GET", "/v1/models") => {
+            let is_another = engine.lists_another(question.at);
+            (JSON, answer::models(setup, question.created(), is_another))
+        }
         (_, "/metrics") if engine.metrics_away(question.at) => return Err(Refusal::http(404)),
         ("GET", "/metrics") => {
             let started = engine.process_started().unwrap_or_default();

@@ -1,6 +1,10 @@
 //! Models the engine's machine: its memory, its kernel's OOM killer, and the server's process, as
 //! sensors report them. Knows nothing of HTTP.
 
+mod memory;
+
+pub(crate) use memory::{Growth, GrowthUnit, ProcessResources};
+
 use super::job::ProcessExit;
 use super::setup::Setup;
 use crate::rng::Rng;
@@ -24,6 +28,8 @@ pub(crate) struct MachineState {
     pub pid: Option<u32>,
     /// Start time of that process.
     pub process_started: Option<At>,
+    /// Resources of that process.
+    pub resources: Option<ProcessResources>,
     /// Whether the server's port is open.
     pub listening: bool,
     /// Whether the machine is reachable; without power no sensor returns a reading.
@@ -38,47 +44,25 @@ pub(crate) struct MachineState {
     pub ailment_hits: Vec<u64>,
 }
 
-/// Memory growth of a process above its normal use.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Growth {
-    /// Begin of the growth; the start of the process if that is later.
-    pub from: At,
-    pub by: GrowthUnit,
-}
-
-/// Shape of memory growth.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum GrowthUnit {
-    /// Bytes per second, without end.
-    Rate(f64),
-    /// Final size in bytes, approached as `1 - exp(-t / 20 min)`.
-    Towards(f64),
-}
-
-/// Time constant of a leak that plateaus, seconds: as a cache that fills under load.
-const PLATEAU_S: f64 = 1200.0;
 /// Horizon of the search for memory exhaustion: a hundred years.
 const FOR_EVER_US: u64 = 100 * 365 * 86_400 * 1_000_000;
-
-impl Growth {
-    /// Returns the growth in bytes by `at` of a process that was started at `started`.
-    fn bytes(&self, started: At, at: At) -> f64 {
-        let us = at.since(self.from.max(started)) as f64;
-        match self.by {
-            GrowthUnit::Rate(bytes_per_s) => bytes_per_s * us / 1e6,
-            GrowthUnit::Towards(bytes) => bytes * -(-us / 1e6 / PLATEAU_S).exp_m1(),
-        }
-    }
-}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     seed: u64,
     total_bytes: u64,
     ready_bytes: u64,
+    /// Whether readings of memory have noise: not on a machine whose speed has none.
+    has_noise: bool,
     oom_kills: u64,
     process: Option<(u32, At)>,
     growths: Vec<Growth>,
+    /// Memory that the process takes in its first minutes under load.
+    fill: Option<Growth>,
+    /// Memory that requests of the process did not give back, bytes.
+    leaked_bytes: f64,
+    /// Memory that ended processes did not give back, bytes.
+    kept_bytes: f64,
     /// Time at which the growth will have used up the memory.
     exhausted: Option<At>,
     exits: u64,
@@ -94,9 +78,13 @@ impl Machine {
             seed,
             total_bytes: setup.profile.memory_bytes,
             ready_bytes: setup.profile.memory_ready_bytes,
+            has_noise: setup.profile.noise_within > 0.0,
             oom_kills: 0,
             process: None,
             growths: Vec::new(),
+            fill: None,
+            leaked_bytes: 0.0,
+            kept_bytes: 0.0,
             exhausted: None,
             exits: 0,
             last_exit: None,
@@ -111,10 +99,30 @@ impl Machine {
         self.exhausted = self.predict_oom();
     }
 
+    /// Begins the fill of the ready process under load.
+    pub(crate) fn fill(&mut self, from: At) {
+        self.fill = Some(Growth { from, by: memory::FILL });
+        self.exhausted = self.predict_oom();
+    }
+
+    /// Adds memory that a request of the process did not give back.
+    pub(crate) fn leak(&mut self, bytes: f64) {
+        if bytes > 0.0 {
+            self.leaked_bytes += bytes;
+            self.exhausted = self.predict_oom();
+        }
+    }
+
+    /// Adds memory that an ended process did not give back.
+    pub(crate) fn keep(&mut self, bytes: f64) {
+        self.kept_bytes += bytes;
+    }
+
     /// Records the start of the server's process.
     pub(crate) fn start(&mut self, at: At, start: u64) {
         let pid = 1000 + 100 * start + Rng::at(self.seed, &[0xB1, start]).below(100);
         self.process = Some((pid as u32, at));
+        (self.fill, self.leaked_bytes) = (None, 0.0);
         self.exhausted = self.predict_oom();
     }
 
@@ -127,8 +135,9 @@ impl Machine {
         self.reachable = exit != ProcessExit::PowerCut;
     }
 
-    /// Records a boot; the new kernel's OOM counter begins at 0.
+    /// Records a boot; the new kernel's OOM counter begins at 0, and it has all memory.
     pub(crate) fn boot(&mut self) {
+        self.kept_bytes = 0.0;
         self.reachable = true;
         self.boots += 1;
         self.oom_kills = 0;
@@ -169,24 +178,18 @@ impl Machine {
     /// Returns the growth in bytes of the current process by `at`.
     fn grown(&self, at: At) -> f64 {
         let Some((_, started)) = self.process else { return 0.0 };
-        self.growths.iter().map(|growth| growth.bytes(started, at)).sum()
+        let growths = self.growths.iter().chain(&self.fill);
+        self.leaked_bytes + growths.map(|growth| growth.bytes(started, at)).sum::<f64>()
     }
 
+    /// Predicts when the growth will have used up the memory. The sum never falls, so bisection
+    /// finds the instant.
     fn predict_oom(&self) -> Option<At> {
         let (_, started) = self.process?;
-        let room = self.total_bytes.saturating_sub(self.ready_bytes + MEMORY_LEFT_BYTES) as f64;
-        let from = |growth: &Growth| growth.from.max(started);
-        let rate = |growth: &Growth| match growth.by {
-            GrowthUnit::Rate(bytes_per_s) => Some((from(growth), bytes_per_s)),
-            GrowthUnit::Towards(_) => None,
-        };
-        let rates: Vec<(At, f64)> = self.growths.iter().filter_map(rate).collect();
-        if rates.len() == self.growths.len() {
-            return self.foresee_linear(rates, room);
-        }
-        // With a curve among the growths there is no closed form. The sum never falls, so bisection
-        // works.
-        let last = self.growths.iter().map(from).max()?;
+        let room = self.total_bytes.saturating_sub(self.ready_bytes + MEMORY_LEFT_BYTES) as f64
+            - self.kept_bytes;
+        let last = self.growths.iter().chain(&self.fill).map(|growth| growth.from).max();
+        let last = last.unwrap_or(started).max(started);
         let (mut low, mut high) = (started.0, last.0.saturating_add(FOR_EVER_US));
         if self.grown(At(high)) < room {
             return None;
@@ -198,31 +201,25 @@ impl Machine {
         Some(At(low))
     }
 
-    /// Finds the time of exhaustion for growth that is linear between the begins of its parts.
-    fn foresee_linear(&self, mut rates: Vec<(At, f64)>, room: f64) -> Option<At> {
-        rates.sort_by_key(|(from, _)| *from);
-        rates.iter().enumerate().find_map(|(index, (from, _))| {
-            let rate: f64 =
-                rates.iter().filter(|(start, _)| start <= from).map(|(_, rate)| rate).sum();
-            let left = room - self.grown(*from);
-            let end = At(from.0.saturating_add((left.max(0.0) / rate * 1e6).ceil() as u64));
-            let next = rates.get(index + 1);
-            (rate > 0.0 && next.is_none_or(|(next, _)| end <= *next)).then_some(end)
-        })
-    }
-
     /// Returns the state of the machine as sensors report it.
     pub(crate) fn view(&self, at: At, listening: bool) -> MachineState {
-        let used = match self.process {
-            Some(_) => self.ready_bytes.saturating_add(self.grown(at) as u64),
-            None => self.ready_bytes / SYSTEM_PART,
+        let noise = |bytes: f64| if self.has_noise { bytes } else { 0.0 };
+        let grown = self
+            .process
+            .map(|(pid, _)| self.grown(at) + noise(memory::own_noise(self.seed, pid, at)));
+        let server_bytes = match grown {
+            Some(grown) => self.ready_bytes as f64 + grown,
+            None => (self.ready_bytes / SYSTEM_PART) as f64,
         };
+        let others = noise(memory::others_noise(self.seed, at));
+        let used = memory::whole_pages(server_bytes + self.kept_bytes + others);
         MachineState {
             memory_total_bytes: self.total_bytes,
             memory_available_bytes: self.total_bytes.saturating_sub(used),
             oom_kills: self.oom_kills,
             pid: self.process.map(|(pid, _)| pid),
             process_started: self.process.map(|(_, started)| started),
+            resources: grown.map(|grown| ProcessResources::new(self.ready_bytes, grown)),
             listening,
             reachable: self.reachable,
             exits: self.exits,
@@ -240,7 +237,9 @@ mod tests {
 
     /// A machine with a process that grows like this from its start.
     fn growing(growths: &[(u64, GrowthUnit)]) -> Machine {
-        let mut machine = Machine::new(&record(1.0), 7);
+        let mut setup = record(1.0);
+        setup.profile.noise_within = 0.0;
+        let mut machine = Machine::new(&setup, 7);
         machine
             .grow(growths.iter().map(|(from, by)| Growth { from: At(*from), by: *by }).collect());
         assert_eq!(machine.exhausted(), None, "nothing leaks without a process");
@@ -249,6 +248,11 @@ mod tests {
     }
 
     const LEAK: GrowthUnit = GrowthUnit::Rate(1e9);
+
+    /// Growth towards a size, as a cache that fills.
+    fn towards(bytes: f64) -> GrowthUnit {
+        GrowthUnit::Towards { bytes, within_s: 1200.0 }
+    }
 
     #[test]
     fn two_leaks_use_memory_up_sooner_than_one() {
@@ -262,15 +266,15 @@ mod tests {
     fn a_leak_that_plateaus_uses_memory_up_only_if_it_does_not_fit() {
         // The record's machine has 28 GiB left, of which the kernel keeps a quarter of one.
         let gib = f64::from(1 << 30);
-        let fits = growing(&[(0, GrowthUnit::Towards(27.0 * gib))]);
+        let fits = growing(&[(0, towards(27.0 * gib))]);
         assert_eq!(fits.exhausted(), None);
-        assert!(growing(&[(0, GrowthUnit::Towards(29.0 * gib))]).exhausted().is_some());
+        assert!(growing(&[(0, towards(29.0 * gib))]).exhausted().is_some());
         let left = |machine: &Machine, minutes: u64| {
             machine.view(At(minutes * 60_000_000), true).memory_available_bytes as f64 / gib
         };
         assert!((left(&fits, 20) - (28.0 - 27.0 * (1.0 - (-1.0f64).exp()))).abs() < 0.01);
         assert!((left(&fits, 600) - 1.0).abs() < 0.01 && left(&fits, 600) >= left(&fits, 6000));
-        let both = growing(&[(0, GrowthUnit::Towards(27.0 * gib)), (0, GrowthUnit::Rate(1e6))]);
+        let both = growing(&[(0, towards(27.0 * gib)), (0, GrowthUnit::Rate(1e6))]);
         let end = both.exhausted().expect("the rest leaks away");
         assert!(both.grown(end) >= 27.75 * gib && both.grown(At(end.0 - 1)) < 27.75 * gib);
     }
@@ -297,5 +301,47 @@ mod tests {
         let after = machine.view(At(2), false);
         assert!(before.reachable && after.reachable && before.boot_id != after.boot_id);
         assert_eq!((before.oom_kills, after.oom_kills), (1, 0));
+    }
+
+    #[test]
+    fn the_process_shows_what_the_machine_misses() {
+        let mut machine = growing(&[(0, GrowthUnit::Rate(1e6))]);
+        machine.fill(At(0));
+        machine.leak(5e7);
+        let (before, after) = (machine.view(At(0), true), machine.view(At(3_600_000_000), true));
+        let anonymous = |state: &MachineState| state.resources.expect("it runs").anonymous_bytes;
+        let grown = anonymous(&after) - anonymous(&before);
+        assert_eq!(grown, before.memory_available_bytes - after.memory_available_bytes);
+        assert!(grown > 3_600_000_000 + (127 << 20), "{grown}");
+        machine.exit(ProcessExit::Killed);
+        assert_eq!(machine.view(At(1), false).resources, None);
+    }
+
+    #[test]
+    fn a_leak_of_requests_ends_with_its_process_and_can_use_memory_up() {
+        let mut machine = growing(&[]);
+        machine.leak(27.0 * f64::from(1 << 30));
+        assert_eq!(machine.exhausted(), None);
+        machine.leak(f64::from(1 << 30));
+        assert_eq!(machine.exhausted(), Some(At(0)));
+        machine.exit(ProcessExit::Killed);
+        machine.start(At(5), 1);
+        assert_eq!(machine.exhausted(), None);
+    }
+
+    #[test]
+    fn what_an_ended_process_keeps_is_missing_until_a_boot() {
+        let mut machine = growing(&[]);
+        let left = |machine: &Machine| machine.view(At(10), false).memory_available_bytes >> 30;
+        machine.exit(ProcessExit::Killed);
+        let whole = left(&machine);
+        machine.keep(f64::from(1u32 << 31));
+        assert_eq!(left(&machine), whole - 2);
+        machine.keep(27.0 * f64::from(1 << 30));
+        machine.start(At(20), 1);
+        assert_eq!(machine.exhausted(), Some(At(20)), "it no longer fits");
+        machine.exit(ProcessExit::EngineDied);
+        machine.boot();
+        assert_eq!(left(&machine), whole);
     }
 }

@@ -5,8 +5,11 @@ mod read;
 
 pub(super) use read::{Scope, read};
 
+use std::fmt;
+
 use crate::fact::{Class, Group, Load, Phase};
 use crate::measure::Measure;
+use crate::series::growth::JudgedSeries;
 
 /// Contract of a scenario.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +30,8 @@ pub(crate) struct Gate {
     /// Attainment, a fraction from 0 to 1. If set, the limit applies to single values, and this
     /// share of requests must meet it; failed requests count as not met.
     pub attain: Option<f64>,
+    /// Whether it is only asked where the memory of the server or its machine was read.
+    pub where_seen: bool,
     /// Text of the gate for reports: `ttft_p95 d32768: 45s`.
     pub text: String,
     /// Line in the scenario, from 1.
@@ -46,6 +51,8 @@ pub(crate) struct Select {
     pub load: Option<Load>,
     /// Name of the workload.
     pub workload: Option<String>,
+    /// Series, for a gate on growth; `None` means all that are judged.
+    pub series: Option<&'static JudgedSeries>,
 }
 
 impl Select {
@@ -73,8 +80,46 @@ pub(crate) enum Limit {
     AtMost(f64),
     /// Lower bound.
     AtLeast(f64),
-    /// Upper bound, as a fraction of the same measure in the reference window.
-    AtMostOfReference(f64),
-    /// Lower bound, as a fraction of the same measure in the reference window.
-    AtLeastOfReference(f64),
+    /// Upper bound, as a fraction of the same measure elsewhere in the run.
+    AtMostOf(f64, Base),
+    /// Lower bound, as a fraction of the same measure elsewhere in the run.
+    AtLeastOf(f64, Base),
+}
+
+impl Limit {
+    /// Returns the part of the run that a relative limit refers to.
+    pub(crate) fn base(self) -> Option<Base> {
+        match self {
+            Limit::AtMost(_) | Limit::AtLeast(_) => None,
+            Limit::AtMostOf(_, base) | Limit::AtLeastOf(_, base) => Some(base),
+        }
+    }
+}
+
+/// Part of the run that a relative limit refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Base {
+    /// The reference window.
+    Reference,
+    /// The same load at another depth, tokens.
+    Depth(u64),
+}
+
+impl Base {
+    /// Returns the selection that a limit on another one refers to.
+    pub(crate) fn select(self, select: &Select) -> Select {
+        match self {
+            Base::Reference => Select { phase: Some(Phase::Reference), ..select.clone() },
+            Base::Depth(depth) => Select { depth: Some(depth), ..select.clone() },
+        }
+    }
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Base::Reference => f.write_str("reference window"),
+            Base::Depth(depth) => write!(f, "d{depth}"),
+        }
+    }
 }

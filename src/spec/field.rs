@@ -180,17 +180,19 @@ impl<'a> Field<'a> {
         let is_plain = text == "0" || !text.starts_with(['0', '+']);
         match text.parse::<u64>() {
             Ok(value) if is_plain && (least..=most).contains(&value) => Ok(value),
-            Ok(_) if is_plain => Err(self
-                .mistake(format!("`{}` cannot be {text}", self.name()))
-                .hint(format!("a whole number from {least} to {most}"))),
-            _ => Err(self
-                .mistake(format!(
-                    "`{}` is {}, which is not a whole number",
-                    self.name(),
-                    shown(text)
-                ))
-                .hint("digits alone, as 4096")),
+            Ok(_) if is_plain => Err(self.out_of_range(text, least, most)),
+            _ => Err(self.not_whole(text).hint("digits alone, as 4096")),
         }
+    }
+
+    fn not_whole(&self, text: &str) -> Mistake {
+        let (name, text) = (self.name(), shown(text));
+        self.mistake(format!("`{name}` is {text}, which is not a whole number"))
+    }
+
+    fn out_of_range(&self, text: &str, least: u64, most: u64) -> Mistake {
+        self.mistake(format!("`{}` cannot be {text}", self.name()))
+            .hint(format!("a whole number from {least} to {most}"))
     }
 
     /// Parses a whole number of tokens: digits, or a number with a `k` or `M`.
@@ -198,9 +200,14 @@ impl<'a> Field<'a> {
     /// # Errors
     /// The value is not a whole number, or out of range.
     pub(crate) fn tokens(&self, least: u64, most: u64) -> Result<u64, Mistake> {
-        match unit::tokens(self.text()?) {
+        let text = self.text()?;
+        match unit::tokens(text) {
             Some(value) if (least..=most).contains(&value) => Ok(value),
-            _ => self.whole(least, most),
+            Some(_) => Err(self.out_of_range(text, least, most)),
+            None => match unit::no_tokens(text) {
+                Some(why) => Err(self.not_whole(text).hint(why)),
+                None => self.whole(least, most),
+            },
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Scenario {
     pub reference_laps: u64,
     /// Workloads; each lap runs all of them in order.
     pub workloads: Vec<Workload>,
+    /// Blocks for trends.
+    pub trend: TrendBlocks,
     /// Timeouts of requests and of the server.
     pub limits: Limits,
     /// Drills, in order of time.
@@ -52,6 +54,35 @@ pub(crate) enum Extent {
     Duration(Duration),
     /// Laps after the warm-up, of any duration.
     Laps(u64),
+}
+
+/// Division of a run into blocks, for trends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TrendBlocks {
+    /// Least length of a block; a block holds whole laps.
+    pub block: Duration,
+    /// Least time at the start of the server's life that is left out.
+    pub warmup: Duration,
+}
+
+impl TrendBlocks {
+    /// Least number of judged blocks for a word.
+    pub(crate) const FOR_A_WORD: usize = 20;
+    /// Least number of judged blocks for *growing*.
+    pub(crate) const FOR_GROWING: usize = 30;
+    /// Length of a lifetime from which a growth has a rate, in least blocks: 8 h of 10 minutes.
+    pub(crate) const FOR_A_RATE: f64 = 48.0;
+
+    /// Returns the length of a lifetime from which a growth has a rate, seconds.
+    pub(crate) fn long_enough_s(&self) -> f64 {
+        TrendBlocks::FOR_A_RATE * self.block.as_secs_f64()
+    }
+}
+
+impl Default for TrendBlocks {
+    fn default() -> TrendBlocks {
+        TrendBlocks { block: Duration::from_secs(10 * 60), warmup: Duration::from_secs(15 * 60) }
+    }
 }
 
 /// Timeouts of requests and of the server.

@@ -5,6 +5,7 @@ mod values;
 
 use hdrhistogram::Histogram;
 
+use super::order::{self, RankInterval};
 use super::{Estimate, rank};
 use values::{STEPS, StoredValues};
 
@@ -134,10 +135,25 @@ impl Dist {
         let Some(rank) = rank.checked_sub(unknown.low).filter(|rank| *rank > 0) else {
             return Some(Estimate::exact(0.0));
         };
+        Some(self.at_rank(rank))
+    }
+
+    /// Returns the interval of a percentile from the order of the values alone; `None` where neither
+    /// end is known.
+    pub(crate) fn interval(&self, share: f64, confidence: f64) -> Option<RankInterval> {
+        let ranks = order::ranks(self.n(), share, confidence);
+        let low = ranks.low.map(|rank| self.at_rank(rank));
+        let low = low.filter(|end| end.known().is_some() || end.low > 0.0).map(|end| end.low);
+        let high = ranks.high.map(|rank| self.at_rank(rank).high).filter(|end| end.is_finite());
+        (low.is_some() || high.is_some()).then_some(RankInterval { low, high })
+    }
+
+    /// Returns what is known of the value of a rank from 1, among all values.
+    fn at_rank(&self, rank: u64) -> Estimate {
         // The highest that it can be: every value above a bound is above all others.
         let high = self.measured.with(&self.below).at_rank(rank).unwrap_or(f64::INFINITY);
         if self.below.n == 0 && self.above.count_under(high) == 0 && high.is_finite() {
-            return Some(Estimate::exact(high));
+            return Estimate::exact(high);
         }
         // The lowest: every value below a bound is below all others.
         let low = match rank.checked_sub(self.below.n).filter(|rank| *rank > 0) {
@@ -145,9 +161,19 @@ impl Dist {
             None => 0.0,
         };
         if self.above.n == 0 && low > 0.0 && self.below.count_over(low) == 0 {
-            return Some(Estimate::exact(low));
+            return Estimate::exact(low);
         }
-        Some(Estimate::between(low, high))
+        Estimate::between(low, high)
+    }
+
+    /// Returns the number of values that are surely above `limit`.
+    pub(crate) fn count_surely_over(&self, limit: f64) -> u64 {
+        self.measured.count_over(limit) + self.above.count_at_least(limit)
+    }
+
+    /// Returns the number of values that are surely below `limit`.
+    pub(crate) fn count_surely_under(&self, limit: f64) -> u64 {
+        self.measured.count_under(limit) + self.below.count_at_most(limit)
     }
 
     /// Returns the number of measured values up to `limit`; beyond [`values::EXACT_MAX`] values,
@@ -198,6 +224,7 @@ mod tests {
         assert!(dist.mean().unwrap().high.is_infinite());
         assert_eq!(dist.min(), Some(Estimate::exact(1.0)));
         assert_eq!((dist.count_at_most(1e9), dist.count_at_least(150.0)), (95, 0));
+        assert_eq!([90.0, 95.0, 200.0, 200.1].map(|it| dist.count_surely_over(it)), [11, 6, 6, 0]);
     }
 
     #[test]
@@ -219,6 +246,33 @@ mod tests {
             (Some(Estimate::exact(14.0)), Some(Estimate::exact(19.0)))
         );
         assert_eq!(dist.min(), Some(Estimate::between(0.0, 3.0)));
+    }
+
+    #[test]
+    fn the_ends_of_an_interval_are_values_and_what_is_above_a_bound_has_no_upper_end() {
+        let interval = |dist: &Dist, share| dist.interval(share, 0.95).map(RankInterval::ends);
+        let mut many = dist((1..=104).map(f64::from));
+        assert_eq!(interval(&many, 0.5), Some([Some(42.0), Some(63.0)]));
+        assert_eq!(interval(&many, 0.95), Some([Some(94.0), Some(104.0)]));
+        assert_eq!(interval(&dist((1..=60).map(f64::from)), 0.95), Some([Some(53.0), None]));
+        (0..20).for_each(|_| many.record_above(200.0));
+        assert_eq!(interval(&many, 0.5), Some([Some(51.0), Some(74.0)]), "124 values");
+        assert_eq!(interval(&many, 0.95), Some([Some(200.0), None]));
+        assert_eq!(interval(&dist([1.0; 5]), 0.5), None, "too few");
+        assert_eq!(interval(&dist([0.0; 6]), 0.5), Some([Some(0.0), Some(0.0)]));
+        assert_eq!(interval(&Dist::new(), 0.5), None);
+    }
+
+    #[test]
+    fn the_interval_of_many_values_has_three_figures() {
+        let dist = dist((1..=20_000).map(|n| f64::from(n) / 1e3));
+        let interval = dist.interval(0.95, 0.95).unwrap();
+        let ranks = order::ranks(20_000, 0.95, 0.95);
+        for (end, rank) in [(interval.low, ranks.low), (interval.high, ranks.high)] {
+            let exact = rank.unwrap() as f64 / 1e3;
+            let end = end.unwrap();
+            assert!((end / exact - 1.0).abs() < 1e-3, "{end} for {exact}");
+        }
     }
 
     #[test]

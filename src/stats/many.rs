@@ -56,6 +56,13 @@ mod tests {
     }
 
     #[test]
+    fn six_tests_are_adjusted_as_in_the_table() {
+        let p_values = [0.001, 0.008, 0.012, 0.03, 0.04, 0.2];
+        near(&holm(&p_values), &[0.006, 0.04, 0.048, 0.09, 0.09, 0.2]);
+        near(&benjamini_hochberg(&p_values), &[0.006, 0.024, 0.024, 0.045, 0.048, 0.2]);
+    }
+
+    #[test]
     fn one_test_alone_keeps_its_value_and_none_gives_none() {
         near(&holm(&[0.04]), &[0.04]);
         near(&benjamini_hochberg(&[0.04]), &[0.04]);

@@ -3,9 +3,9 @@
 
 use crate::analysis::cache::{CacheEvidence, CacheWord};
 use crate::analysis::{Analysis, Share};
-use crate::fact::{Class, Phase};
+use crate::fact::Class;
 use crate::measure::Quantity;
-use crate::spec::{Limit, Select};
+use crate::spec::Select;
 
 use super::{GateResult, VerdictWord};
 
@@ -15,19 +15,17 @@ const MOST: f64 = 0.5;
 /// Withdraws a judgement of the prefill of cold prompts that mostly came from the cache. What fails
 /// although it came from the cache fails, unless the reference window alone may have been faster.
 pub(super) fn withdraw(result: &mut GateResult, quantity: Quantity, analysis: &Analysis) {
-    let is_relative =
-        matches!(result.limit, Limit::AtMostOfReference(_) | Limit::AtLeastOfReference(_));
+    let base = result.limit.base();
     let is_judged = match result.word {
         VerdictWord::Pass => true,
-        VerdictWord::Fail => is_relative,
+        VerdictWord::Fail => base.is_some(),
         VerdictWord::Inconclusive => false,
     };
     if !is_judged || !quantity.is_of_prefill() {
         return;
     }
-    let reference = Select { phase: Some(Phase::Reference), ..result.select.clone() };
-    let selects = [Some(&result.select), Some(&reference).filter(|_| is_relative)];
-    let why = selects.into_iter().flatten().find_map(|select| from_cache(select, analysis));
+    let selects = [Some(result.select.clone()), base.map(|base| base.select(&result.select))];
+    let why = selects.into_iter().flatten().find_map(|select| from_cache(&select, analysis));
     if let Some(why) = why {
         result.word = VerdictWord::Inconclusive;
         result.why = format!("n/a: {why}");
@@ -91,9 +89,9 @@ mod tests {
 
     use crate::analysis::analyse;
     use crate::analysis::fixture::{asked, gate};
-    use crate::fact::{ClosedBecause, Fact, Source};
+    use crate::fact::{ClosedBecause, Fact, Phase, Source};
     use crate::incident::fixture::Story;
-    use crate::spec::{Contract, Gate};
+    use crate::spec::{Base, Contract, Gate, Limit};
     use crate::verdict::tests::at_most;
     use crate::verdict::{Verdict, judge};
 
@@ -151,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_reference_that_came_from_the_cache_is_none() {
-        let relative = gate("ttft", Limit::AtMostOfReference(1.2));
+        let relative = gate("ttft", Limit::AtMostOf(1.2, Base::Reference));
         let open = words(&served(20, 40), std::slice::from_ref(&relative));
         assert_eq!(open, [VerdictWord::Inconclusive], "the soak is slower, and the cache is why");
         let fair = words(&served(0, 40), &[relative]);

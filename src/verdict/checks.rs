@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::analysis::{Analysis, Share};
+use crate::analysis::{Analysis, Share, ShortAnswer};
 use crate::fact::{Class, Ended};
 use crate::measure::RequestShare;
 use crate::spec::Select;
@@ -125,16 +125,38 @@ pub(crate) fn permitted(check: RequestShare, share: Share, analysis: &Analysis) 
         return None;
     }
     let Share { part, of } = share;
-    let abilities = analysis.notes.identity.get("abilities")?;
-    let forced = ["ignore_eos", "min_tokens"];
-    let why = if !analysis.exact_output {
-        "`exact_output: false` lets a model end its answers"
-    } else if !abilities.split(' ').any(|able| forced.contains(&able)) {
-        "the server does not take `ignore_eos`, so a model may end its answers"
-    } else {
-        return None;
-    };
+    let Err(why) = forced_by(analysis)? else { return None };
     Some(format!("{part} of {of} ended early: {why}"))
+}
+
+/// Returns the field by which a server is asked for answers of the whole length; `None` where it is
+/// not known what the server takes.
+///
+/// # Errors
+/// Reason why a model may end its answers.
+fn forced_by(analysis: &Analysis) -> Option<Result<&str, &'static str>> {
+    let abilities = analysis.notes.identity.get("abilities")?;
+    if !analysis.exact_output {
+        return Some(Err("`exact_output: false` lets a model end its answers"));
+    }
+    let field = abilities.split(' ').find(|able| ["ignore_eos", "min_tokens"].contains(able));
+    Some(field.ok_or("the server does not take `ignore_eos`, so a model may end its answers"))
+}
+
+/// Returns the finding that answers were shorter than requested, though by less than half, of a
+/// server that was asked for the whole length. No gate asks for it.
+pub(crate) fn shorter(analysis: &Analysis) -> Option<Finding> {
+    let field = forced_by(analysis)?.ok()?;
+    let all = Select::default();
+    let n: u64 = analysis.atoms_of(&all).map(|atom| atom.short).sum();
+    let of: u64 = analysis.atoms_of(&all).map(|atom| atom.output_counted).sum();
+    let shortest = analysis.atoms_of(&all).filter_map(|atom| atom.shortest);
+    let ShortAnswer { tokens, asked, seq } = shortest.reduce(ShortAnswer::shorter)?;
+    let words = format!(
+        "shorter than asked: {n} of {of} answers, the shortest {tokens} of {asked} tokens, although \
+         the server takes `{field}`"
+    );
+    Some(Finding { words, evidence: vec![seq], is_of_setting: false })
 }
 
 #[cfg(test)]
@@ -194,6 +216,23 @@ mod tests {
         assert_eq!(decided, VerdictWord::Inconclusive);
         insta::assert_snapshot!(why, @"3 of 10 ended early: the server does not take `ignore_eos`, so a model may end its answers");
         assert_eq!(word("chat usage", 0).0, VerdictWord::Pass);
+    }
+
+    #[test]
+    fn answers_that_are_a_little_short_are_told_where_the_server_takes_the_field_against_it() {
+        let told = |abilities, tokens: u64| {
+            let story = ten(abilities, |nth, request| {
+                if nth < 2 {
+                    request.output_tokens = Some(tokens + u64::from(nth));
+                }
+            });
+            let verdict = judge(&story, "short_answers");
+            assert_eq!(verdict.word, VerdictWord::Pass);
+            verdict.findings.into_iter().map(|it| it.words).collect::<Vec<_>>().join("\n")
+        };
+        insta::assert_snapshot!(told("chat min_tokens usage", 70), @"shorter than asked: 2 of 10 answers, the shortest 70 of 128 tokens, although the server takes `min_tokens`");
+        assert_eq!(told("chat min_tokens usage", 127), "", "the stop token is not counted by all");
+        assert_eq!(told("chat usage", 70), "", "a model may end its answers");
     }
 
     #[test]

@@ -5,18 +5,19 @@ use super::{Finding, GateResult, VerdictWord};
 use crate::analysis::{Analysis, EffectWord, SettingEffect};
 use crate::escape::one_line;
 
-/// Longest declared value in a finding, characters.
-const VALUE_CHARS_MAX: usize = 60;
+/// Longest declared value in a finding, characters: a longer one would hide the reason.
+const VALUE_CHARS_MAX: usize = 24;
 /// Bound on the settings that a gate names.
 const NAMED_MAX: usize = 4;
 
-/// Judges the number of settings that are not in effect. It passes although some were not seen, and
-/// says how many; it is INCONCLUSIVE where none was.
+/// Judges the number of settings that are not in effect. It passes although some were not seen, or
+/// in the server's arguments alone, and says how many; it is INCONCLUSIVE where none was seen.
 pub(super) fn judge(result: &mut GateResult, analysis: &Analysis) {
     let with = |word: EffectWord| -> Vec<&SettingEffect> {
         analysis.settings.iter().filter(|it| it.word == word).collect()
     };
     let (broken, unseen) = (with(EffectWord::NotInEffect), with(EffectWord::NotSeen).len());
+    let given = with(EffectWord::Given).len();
     result.n = analysis.settings.len() as u64;
     if analysis.settings.is_empty() {
         return result.why.push_str("n/a: no recipe declares a setting");
@@ -39,11 +40,14 @@ pub(super) fn judge(result: &mut GateResult, analysis: &Analysis) {
     let named: Vec<&str> =
         broken.iter().take(NAMED_MAX).map(|setting| setting.setting.as_str()).collect();
     let more = broken.len().saturating_sub(NAMED_MAX);
-    result.why = match (result.word, unseen) {
-        (VerdictWord::Fail, _) if more > 0 => format!("{} and {more} more", named.join(", ")),
-        (VerdictWord::Fail, _) => named.join(", "),
-        (_, 0) => String::new(),
-        _ => format!("{unseen} of {} settings not seen", result.n),
+    let of_all = |n: usize, words: &str| {
+        (n > 0).then(|| format!("{n} of {} settings {words}", analysis.settings.len()))
+    };
+    let limits = [of_all(unseen, "not seen"), of_all(given, "seen in its arguments alone")];
+    result.why = match result.word {
+        VerdictWord::Fail if more > 0 => format!("{} and {more} more", named.join(", ")),
+        VerdictWord::Fail => named.join(", "),
+        _ => limits.into_iter().flatten().collect::<Vec<_>>().join(", "),
     };
 }
 
@@ -59,8 +63,9 @@ pub(super) fn findings(analysis: &Analysis) -> impl Iterator<Item = Finding> {
 
 /// Formats a setting that is not in effect.
 fn not_in_effect(setting: &SettingEffect) -> String {
-    let declared = setting.declared.as_deref().unwrap_or_default();
-    let declared = one_line(declared, VALUE_CHARS_MAX);
-    let mark = if declared.is_empty() { "" } else { " " };
-    format!("{}{mark}{declared} is not in effect: {}", setting.setting, setting.why)
+    let SettingEffect { setting: name, declared, why, .. } = setting;
+    let short = |value: &&str| !value.is_empty() && value.chars().count() <= VALUE_CHARS_MAX;
+    let declared =
+        declared.as_deref().filter(short).map(|it| format!(" {}", one_line(it, VALUE_CHARS_MAX)));
+    format!("{name}{} is not in effect: {why}", declared.unwrap_or_default())
 }

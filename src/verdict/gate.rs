@@ -4,20 +4,25 @@
 mod times;
 
 use crate::analysis::coverage::{COVERED_MIN, CountCoverage};
-use crate::analysis::{Analysis, Judged, Share, SourceCoverage};
-use crate::fact::Phase;
-use crate::measure::{Count, Measure, RequestShare};
-use crate::spec::{Gate, Limit, Select};
+use crate::analysis::{Analysis, Judged, Share};
+use crate::incident::{Cause, IncidentKind};
+use crate::measure::{Count, MTBF_CONFIDENCE, Measure, RequestShare};
+use crate::spec::{Base, Gate, Limit, Select};
 use crate::stats::Estimate;
+use crate::stats::poisson::time_to_show;
+use crate::unit::span_needed;
 
 use super::unmeasured::has_unclear_kill;
-use super::{GateResult, Proof, VerdictWord, cache, checks, effect, slots};
+use super::{GateResult, Proof, VerdictWord, cache, checks, effect, slots, trends};
 
 /// Reason given for events of a run that was never under load.
 const NO_LOAD: &str = "no time under load was judged";
 
 /// Reason given for OOMs where one may have been the server's.
 const UNCLEAR_KILL: &str = "a process was killed for lack of memory, and it is not known whose";
+
+/// Reason given for hangs where an outage may have been one.
+const SILENCE: &str = "an outage was silence: requests got no answer, no process is known to have ended, and it may have hung";
 
 /// Bound on the evidence of a gate on events.
 const EVIDENCE_MAX: usize = 8;
@@ -79,6 +84,9 @@ fn at(gate: &Gate, select: Select, analysis: &Analysis, proof: Option<&Proof>) -
         }
         (Measure::Mtbf, _) => judge_mtbf(&mut result, analysis, proof),
         (Measure::NotInEffect, _) => effect::judge(&mut result, analysis),
+        (Measure::Growth(per), _) => trends::judge_growth(&mut result, per, analysis),
+        (Measure::Steps, _) => trends::judge_steps(&mut result, analysis),
+        (Measure::Drift(quantity), _) => trends::judge_drift(&mut result, quantity, analysis),
         (Measure::Of(quantity, _), Some(share)) => {
             times::judge_attain(&mut result, quantity, share, analysis);
             cache::withdraw(&mut result, quantity, analysis);
@@ -133,7 +141,7 @@ pub(super) fn bound<T: Into<Estimate>>(
 ) -> Result<Estimate, String> {
     match limit {
         Limit::AtMost(bound) | Limit::AtLeast(bound) => Ok(bound.into()),
-        Limit::AtMostOfReference(share) | Limit::AtLeastOfReference(share) => {
+        Limit::AtMostOf(share, _) | Limit::AtLeastOf(share, _) => {
             reference().map(|value| value.into().times(share))
         }
     }
@@ -165,11 +173,18 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
     // An event that no source could observe does not count as zero.
     let Some(covered) = analysis.coverage.of(count) else { return };
     let unseen = in_words(covered);
+    if let (true, Some(held)) = (incidents.is_empty(), covered.held) {
+        result.evidence = vec![held.seq];
+    }
     if unseen.is_empty() {
         result.hidden_s = covered.hidden_s;
         if count == Count::Ooms && result.word == VerdictWord::Pass && has_unclear_kill(analysis) {
             (result.word, result.value) = (VerdictWord::Inconclusive, None);
             return result.why.push_str(UNCLEAR_KILL);
+        }
+        if count == Count::Hangs && result.word == VerdictWord::Pass && has_silence(analysis) {
+            (result.word, result.value) = (VerdictWord::Inconclusive, None);
+            return result.why.push_str(SILENCE);
         }
         if result.word == VerdictWord::Fail {
             result.why = format!("{} seen", result.n);
@@ -184,6 +199,12 @@ fn judge_count(result: &mut GateResult, count: Count, analysis: &Analysis) {
         let needed = COVERED_MIN * 100.0;
         result.why = format!("{} seen; under {needed:.0} % covered: {unseen}", result.n);
     }
+}
+
+/// Whether an outage had no sign of its cause, so that the server may have hung.
+fn has_silence(analysis: &Analysis) -> bool {
+    let mut outages = analysis.calendar.incidents.iter().filter(|it| it.is(IncidentKind::Outage));
+    outages.any(|it| it.cause == Cause::Unknown && !it.is(IncidentKind::Crash))
 }
 
 /// Judges the time between failures by its interval. It passes where the lower bound reaches the
@@ -219,12 +240,17 @@ fn judge_mtbf(result: &mut GateResult, analysis: &Analysis, proof: Option<&Proof
     } else if proof.low_s >= bound {
         result.word = VerdictWord::Pass;
         result.why.clear();
+    } else {
+        let needed = time_to_show(proof.failures, bound, MTBF_CONFIDENCE);
+        let other = if proof.failures == 0 { "a failure" } else { "another" };
+        let needed = format!("; needs {} without {other}", span_needed(needed));
+        result.why.push_str(&needed);
     }
 }
 
 /// Formats the sources that covered too little, with their gaps.
 fn in_words(covered: &CountCoverage) -> String {
-    covered.unseen().map(SourceCoverage::in_words).collect::<Vec<_>>().join(", ")
+    covered.gaps().join(", ")
 }
 
 /// Returns the name of an event for the sentence that it was not observed.
@@ -246,11 +272,9 @@ fn judge_portion(result: &mut GateResult, portion: RequestShare, analysis: &Anal
     };
     result.value = Some(value.into());
     let reference = || {
-        let select = Select { phase: Some(Phase::Reference), ..result.select.clone() };
-        analysis
-            .portion(portion, &select)
-            .value()
-            .ok_or_else(|| "no request ended in the reference window".to_owned())
+        let base = result.limit.base().unwrap_or(Base::Reference);
+        let share = analysis.portion(portion, &base.select(&result.select));
+        share.value().ok_or_else(|| format!("{base}: no request ended"))
     };
     match bound(result.limit, reference) {
         Ok(bound) => {

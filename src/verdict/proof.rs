@@ -4,8 +4,9 @@ use crate::analysis::Analysis;
 use crate::fact::Seq;
 use crate::measure::{Count, MTBF_CONFIDENCE};
 use crate::stats::poisson::mean_time_between;
-use crate::unit::{grouped, span};
+use crate::unit::span;
 
+use super::exposure::told;
 use super::unmeasured::has_unclear_kill;
 
 /// Bound on the evidence of the failures.
@@ -45,7 +46,7 @@ impl Proof {
         let micros = |seconds: f64| (seconds * 1e6).round() / 1e6;
         let is_unread = |count: &Count| {
             let covered = analysis.coverage.of(*count);
-            covered.is_none_or(|covered| covered.unseen().next().is_some())
+            covered.is_none_or(|covered| !covered.gaps().is_empty())
                 || *count == Count::Ooms && has_unclear_kill(analysis)
         };
         let firsts = failures.iter().filter_map(|incident| incident.evidence.first().copied());
@@ -68,20 +69,14 @@ impl Proof {
 
 impl std::fmt::Display for Proof {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (load, low) = (span(self.load_s), span(self.low_s));
-        let failures = match self.failures {
-            0 => "no failure".to_owned(),
-            1 => "1 failure".to_owned(),
-            n => format!("{} failures", grouped(n as f64)),
-        };
+        let low = span(self.low_s);
         let bounds = match self.high_s.map(span) {
             // Failures that nobody saw would only shorten it.
             Some(high) if self.is_blind() => format!("at most {high}"),
             Some(high) => format!("between {low} and {high}"),
             None => format!("above {low}"),
         };
-        let confidence = MTBF_CONFIDENCE * 100.0;
-        write!(f, "{failures} in {load}: MTBF {bounds} ({confidence:.0} %)")
+        f.write_str(&told(self.failures, self.load_s, &bounds))
     }
 }
 
@@ -89,7 +84,7 @@ impl std::fmt::Display for Proof {
 mod tests {
     use crate::analysis::analyse;
     use crate::analysis::fixture::{asked, gate};
-    use crate::fact::{Action, ClosedBecause, Ended, Fact, Source, TargetFact, TargetWord};
+    use crate::fact::{Action, ClosedBecause, Ended, Fact, Source, Stage, TargetFact, TargetWord};
     use crate::incident::fixture::Story;
     use crate::series::{ENGINE_STEPS, LOG_LINES, OOM_KILLS};
     use crate::spec::{Contract, Limit};
@@ -135,14 +130,42 @@ mod tests {
         let proof = judged(&story, 60.0).proof.unwrap();
         assert_eq!((proof.failures, proof.high_s, proof.unseen.len()), (0, None, 0));
         assert!((proof.low_s - 300.0 / 2.995_732).abs() < 1e-3, "{proof:?}");
-        assert_eq!(proof.to_string(), "no failure in 5 m 00 s: MTBF above 1 m 40 s (95 %)");
+        assert_eq!(
+            proof.to_string(),
+            "no failure in 5 m 00 s under load: MTBF above 1 m 40 s (95 %)"
+        );
         assert_eq!(result(&story, 100.0).word, VerdictWord::Pass);
         let short = result(&story, 101.0);
         assert_eq!(
             (short.word, short.value),
             (VerdictWord::Inconclusive, Some(proof.low_s.into()))
         );
-        assert_eq!(short.why, proof.to_string());
+        assert_eq!(short.why, format!("{proof}; needs 5 m 03 s without a failure"));
+    }
+
+    #[test]
+    fn an_outage_of_mere_silence_leaves_it_open_whether_the_server_hung() {
+        let hangs = |ended: Ended| {
+            let mut story = Story::soaking();
+            for second in (0..=300).step_by(10) {
+                look(&mut story, f64::from(second));
+            }
+            story.bad(302.0, 0, ended, "no answer").up(304.0, false).up(306.0, true);
+            for entry in &mut story.entries {
+                if let Fact::Request(request) = &mut entry.fact
+                    && request.ended == Ended::TimedOut
+                {
+                    request.stage = Stage::BeforeFirst;
+                }
+            }
+            let analysis = analyse(&asked(&[0]), closed(story).entries.iter());
+            let gates = vec![gate("hangs", Limit::AtMost(0.0))];
+            judge(&Contract { gates }, &analysis).gates.remove(0)
+        };
+        let silent = hangs(Ended::TimedOut);
+        assert_eq!(silent.word, VerdictWord::Inconclusive, "{silent:?}");
+        assert!(silent.why.contains("it may have hung"), "{silent:?}");
+        assert_eq!(hangs(Ended::Refused).word, VerdictWord::Pass, "that was a crash");
     }
 
     #[test]

@@ -17,6 +17,10 @@ const TWO_RUNS: &str = "longhaul rehearse --scenario smoke -o runs/monday > out 
     longhaul rehearse --scenario smoke --ailment slow_down=20%@0s --server-seed 2 -o runs/tuesday \
     > out";
 
+const THREE_RUNS: &str = "longhaul rehearse --scenario smoke -o runs/monday > out && \
+    longhaul rehearse --scenario smoke --server-seed 2 -o runs/tuesday > out && \
+    longhaul rehearse --scenario smoke --server-seed 3 -o runs/wednesday > out";
+
 const REPLAY: &str = "longhaul rehearse --scenario spark_arena_v2 --depths 0,4096 --concurrency 1 \
     -o runs/replay > out; longhaul report runs/replay --format arena > benchmark.csv";
 
@@ -40,18 +44,33 @@ pub(crate) const PAGES: &[Page] = &[
                 1,
                 &["FAIL ooms: 0 (1)", "FAIL crashes: 0 (1)"],
             ),
+        ],
+    },
+    Page {
+        name: "README.md#2",
+        steps: &[
             run(
                 "longhaul run --scenario overnight --recipe my-recipe.yaml --endpoint http://localhost:8000 --container brain",
                 LONGER,
-                0,
-                &["PASS my-recipe · overnight", "pass ooms: 0", "pass hangs: 0"],
+                3,
+                &[
+                    "INCONCLUSIVE my-recipe · overnight",
+                    "INCONCLUSIVE growth: 0 where seen",
+                    "0 blocks, 20 needed",
+                    "pass crashes: 0 · pass ooms: 0 · pass hangs: 0",
+                ],
             ),
             run(
                 "longhaul report runs/latest --wide",
                 "",
-                0,
+                3,
                 &["my-recipe · overnight", "coverage"],
             ),
+        ],
+    },
+    Page {
+        name: "README.md#3",
+        steps: &[
             with(
                 TWO_RUNS,
                 "longhaul compare runs/monday runs/tuesday",
@@ -110,19 +129,35 @@ pub(crate) const PAGES: &[Page] = &[
                 &["p50 p95"],
             ),
             run(
+                "longhaul run --recipe nemotron-3-super --scenario spark_arena_v2 --endpoint http://spark:8000",
+                "--depths 0,4096 --concurrency 1",
+                0,
+                &["spark_arena_v2"],
+            ),
+        ],
+    },
+    Page {
+        name: "docs/soak.md#2",
+        steps: &[
+            run(
                 "longhaul run --scenario quick --depths 4096 --rate 0.05,0.1 --duration 2h --endpoint http://spark:8000",
-                "--rate 60,120 --duration 4s",
+                "--rate 60,120 --duration 10s",
                 0,
                 &["PASS", "r60"],
             ),
             run("longhaul report runs/latest", "", 0, &["PASS", "r60"]),
             run("longhaul report runs/latest --wide", "", 0, &["PASS", "series"]),
-            run("longhaul report runs/latest --format json", "", 0, &["\"verdict\": \"PASS\""]),
             run(
-                "longhaul run --recipe nemotron-3-super --scenario spark_arena_v2 --endpoint http://spark:8000",
-                "--depths 0,4096 --concurrency 1",
-                0,
-                &["spark_arena_v2"],
+                "longhaul rehearse --scenario overnight --ailment slow_leak=200MiB/h@0s",
+                "--duration 10m --depths 0 --concurrency 1",
+                3,
+                &["slow_leak=200MiB/h@0s"],
+            ),
+            run(
+                "longhaul report runs/latest --format json",
+                "",
+                3,
+                &["\"verdict\": \"INCONCLUSIVE\"", "\"trends\""],
             ),
         ],
     },
@@ -169,17 +204,34 @@ pub(crate) const PAGES: &[Page] = &[
             ),
             run("longhaul report runs/latest --wide", "", 0, &["coverage"]),
             run("longhaul report RUN --format json", "", 0, &["\"schema\": 1"]),
+            with(
+                THREE_RUNS,
+                "longhaul report runs/monday runs/tuesday runs/wednesday",
+                "",
+                0,
+                &["SIMULATED PASS 3 runs of nemotron-3-super", "would pass them all"],
+            ),
+            run("longhaul report runs/monday runs/tuesday --format json", "", 0, &["\"together\""]),
         ],
     },
     Page {
         name: "docs/verdict.md",
-        steps: &[with(
-            "longhaul run --profile fast.yaml > out",
-            "longhaul report RUN",
-            "",
-            0,
-            &["SIMULATED PASS"],
-        )],
+        steps: &[
+            with(
+                "longhaul run --profile fast.yaml > out",
+                "longhaul report RUN",
+                "",
+                0,
+                &["SIMULATED PASS"],
+            ),
+            with(
+                THREE_RUNS,
+                "longhaul report runs/monday runs/tuesday runs/wednesday",
+                "",
+                0,
+                &["MTBF of 8 h: 23 h"],
+            ),
+        ],
     },
     Page {
         name: "docs/security.md",
@@ -215,20 +267,51 @@ fn the_readme() {
 }
 
 #[test]
+fn the_readme_second_part() {
+    play("README.md#2");
+}
+
+#[test]
+fn the_readme_third_part() {
+    play("README.md#3");
+}
+
+#[test]
 fn the_guide_to_soaks() {
     play("docs/soak.md");
 }
 
 #[test]
+fn the_guide_to_soaks_second_part() {
+    play("docs/soak.md#2");
+}
+
+#[test]
 fn the_guide_to_rehearsals() {
     play("docs/rehearse.md");
+}
+
+#[test]
+fn the_guide_to_the_simulator() {
     play("docs/simulator.md");
 }
 
 #[test]
-fn the_guide_to_reports() {
+fn the_guide_to_incidents() {
     play("docs/incidents.md");
+}
+
+#[test]
+fn the_guide_to_reports() {
     play("docs/report.md");
+}
+
+#[test]
+fn the_guide_to_verdicts() {
     play("docs/verdict.md");
+}
+
+#[test]
+fn the_guide_to_secrets() {
     play("docs/security.md");
 }

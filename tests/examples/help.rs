@@ -25,7 +25,7 @@ const LEAKING: &str = "printf '%s\\n' 'about: Six hours of one stream.' 'duratio
 /// A recipe of vLLM whose image is named by a tag.
 const TAGGED: &str = "sed 's/m@.*/m:latest/' vllm.yaml > my.yaml";
 
-const ARMS: &str = "printf '%s\\n' '- name: eager' '  changes: { enforce_eager: true }' \
+const ARMS: &str = "cp vllm.yaml my.yaml; printf '%s\\n' '- name: eager' '  changes: { enforce_eager: true }' \
     '- name: no drafts, more streams' '  changes: { max_num_batched_tokens: 4096, max_num_seqs: 8 }' \
     > arms.yaml";
 
@@ -82,6 +82,11 @@ pub(crate) const PAGES: &[Page] = &[
                 1,
                 &["FAIL crashes: 0 (1)"],
             ),
+        ],
+    },
+    Page {
+        name: "longhaul run --help#2",
+        steps: &[
             run(
                 "longhaul run --endpoint http://localhost:8000 --container brain",
                 SHORT,
@@ -93,6 +98,19 @@ pub(crate) const PAGES: &[Page] = &[
                 SHORT,
                 3,
                 &["pass hangs: 0", "added to the recipe"],
+            ),
+        ],
+    },
+    Page {
+        name: "longhaul report --help",
+        steps: &[
+            with(TWO_RUNS, "longhaul report runs/latest", "", 0, &["SIMULATED PASS"]),
+            run("longhaul report runs/latest --format json", "", 0, &["\"bounds\""]),
+            run(
+                "longhaul report runs/monday runs/tuesday",
+                "",
+                0,
+                &["SIMULATED PASS 2 runs of nemotron-3-super"],
             ),
         ],
     },
@@ -205,19 +223,16 @@ pub(crate) const PAGES: &[Page] = &[
     },
     Page {
         name: "longhaul sweep --help",
+        steps: &[run(
+            "longhaul sweep --recipe my.yaml --vary max_num_seqs=4,8 --scenario quick --depths 0,8192 --start docker -o sweeps/seqs",
+            "--duration 1s --depths 0 --starts 1",
+            0,
+            &["SWEEP my", "max_num_seqs=8"],
+        )],
+    },
+    Page {
+        name: "longhaul sweep --help#2",
         steps: &[
-            run(
-                "longhaul sweep --recipe my.yaml --vary max_num_seqs=4,8 --scenario quick --depths 0,8192 --start docker -o sweeps/seqs",
-                "--duration 1s --depths 0 --starts 1",
-                0,
-                &["SWEEP my", "max_num_seqs=8"],
-            ),
-            run(
-                "longhaul sweep --vary max_num_seqs=2,4 --vary max_num_batched_tokens=2048,8192 --rehearse",
-                "--starts 1 --scenario smoke",
-                0,
-                &["SIMULATED SWEEP", "max_num_seqs=2", "max_num_batched_tokens="],
-            ),
             with(
                 "cp vllm.yaml my.yaml",
                 "longhaul sweep --recipe my.yaml --vary speculative_config.num_speculative_tokens=1,2 --vary speculative_config= --start docker",
@@ -230,6 +245,17 @@ pub(crate) const PAGES: &[Page] = &[
                 "--starts 1 --scenario smoke --depths 0",
                 0,
                 &["SWEEP my", "env.VLLM_X=1"],
+            ),
+        ],
+    },
+    Page {
+        name: "longhaul sweep --help#3",
+        steps: &[
+            run(
+                "longhaul sweep --vary max_num_seqs=2,4 --vary max_num_batched_tokens=2048,8192 --rehearse",
+                "--starts 1 --scenario smoke",
+                0,
+                &["SIMULATED SWEEP", "max_num_seqs=2", "max_num_batched_tokens="],
             ),
             with(
                 ARMS,
@@ -294,16 +320,38 @@ fn the_examples_of_run() {
 }
 
 #[test]
-fn the_examples_of_rehearse_and_plan() {
+fn the_examples_of_run_second_part() {
+    play("longhaul run --help#2");
+}
+
+#[test]
+fn the_examples_of_rehearse() {
     play("longhaul rehearse --help");
+}
+
+#[test]
+fn the_examples_of_plan() {
     play("longhaul plan --help");
 }
 
 #[test]
-fn the_examples_of_compare_floor_and_sim() {
-    play("longhaul compare --help");
-    play("longhaul floor --help");
+fn the_examples_of_sim() {
     play("longhaul sim --help");
+}
+
+#[test]
+fn the_examples_of_compare() {
+    play("longhaul compare --help");
+}
+
+#[test]
+fn the_examples_of_report() {
+    play("longhaul report --help");
+}
+
+#[test]
+fn the_examples_of_floor() {
+    play("longhaul floor --help");
 }
 
 #[test]
@@ -312,8 +360,26 @@ fn the_examples_of_sweep() {
 }
 
 #[test]
+fn the_examples_of_sweep_second_part() {
+    play("longhaul sweep --help#2");
+}
+
+#[test]
+fn the_examples_of_sweep_third_part() {
+    play("longhaul sweep --help#3");
+}
+
+#[test]
 fn the_examples_of_recipe() {
     play("longhaul recipe --help");
+}
+
+#[test]
+fn the_examples_of_recipe_check() {
     play("longhaul recipe check --help");
+}
+
+#[test]
+fn the_examples_of_recipe_pin() {
     play("longhaul recipe pin --help");
 }

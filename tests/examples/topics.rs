@@ -23,9 +23,14 @@ pub(crate) const PAGES: &[Page] = &[
             run(
                 "longhaul run --endpoint http://localhost:8000 --container brain --scenario overnight",
                 LONGER,
-                0,
-                &["pass ooms: 0"],
+                3,
+                &["pass ooms: 0", "0 blocks, 20 needed"],
             ),
+        ],
+    },
+    Page {
+        name: "docs/targets.md#2",
+        steps: &[
             run(
                 "longhaul run --endpoint http://localhost:8000 --pid 4711 --server-log vllm.log --scenario overnight",
                 SHORT,
@@ -44,6 +49,11 @@ pub(crate) const PAGES: &[Page] = &[
                 0,
                 &["server log"],
             ),
+        ],
+    },
+    Page {
+        name: "docs/targets.md#3",
+        steps: &[
             run(
                 "longhaul run --recipe recipe.yaml --start docker --pull --scenario overnight",
                 SHORT,
@@ -149,13 +159,17 @@ pub(crate) const PAGES: &[Page] = &[
                 0,
                 &["1 variable changed: kv_cache_dtype"],
             ),
-            run(
-                "longhaul sweep --recipe my.yaml --arms arms.yaml --allow-several --start docker",
-                ONE_START,
-                0,
-                &["eager", "no drafts, more streams"],
-            ),
         ],
+    },
+    Page {
+        name: "docs/sweep.md#2",
+        steps: &[with(
+            "cp vllm.yaml my.yaml",
+            "longhaul sweep --recipe my.yaml --arms arms.yaml --allow-several --start docker",
+            ONE_START,
+            0,
+            &["eager", "no drafts, more streams"],
+        )],
     },
     Page {
         name: "docs/arena.md",
@@ -198,18 +212,41 @@ fn the_guide_to_targets() {
 }
 
 #[test]
+fn the_guide_to_targets_second_part() {
+    play("docs/targets.md#2");
+}
+
+#[test]
+fn the_guide_to_targets_third_part() {
+    play("docs/targets.md#3");
+}
+
+#[test]
 fn the_guide_to_comparisons() {
     play("docs/compare.md");
+}
+
+#[test]
+fn the_guide_to_published_tables() {
     play("docs/arena.md");
 }
 
 #[test]
 fn the_guide_to_recipes() {
     play("docs/recipes.md");
+}
+
+#[test]
+fn the_format_of_recipes() {
     play("docs/formats/recipe.md");
 }
 
 #[test]
 fn the_guide_to_sweeps() {
     play("docs/sweep.md");
+}
+
+#[test]
+fn the_guide_to_sweeps_second_part() {
+    play("docs/sweep.md#2");
 }

@@ -1,4 +1,4 @@
-//! Writes the thirteen run folders below `tests/journals`. Each is made by hand and shows what its
+//! Writes the sixteen run folders below `tests/journals`. Each is made by hand and shows what its
 //! name says. `tests/journals.rs` tests their reports, and says how to write them again.
 
 #![allow(clippy::unwrap_used)] // a test file, its helpers too

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test file, its helpers too
 
+mod memory;
 mod open;
 mod own;
 mod properties;
@@ -11,3 +12,4 @@ mod server;
 mod settings;
 mod speed;
 mod stage;
+mod trends;

@@ -13,7 +13,7 @@ use longhaul::spec::recipe::ReadOptions;
 use longhaul::spec::recipe::pins::{Grade, pins};
 use longhaul::spec::scenario::Ladder;
 use longhaul::spec::shipped::{self, FileKind};
-use longhaul::spec::{Extent, Profile, Recipe, Scenario, SpecFile, Workload};
+use longhaul::spec::{Extent, Profile, Recipe, Scenario, SpecFile, TrendBlocks, Workload};
 use longhaul::spec::{profile, recipe, scenario};
 use longhaul::unit::At;
 
@@ -403,6 +403,34 @@ fn soaks_make_20_whole_laps_and_60_samples_in_every_deepest_cell() {
         let minutes = ((stated_hours * 3600.0 - warm_up) / 2.9957 / 60.0).floor() as u64;
         let mtbf = format!("{} h {:02} m", minutes / 60, minutes % 60);
         assert!(scenario.about.contains(&format!("MTBF above {mtbf}")), "{name}: {mtbf}");
+    }
+}
+
+/// Blocks are whole laps of ten minutes or longer; a tenth of the run is left out at the start.
+#[test]
+fn soaks_ask_whether_memory_grows_and_say_whether_they_can_fail_by_it() {
+    let profile = spark();
+    for name in ["short", "overnight", "day", "three_days"] {
+        let scenario = read_scenario(name);
+        assert!(scenario.contract.gates.iter().any(|it| it.text == "growth: 0 where seen"));
+        let blocks = scenario.trend;
+        let lap = lap_seconds(&profile, &scenario);
+        let block = lap * (blocks.block.as_secs_f64() / lap).ceil();
+        let judged = (0.9 * hours(&scenario) * 3600.0 / block) as usize;
+        assert!(judged >= TrendBlocks::FOR_A_WORD, "{name}: {judged} blocks");
+        let is_long = hours(&scenario) * 3600.0 >= blocks.long_enough_s();
+        let can_fail = is_long && judged >= TrendBlocks::FOR_GROWING;
+        let stated = if can_fail {
+            "; memory that grows FAILs;"
+        } else {
+            "; a growth of memory is told but cannot FAIL, which takes 8 hours;"
+        };
+        assert!(scenario.about.contains(stated), "{name}: {stated}");
+        assert_eq!(can_fail, name != "short");
+    }
+    for name in ["quick", "smoke"] {
+        let gates = read_scenario(name).contract.gates;
+        assert!(gates.iter().all(|it| !it.text.starts_with("growth")), "{name}");
     }
 }
 

@@ -5,7 +5,7 @@ use crate::measure::Quantity;
 
 /// Value of a quantity that a request has or should have.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum RequestValue {
+pub(crate) enum RequestValue {
     Exact(f64),
     /// A bound that it exceeded: the request was given up.
     Above(f64),
@@ -29,13 +29,15 @@ const BETWEEN_TOKENS: [Quantity; 6] = [
     Quantity::PrefillPerS,
 ];
 
-/// Returns the values of a request, by quantity. A quantity that it does not have by its nature is
-/// not among them, such as the time between the tokens of an answer of one token.
-pub(super) fn of(request: &Request) -> Vec<(Quantity, RequestValue)> {
-    match request.ended {
-        ended if ended.is_good() => whole(request),
-        Ended::TimedOut | Ended::Stalled => given_up(request),
-        _ => Vec::new(),
+impl RequestValue {
+    /// Returns the values of a request, by quantity. A quantity that it does not have by its nature
+    /// is not among them, such as the time between the tokens of an answer of one token.
+    pub(crate) fn all_of(request: &Request) -> Vec<(Quantity, RequestValue)> {
+        match request.ended {
+            ended if ended.is_good() => whole(request),
+            Ended::TimedOut | Ended::Stalled => given_up(request),
+            _ => Vec::new(),
+        }
     }
 }
 

@@ -14,6 +14,12 @@ use crate::unit::At;
 /// Bound on the series kept; an engine has a few dozen.
 const SERIES_MAX: usize = 1_024;
 
+/// Bound on the times between two looks that are kept: those of four days.
+const SPANS_MAX: usize = 40_000;
+
+/// Bound on the counters of a look; an engine has seven.
+const COUNTERS_MAX: usize = 16;
+
 /// Factor on the fastest growth of a counter above which a new process cannot have reached it.
 const NEW_TIMES: f64 = 1.5;
 
@@ -28,8 +34,9 @@ type Key = (String, String);
 pub(super) struct MetricsLooks {
     open: Option<Page>,
     values: BTreeMap<Key, f64>,
-    /// Fastest growth of each counter, per microsecond.
-    growth: BTreeMap<Key, f64>,
+    /// Counters, with the fastest growth of each, per microsecond.
+    counters: BTreeMap<Key, usize>,
+    growth: Vec<f64>,
     /// Last page that was a look.
     last: Option<At>,
     /// Last page in which a counter had changed.
@@ -39,9 +46,20 @@ pub(super) struct MetricsLooks {
     /// Last look at each process.
     processes: BTreeMap<i64, At>,
     same: Ranges,
+    /// Times between two looks at one process that has no start time.
+    counted: Vec<CountedSpan>,
     progress: Ranges,
     /// Whether any page was no look.
     is_stale: bool,
+}
+
+/// Time between two looks at one process that only its counters show to be the same.
+#[derive(Clone, Debug)]
+struct CountedSpan {
+    from: At,
+    until: At,
+    /// Index and value of each counter at its end, of those that were above zero before.
+    values: Vec<(usize, f64)>,
 }
 
 /// Page whose readings are being gathered.
@@ -121,7 +139,7 @@ impl MetricsLooks {
 
     fn look(&mut self, page: &Page) {
         let at = page.at;
-        let grown = self.grow(page);
+        let counted = self.grow(page);
         if page.has_counters {
             let near = self.last.filter(|last| at.since(*last) <= SPACED_US).unwrap_or(at);
             self.progress.add(near.0, at.0.saturating_add(SECOND_US));
@@ -134,16 +152,19 @@ impl MetricsLooks {
             self.same.add(at.0.saturating_sub(READING_US), at.0);
         }
         let before = self.processes.insert(number, at);
-        if let Some(before) = before.filter(|_| page.has_start || grown) {
-            self.same.add(before.0, at.0);
+        match before {
+            Some(before) if page.has_start => self.same.add(before.0, at.0),
+            Some(from) if self.counted.len() < SPANS_MAX => {
+                self.counted.push(CountedSpan { from, until: at, values: counted });
+            }
+            _ => {}
         }
     }
 
-    /// Takes in the values. Returns whether a counter is higher than a process could have counted
-    /// since the page before.
-    fn grow(&mut self, page: &Page) -> bool {
+    /// Takes in the values. Returns the counters that were above zero in the page before.
+    fn grow(&mut self, page: &Page) -> Vec<(usize, f64)> {
         let passed_us = self.last.map_or(0, |last| page.at.since(last)) as f64;
-        let mut proves = false;
+        let mut counted = Vec::new();
         for (key, reading, kind) in &page.values {
             if !self.values.contains_key(key) && self.values.len() >= SERIES_MAX {
                 continue;
@@ -154,11 +175,27 @@ impl MetricsLooks {
                 continue;
             }
             let rate = (reading.last - before) / passed_us;
-            let fastest = self.growth.entry(key.clone()).or_insert(rate);
-            *fastest = fastest.max(rate);
-            proves |= before > 0.0 && reading.last > NEW_TIMES * *fastest * passed_us;
+            let next = self.counters.len();
+            let index = *self.counters.entry(key.clone()).or_insert(next);
+            match self.growth.get_mut(index) {
+                Some(fastest) => *fastest = fastest.max(rate),
+                None => self.growth.push(rate),
+            }
+            if before > 0.0 && counted.len() < COUNTERS_MAX {
+                counted.push((index, reading.last));
+            }
         }
-        proves
+        counted
+    }
+
+    /// Whether a counter is higher than a process that began within a span could have counted, at
+    /// the fastest growth of the whole run.
+    fn proves(&self, span: &CountedSpan) -> bool {
+        let passed_us = span.until.since(span.from) as f64;
+        let most = |index: usize| {
+            NEW_TIMES * self.growth.get(index).copied().unwrap_or_default() * passed_us
+        };
+        span.values.iter().any(|(index, value)| *value > most(*index))
     }
 
     /// Returns these pages with the last one taken in.
@@ -172,6 +209,26 @@ impl MetricsLooks {
     /// at a process on it is not, unless a restart was seen since, at one of these times, or no
     /// other process has answered.
     pub(super) fn same(&self, restarts: &[At]) -> Vec<(u64, u64)> {
+        let mut same = self.same.clone();
+        for span in self.counted.iter().filter(|span| self.proves(span)) {
+            same.add(span.from.0, span.until.0);
+        }
+        self.without_lost(&same, restarts)
+    }
+
+    /// Returns the same without what only the counters of several processes show, which are added
+    /// up.
+    pub(super) fn surely_same(&self, restarts: &[At]) -> Vec<(u64, u64)> {
+        if self.is_one() { self.same(restarts) } else { self.without_lost(&self.same, restarts) }
+    }
+
+    /// Whether no two processes have answered.
+    pub(super) fn is_one(&self) -> bool {
+        self.processes.len() <= 1
+    }
+
+    /// Returns the parts of ranges in which no process was out of sight.
+    fn without_lost(&self, same: &Ranges, restarts: &[At]) -> Vec<(u64, u64)> {
         let newest = self.processes.values().copied().max();
         let mut lost = Ranges::default();
         let ends: BTreeSet<At> = self.processes.values().copied().collect();
@@ -179,7 +236,7 @@ impl MetricsLooks {
             let seen = restarts.iter().filter(|restart| **restart >= end).min();
             lost.add(end.0, seen.map_or(u64::MAX, |restart| restart.0));
         }
-        self.same.all().flat_map(|(from, until)| lost.gaps(from, until)).collect()
+        same.all().flat_map(|(from, until)| lost.gaps(from, until)).collect()
     }
 
     /// Returns the time in which counters of work done were looked at.

@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::analysis::CalendarFold;
-use crate::fact::{MissedReason, Phase, Source};
+use crate::fact::{Ended, MissedReason, Phase, Request, Source};
 use crate::incident::fixture::Story;
 use crate::series::{LOG_LINES, OOM_KILLS};
 
 fn coverage(story: &Story) -> Coverage {
-    let (mut pass, mut watch) = (CalendarFold::new(), CoverageFold::default());
+    let (mut pass, mut watch) = (CalendarFold::default(), CoverageFold::default());
     for entry in &story.entries {
         pass.fold(entry);
         watch.fold(entry);

@@ -71,14 +71,23 @@ fn an_argument_that_was_taken_is_in_effect_and_another_or_none_is_not() {
     ]);
     let story = started("'max_num_seqs': 4, 'reasoning_parser': 'super_v3'");
     let of = |story: &Story, setting: &str| effect(story, &recipe, setting);
-    assert_eq!(of(&story, "max_num_seqs"), "in effect: its arguments: 4");
-    assert_eq!(of(&story, "dtype"), "in effect: its default");
+    assert_eq!(of(&story, "max_num_seqs"), "in effect by its arguments: its arguments: 4");
+    assert_eq!(of(&story, "dtype"), "in effect by its arguments: its default");
     assert_eq!(of(&story, "frobnicate"), "not seen: nothing that is read tells of it");
     let story = started("'max_num_seqs': 16");
     assert_eq!(of(&story, "max_num_seqs"), "not in effect: its arguments: 16");
     assert_eq!(of(&story, "reasoning_parser"), "not in effect: not among its arguments");
     let blind = Story::soaking();
     assert_eq!(of(&blind, "max_num_seqs"), "not seen: the log of the server's start was not read");
+}
+
+#[test]
+fn a_number_of_slots_that_the_load_did_not_reach_is_in_effect_by_the_arguments_alone() {
+    let recipe = declared(&[("max_num_seqs", "4")]);
+    let mut story = started("'max_num_seqs': 4");
+    story.reading(20.0, Source::Engine, "running_requests", 2.0);
+    let expected = "in effect by its arguments: its arguments: 4; at most 2 requests ran at once";
+    assert_eq!(effect(&story, &recipe, "max_num_seqs"), expected);
 }
 
 #[test]

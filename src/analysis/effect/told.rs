@@ -174,11 +174,11 @@ impl ToldSettings {
         let arguments = self.arguments?;
         if let Some(told) = self.of(name, ToldKind::Argument).last() {
             let why = format!("its arguments: {}", excerpt(&told.value));
-            return Some(Shown::is(value::is_same(name, wanted, &told.value), why, told.seq));
+            return Some(Shown::given(value::is_same(name, wanted, &told.value), why, told.seq));
         }
         let is_default = effect::is_default(declared.engine, name, wanted)?;
         let why = if is_default { "its default" } else { "not among its arguments" };
-        Some(Shown::is(is_default, why.to_owned(), arguments))
+        Some(Shown::given(is_default, why.to_owned(), arguments))
     }
 }
 

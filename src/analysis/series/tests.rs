@@ -1,12 +1,17 @@
 use super::*;
-use crate::analysis::CalendarFold;
+use crate::analysis::thinned::KEPT_MAX;
+use crate::analysis::{Calendar, CalendarFold};
 use crate::incident::fixture::Story;
 use crate::series::{LOG_LINES, MEM_AVAILABLE};
 
+fn blocks_of(calendar: &Calendar) -> Blocks {
+    Blocks::new(Rc::new(Spans::new(calendar)))
+}
+
 fn over_time(story: &Story) -> OverTime {
-    let mut pass = CalendarFold::new();
+    let mut pass = CalendarFold::default();
     story.entries.iter().for_each(|entry| pass.fold(entry));
-    let mut blocks = Blocks::new(&pass.finish());
+    let mut blocks = blocks_of(&pass.finish());
     story.entries.iter().for_each(|entry| blocks.fold(entry));
     blocks.finish()
 }
@@ -153,12 +158,12 @@ fn series_beyond_the_bound_are_counted() {
 
 #[test]
 fn a_long_block_keeps_every_second_mean() {
-    let mut means = Means::new();
+    let mut means = Means::default();
     for index in 0..10_000u32 {
         let at = At(u64::from(index) * MEAN_US);
         means.fold(at, &Reading::single(Source::Host, "x", f64::from(index)));
     }
-    assert!(means.kept.len() <= MEANS_MAX);
+    assert!(means.kept.kept() <= KEPT_MAX);
     let median = means.median();
     assert!((median - 5_000.0).abs() < 20.0, "{median}");
 }
@@ -172,9 +177,8 @@ fn bytes(blocks: &Blocks) -> usize {
     }
     // Approximate bytes for names and the nodes of the maps.
     const NAMES: usize = 200;
-    let means =
-        |known: &OneSeries| known.open.as_ref().map_or(0, |open| open.means.kept.capacity());
-    let held = blocks.series.values().flat_map(BTreeMap::values).map(|known| {
+    let means = |known: &OneSeries| known.open.as_ref().map_or(0, |open| open.means.kept.kept());
+    let held = blocks.series.all().map(|(.., known)| {
         let own = size_of::<OneSeries>() + NAMES + means(known) * size_of::<f64>();
         own + of_lifetimes(&known.lifetimes)
     });
@@ -183,7 +187,7 @@ fn bytes(blocks: &Blocks) -> usize {
         .series
         .iter()
         .map(|series| size_of::<SeriesBlocks>() + NAMES + of_lifetimes(&series.lifetimes));
-    let spans = blocks.spans.capacity() * size_of::<Span>();
+    let spans = size_of_val(blocks.spans.all());
     held.sum::<usize>() + given.sum::<usize>() + spans
 }
 
@@ -194,9 +198,9 @@ fn three_days_of_two_hundred_series_stay_below_twenty_megabytes() {
     (0..72 * 6u32).for_each(|lap| {
         story.round(f64::from(lap + 2) * 600.0, lap.into());
     });
-    let mut pass = CalendarFold::new();
+    let mut pass = CalendarFold::default();
     story.entries.iter().for_each(|entry| pass.fold(entry));
-    let mut blocks = Blocks::new(&pass.finish());
+    let mut blocks = blocks_of(&pass.finish());
     let mut entry = story.entries[0].clone();
     for minute in 1..=72 * 60u32 {
         entry.at = Story::at(f64::from(minute) * 60.0);
@@ -227,11 +231,11 @@ fn a_run_of_thousands_of_lifetimes_does_not_fill_the_memory() {
             }
             story.up(60.0, true);
         }
-        let mut pass = CalendarFold::new();
+        let mut pass = CalendarFold::default();
         story.entries.iter().for_each(|entry| pass.fold(entry));
         let calendar = pass.finish();
         assert_eq!(calendar.lifetimes().len(), LIVES as usize);
-        let mut blocks = Blocks::new(&calendar);
+        let mut blocks = blocks_of(&calendar);
         let mut entry = story.entries[0].clone();
         for step in 0..LIVES * 2 {
             entry.segment = step / 2;
@@ -248,7 +252,7 @@ fn a_run_of_thousands_of_lifetimes_does_not_fill_the_memory() {
         let lives: usize = reported.series.iter().map(|series| series.lifetimes.len()).sum();
         assert!(lives >= BLOCKS_MAX / (blocks_of_a_life + 1) - 1, "{lives} lifetimes");
         // Each series also needs room for means of the largest size.
-        let means = SERIES_MAX * MEANS_MAX * size_of::<f64>();
+        let means = SERIES_MAX * KEPT_MAX * size_of::<f64>();
         assert!(held + means < 20_000_000, "{held} bytes");
     }
 }
@@ -257,9 +261,9 @@ fn a_run_of_thousands_of_lifetimes_does_not_fill_the_memory() {
 fn ever_new_names_beyond_the_bound_leave_nothing_behind() {
     let mut story = Story::new();
     story.opened().phase(0.0, Phase::Soak).up(20.0, true);
-    let mut pass = CalendarFold::new();
+    let mut pass = CalendarFold::default();
     story.entries.iter().for_each(|entry| pass.fold(entry));
-    let mut blocks = Blocks::new(&pass.finish());
+    let mut blocks = blocks_of(&pass.finish());
     let mut entry = story.entries[0].clone();
     entry.at = Story::at(10.0);
     for index in 0..SERIES_MAX + 1_000 {
@@ -267,5 +271,8 @@ fn ever_new_names_beyond_the_bound_leave_nothing_behind() {
         entry.fact = Fact::Reading(Reading::single(Source::Engine, &name, 1.0));
         blocks.fold(&entry);
     }
-    assert_eq!((blocks.series.len(), blocks.finish().left_out), (SERIES_MAX, 1_000));
+    assert_eq!(
+        (blocks.series.by_source[&Source::Engine].len(), blocks.finish().left_out),
+        (SERIES_MAX, 1_000)
+    );
 }

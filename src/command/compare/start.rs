@@ -32,7 +32,7 @@ fn about(folder: &Path, manifest: &Manifest) -> StartDescription {
     let own = manifest.simulated && manifest.profile.is_some();
     StartDescription {
         name: folder.display().to_string(),
-        run: run(manifest),
+        run: manifest.fingerprint(),
         simulated: manifest.simulated,
         server_seed: own.then(|| manifest.server_seed.unwrap_or(manifest.seed)),
         alike: LoadIdentity {
@@ -58,23 +58,6 @@ fn counted(manifest: &Manifest) -> Option<u64> {
     let fit: Fit = serde_json::from_value(manifest.fit.clone()).ok()?;
     let counted = fit.passages.iter().sum::<f64>();
     (fit.method != Method::Guess && counted > 0.0).then_some(counted.round() as u64)
-}
-
-/// Returns an identity that a run shares with its copies and with no other run: when and where it
-/// began and, as rehearsals all begin at the same instant, what was rehearsed.
-fn run(manifest: &Manifest) -> String {
-    let begin = manifest.segments.first();
-    let parts = serde_json::json!([
-        begin.map(|it| (it.wall_us, it.monotonic_us, it.boot_id.clone())),
-        manifest.nodes.iter().map(|node| &node.host).collect::<Vec<_>>(),
-        [&manifest.recipe.sha256, &manifest.scenario.sha256, &manifest.plan_fingerprint],
-        [manifest.seed, manifest.server_seed.unwrap_or(manifest.seed)],
-        [&manifest.overrides, &manifest.fit],
-        [&manifest.container, &manifest.command],
-        manifest.profile.as_ref().map(|profile| &profile.sha256),
-        manifest.ailments,
-    ]);
-    sha256(parts.to_string().as_bytes())
 }
 
 /// Reads the recipe from the manifest; files that it includes are not available there.
@@ -134,8 +117,8 @@ mod tests {
 
     #[test]
     fn a_run_is_known_by_when_where_and_what_it_was() {
-        let one = run(&manifest());
-        assert_eq!(run(&manifest()), one, "a copy is the same run");
+        let one = manifest().fingerprint();
+        assert_eq!(manifest().fingerprint(), one, "a copy is the same run");
         let changes: [fn(&mut Manifest); 6] = [
             |it| it.segments[0].wall_us = 8,
             |it| it.nodes = vec![RunNode { host: "spark".to_owned(), ..RunNode::default() }],
@@ -147,11 +130,11 @@ mod tests {
         for (nth, change) in changes.iter().enumerate() {
             let mut other = manifest();
             change(&mut other);
-            assert_ne!(run(&other), one, "change {nth}");
+            assert_ne!(other.fingerprint(), one, "change {nth}");
         }
         let mut same = manifest();
         same.server_seed = Some(same.seed);
-        assert_eq!(run(&same), one, "the load's seed is the server's where none is given");
+        assert_eq!(same.fingerprint(), one, "the load's seed is the server's where none is given");
     }
 
     #[test]

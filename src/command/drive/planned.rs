@@ -209,7 +209,7 @@ fn undecidable(specs: &Specs, sight: ObservedSources) {
             Decidable::Needs(what) => {
                 print_stderr(&format!("note: `{}` can pass only with {what}", gate.text));
             }
-            Decidable::Yes | Decidable::Unknown => {}
+            Decidable::Yes | Decidable::PassOnly(_) | Decidable::Unknown => {}
         }
     }
 }

@@ -141,7 +141,7 @@ impl Watcher for Screen {
 
 impl OnFail {
     fn new(stopper: Rc<Stopper>, asked: RunDescription) -> OnFail {
-        let first = CalendarFold::new();
+        let first = CalendarFold::new(&asked.trend);
         let fold = Fold::new(&asked, first.finish());
         OnFail { stopper, asked, first, fold, judged: At::ZERO, reported: false }
     }

@@ -97,6 +97,7 @@ impl Specs {
             warmup_us: self.warmup_us,
             seed: self.options.server_seed(),
             requests: self.forecast().requests,
+            drills: self.scenario.drills.iter().map(|drill| drill.kind).collect(),
             patience: self.patience(),
             stall_us: (!self.judges_gaps()).then(|| micros(self.scenario.limits.stall)),
         };

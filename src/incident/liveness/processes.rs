@@ -17,6 +17,11 @@ use crate::unit::At;
 /// taken for a restart.
 const REPLACED_US: u64 = 60_000_000;
 
+/// Time between the last look at the earlier process and the first at a new one, microseconds, in
+/// which no server ends and is back: then only the new one's staying shows a restart, and a run that
+/// ends shows none.
+const AT_ONCE_US: u64 = 1_000_000;
+
 /// Bound on the series kept; an engine has a few dozen.
 const SERIES_MAX: usize = 1_024;
 
@@ -98,7 +103,7 @@ impl Processes {
             let Some(last) = before().map(|(_, seen)| *seen).max() else { continue };
             if gone.is_empty() {
                 self.new.remove(&number);
-            } else if self.ended || is_time(first, last) {
+            } else if self.ended && first.since(last) > AT_ONCE_US || is_time(first, last) {
                 let since = gone.iter().filter_map(|number| self.seen.remove(number)).max()?;
                 self.new.remove(&number);
                 return Some(Replaced::new(since, first));

@@ -347,6 +347,11 @@ fn a_new_process_at_the_end_of_the_load_is_a_restart() {
     story.phase(7.0, Phase::Drain);
     metrics(&mut story, 8.0, &[2]);
     assert_eq!(restarts(&story), [5.0], "the last look shows it");
+    let mut story = Story::new();
+    metrics(&mut story, 0.0, &[1, 1]);
+    story.phase(5.1, Phase::Drain);
+    metrics(&mut story, 5.6, &[2]);
+    assert!(restarts(&story).is_empty(), "no server is back so soon: it is a replica");
 }
 
 #[test]

@@ -42,8 +42,8 @@ pub(super) struct MetricsProcesses {
     looks: u64,
     /// Smallest and largest number so far.
     numbers: Option<(i64, i64)>,
-    /// Whether an earlier process answered again after another one.
-    alternate: bool,
+    /// How often an earlier process answered again after another one.
+    returns: u64,
     /// Lower bound of the server's clock at an instant, seconds since 1970: the start time of a
     /// process that had started by then.
     clock: Option<(At, f64)>,
@@ -94,7 +94,7 @@ impl MetricsProcesses {
     }
 
     fn counted(&self) -> impl Iterator<Item = &MetricsProcess> {
-        self.known.iter().filter(|known| self.alternate || known.number == self.last)
+        self.known.iter().filter(|known| self.returns > 0 || known.number == self.last)
     }
 
     fn last(&self) -> Option<usize> {
@@ -104,8 +104,8 @@ impl MetricsProcesses {
     fn fold_known(&mut self, index: usize, page: MetricsPage, at: At) {
         let known = &mut self.known[index];
         if known.number != self.last {
-            self.alternate = true;
-            self.notes.in_turn();
+            self.returns += 1;
+            self.notes.in_turn(self.returns);
         }
         self.notes.reloaded(&known.reloaded(&page));
         known.fold(page, at, self.looks);
@@ -146,8 +146,9 @@ impl MetricsProcesses {
         let moved = last.moved(page)?;
         let passed = at.since(last.at) as f64 / 1e6;
         let keeps_pace = (moved - passed).abs() <= SAME_PACE_S && !last.has_fallen(page);
-        let times = last.times_counted(page, last.at, at);
-        let is_new = times.map_or(passed > NEXT_LOOK_S, |times| times <= NEW_TIMES);
+        let times = last.times_counted(page, last.changed, at);
+        let unchanged = at.since(last.changed) as f64 / 1e6;
+        let is_new = times.map_or(unchanged > NEXT_LOOK_S, |times| times <= NEW_TIMES);
         let may_be_new = is_new && self.has_started_since(page.started?);
         if !keeps_pace && (may_be_new || !last.goes_on(page, at)) {
             return None;

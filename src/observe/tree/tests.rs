@@ -17,6 +17,11 @@ fn process(scratch: &Scratch, pid: u32, parent: u32, began: u64, command: &str) 
     scratch.write(&format!("/proc/{pid}/cmdline"), &format!("{command}\0serve\0"));
 }
 
+fn memory(scratch: &Scratch, pid: u32, anonymous: u64, shared: u64) {
+    let status = format!("RssAnon:\t {anonymous} kB\nRssShmem:\t {shared} kB\nVmSwap:\t 1 kB\n");
+    scratch.write(&format!("/proc/{pid}/status"), &status);
+}
+
 fn vllm(scratch: &Scratch) {
     process(scratch, 100, 1, 500, "python3");
     process(scratch, 101, 100, 510, "VLLM::EngineCore");
@@ -47,6 +52,40 @@ fn a_tree_is_counted_and_its_memory_is_told_by_title() {
     assert_eq!(value(&look, "python3", "rss_bytes"), Some(10.0 * 65_536.0));
     assert_eq!(value(&look, "", "threads"), Some(12.0));
     assert_eq!(value(&look, "", PROCESS_STARTED.name), Some(1005.0));
+}
+
+#[test]
+fn memory_of_the_whole_tree_is_told_by_kind_and_by_title_where_there_are_several() {
+    let (scratch, server_pid) = machine();
+    vllm(&scratch);
+    for (pid, anonymous, shared) in [(100, 1, 10), (101, 2, 20), (102, 3, 30), (103, 4, 40)] {
+        memory(&scratch, pid, anonymous, shared);
+    }
+    server_pid.set(Some(100));
+    let mut tree = ServerProcesses::new(scratch.root(), server_pid);
+    let look = tree.read(At(0)).unwrap();
+    let kib = |title: &str, name: &str| value(&look, title, name).map(|bytes| bytes / 1024.0);
+    assert_eq!(kib("", "anonymous_bytes"), Some(10.0));
+    assert_eq!(kib("", "shared_bytes"), Some(100.0));
+    assert_eq!(kib("", "swapped_bytes"), Some(4.0));
+    assert_eq!(kib("VLLM::Worker_TP0", "anonymous_bytes"), Some(7.0));
+    assert_eq!(kib("VLLM::EngineCore", "shared_bytes"), Some(20.0));
+    for pid in [101, 102, 103] {
+        scratch.remove(&format!("/proc/{pid}"));
+    }
+    let look = tree.read(At(1_000_000)).unwrap();
+    assert_eq!(value(&look, "", "anonymous_bytes"), Some(1024.0), "the others are gone");
+    assert_eq!(value(&look, "python3", "anonymous_bytes"), None, "one title is the whole tree");
+}
+
+#[test]
+fn a_kernel_that_does_not_tell_the_kinds_apart_leaves_them_out() {
+    let (scratch, server_pid) = machine();
+    vllm(&scratch);
+    server_pid.set(Some(100));
+    let look = ServerProcesses::new(scratch.root(), server_pid).read(At(0)).unwrap();
+    assert_eq!(value(&look, "", "anonymous_bytes"), None);
+    assert_eq!(value(&look, "", "swapped_bytes"), None);
 }
 
 #[test]
@@ -113,4 +152,5 @@ fn this_process_can_be_read() {
     let started_s = value(&look, "", PROCESS_STARTED.name).unwrap();
     assert!(started_s > 1.6e9, "{started_s}");
     assert!(value(&look, "", "open_files").unwrap() >= 3.0);
+    assert!(value(&look, "", "anonymous_bytes").unwrap() > 1e5);
 }

@@ -52,9 +52,11 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::*;
-    use crate::plan::forecast::forecast;
+    use crate::measure::{Count, Measure, RequestShare};
+    use crate::plan::forecast::{Decidable, forecast};
     use crate::plan::tests::open;
     use crate::plan::{Bounds, Rates};
+    use crate::spec::{Gate, Limit, Select};
 
     const RATES: Rates = Rates::Flat { prefill_per_s: 512.0, decode_per_s: 16.0 };
 
@@ -77,5 +79,33 @@ mod tests {
         assert_eq!(notes(8, 1, &Rates::Unknown), "");
         assert_eq!(notes(9, 1, &RATES), "");
         assert_eq!(notes(5, 0, &RATES), "");
+    }
+
+    #[test]
+    fn where_the_warm_up_takes_all_of_the_time_no_gate_is_decided() {
+        let decided = |minutes: u64, measure: Measure| {
+            let mut scenario = open(&[0], &[0.25], 60);
+            scenario.warmup_laps = 1;
+            scenario.extent = Extent::Duration(Duration::from_secs(minutes * 60));
+            let plan = Plan::new(&scenario, 7, Bounds::default()).unwrap();
+            let gate = Gate {
+                measure,
+                select: Select::default(),
+                limit: Limit::AtMost(0.0),
+                attain: None,
+                where_seen: false,
+                text: String::new(),
+                line: 1,
+            };
+            match forecast(&plan, &RATES, Some(4)).decidable(&gate, &plan, None) {
+                Decidable::No(why) => why,
+                _ => "it is".to_owned(),
+            }
+        };
+        // A lap takes 4 m 02 s.
+        for measure in [Measure::Portion(RequestShare::Errors), Measure::Count(Count::Crashes)] {
+            assert_eq!(decided(4, measure), "the warm-up takes all of the time");
+            assert_eq!(decided(5, measure), "it is");
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! Writes a comparison for scripts. Schema 1; keys may be added later, never renamed. A missing
 //! value is null, never 0. Values are in base units, changes are ratios, candidate over base.
 
+mod streams;
+mod trends;
+
 use serde::Serialize;
 
 use crate::compare::{
@@ -10,6 +13,8 @@ use crate::compare::{
 use super::unit;
 use crate::compare::gross::{TPOT_S as GROSS_TPOT_S, TTFT_S as GROSS_TTFT_S};
 use crate::compare::published::{TableSummary, summary::BAND};
+use crate::report::json::bounds::{self, BoundsJson};
+use crate::stats::RankInterval;
 
 const SCHEMA: u32 = 1;
 
@@ -34,9 +39,12 @@ struct Document<'a> {
     margins: Margins,
     gross: Gross,
     policies: Vec<Policy<'a>>,
+    bounds: Sides<BoundsJson>,
     noted: Vec<BothSides<'a>>,
     coverage: Vec<BothSides<'a>>,
     rows: Vec<Cells>,
+    streams: Vec<streams::ComparedStreamsJson<'a>>,
+    trends: Vec<trends::TrendJson>,
     published: Vec<Numbered<'a>>,
     table: Option<BesideTable<'a>>,
     gates: Vec<Gate<'a>>,
@@ -176,6 +184,9 @@ struct Numbers {
     above: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     below: Option<f64>,
+    /// Ends of the percentile's interval, where the side is one start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<[Option<f64>; 2]>,
     starts: usize,
     n: u64,
 }
@@ -212,9 +223,12 @@ pub(crate) fn render(comparison: &Comparison) -> Result<String, serde_json::Erro
             tpot_s: GROSS_TPOT_S,
         },
         policies: comparison.policies.iter().map(policy).collect(),
+        bounds: sides(&comparison.exposure, bounds::of),
         noted: comparison.noted.iter().map(both).collect(),
         coverage: comparison.coverage.iter().map(both).collect(),
         rows: comparison.rows.iter().map(row).collect(),
+        streams: comparison.streams.iter().map(streams::document).collect(),
+        trends: comparison.trends.iter().map(trends::document).collect(),
         published: comparison.published.iter().map(test).collect(),
         table: comparison.table.as_ref().map(beside_table),
         gates: comparison.gates.iter().map(gate).collect(),
@@ -298,6 +312,7 @@ fn row(row: &ComparedRow) -> Cells {
         value: side.value.known(),
         above: side.value.above(),
         below: side.value.below(),
+        interval: side.interval.map(RankInterval::ends),
         starts: side.starts,
         n: side.n,
     };

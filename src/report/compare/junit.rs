@@ -1,9 +1,12 @@
 //! Writes a comparison as JUnit: the decision, then policies and the candidate's contract, then
-//! compared rows. An undecided case is skipped, never passed.
+//! compared rows and changes over the hours. An undecided case is skipped, never passed.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::compare::{CompareWord, ComparedRow, Comparison, Policy, PolicyWord, Published};
+use crate::compare::trends::TrendChange;
+use crate::compare::{
+    CompareWord, ComparedRow, ComparedTrend, Comparison, Policy, PolicyWord, Published,
+};
 use crate::exit::Exit;
 
 use super::{columns, group, headline, measure, policy, variables};
@@ -34,7 +37,12 @@ pub(crate) fn render(comparison: &Comparison) -> Result<String, String> {
     let mut rows = TestSuite::new("cells");
     rows.add_test_cases(comparison.rows.iter().map(|row| of_row(row, &comparison.rows)));
     rows.add_test_cases(comparison.published.iter().map(of_test));
+    let mut hours = TestSuite::new("over the hours");
+    hours.add_test_cases(comparison.trends.iter().filter(|it| it.decides()).map(of_trend));
     report.add_test_suites([whole, policies, rows]);
+    if !hours.test_cases.is_empty() {
+        report.add_test_suite(hours);
+    }
     report.to_string().map_err(|error| error.to_string())
 }
 
@@ -89,6 +97,19 @@ fn of_policy(it: &Policy) -> TestCase {
         PolicyWord::Unseen | PolicyWord::NotObserved => skipped(&words),
     };
     case(&it.name, status)
+}
+
+/// Returns the case of a change over the hours. What is not new in the candidate passes.
+fn of_trend(it: &ComparedTrend) -> TestCase {
+    let words = it.line();
+    let status = match it.word {
+        TrendChange::Regression => failed(&words),
+        TrendChange::Unresolved | TrendChange::NotJudged => skipped(&words),
+        TrendChange::Improved | TrendChange::Alike | TrendChange::Stable => {
+            TestCaseStatus::success()
+        }
+    };
+    case(&format!("over the hours {}", it.subject.title()), status)
 }
 
 fn of_row(row: &ComparedRow, rows: &[ComparedRow]) -> TestCase {

@@ -3,13 +3,14 @@
 
 use std::fmt::Write;
 
-use crate::compare::{ComparedRow, Comparison};
+use crate::compare::{ComparedRow, Comparison, Variable};
 
 use crate::report::published::{self, ColumnSet};
 
+use super::proves::proves;
 use super::{
-    beside, columns, headline, is_published, is_told, method, noted, policies, seen, starts, tally,
-    variable, variables, verdicts,
+    beside, columns, headline, is_published, is_told, method, noted, policies, seen, starts,
+    streams, tally, trends, variables, verdicts,
 };
 
 /// Largest size of a comment in bytes; forges accept 65,536 characters.
@@ -37,7 +38,8 @@ pub(crate) fn render(comparison: &Comparison) -> String {
         list(&mut out, "Summary", &published::summary(table));
     }
     if comparison.differs.variables.len() > 1 {
-        let items: Vec<String> = comparison.differs.variables.iter().map(variable).collect();
+        let items: Vec<String> =
+            comparison.differs.variables.iter().map(Variable::in_words).collect();
         list(&mut out, "Changed", &items);
     }
     list(&mut out, "Beside it", &beside(comparison));
@@ -57,7 +59,15 @@ pub(crate) fn render(comparison: &Comparison) -> String {
             BYTES_MAX.saturating_sub(2 * FOOT_BYTES + out.len()),
         ));
     }
+    list(&mut out, "Streams", &streams::lines(&comparison.streams, false));
+    for (title, items) in ["Growth", "Drift"].iter().zip(trends::lines(comparison, false)) {
+        list(&mut out, title, &items);
+    }
     let _ = write!(out, "\nPolicy: {}\n", joined(&policies(comparison, true), " · "));
+    let proves = proves(comparison);
+    if !proves.is_empty() {
+        let _ = write!(out, "\nProves: {}\n", escaped(&proves.join(" · ")));
+    }
     let mut also: Vec<String> = comparison.noted.iter().map(noted).collect();
     also.insert(0, verdicts(comparison));
     let _ = write!(out, "\nAlso: {}\n", escaped(&also.join(" · ")));

@@ -1,14 +1,15 @@
 //! Formats a comparison for a terminal or a forum: 80 columns.
 
-use crate::compare::Comparison;
+use crate::compare::{Comparison, Variable};
 use crate::measure::Unit;
 use crate::report::layout::{LABEL, cut, finish, labelled, packed, table_within};
 use crate::report::published::{self, ColumnSet};
 use crate::report::words::counted;
 
+use super::proves::proves;
 use super::{
-    beside, columns, headline, is_told, method, noted, policies, seen, tally, variable, variables,
-    verdicts,
+    beside, columns, headline, is_told, method, noted, policies, seen, streams, tally, trends,
+    variables, verdicts, with_intervals,
 };
 
 /// Width of the report in columns.
@@ -46,7 +47,8 @@ pub(crate) fn render(comparison: &Comparison, wide: bool) -> String {
         lines.extend(under(label, &[side(names, wide)], 1));
     }
     if comparison.differs.variables.len() > 1 {
-        let items: Vec<String> = comparison.differs.variables.iter().map(variable).collect();
+        let items: Vec<String> =
+            comparison.differs.variables.iter().map(Variable::in_words).collect();
         lines.extend(under("changed", &items, 2));
     }
     lines.extend(under("beside", &beside(comparison), 2));
@@ -62,9 +64,20 @@ pub(crate) fn render(comparison: &Comparison, wide: bool) -> String {
     } else {
         lines.extend(rows(comparison, wide));
     }
+    if wide && !comparison.streams.is_empty() {
+        lines.push(String::new());
+        lines.extend(streams::levels(&comparison.streams));
+    }
     lines.push(String::new());
+    let mut by_streams = streams::lines(&comparison.streams, wide);
+    by_streams.extend(streams::others(&comparison.streams).filter(|_| !wide));
+    lines.extend(under("streams", &by_streams, 2));
+    for (label, items) in ["growth", "drift"].iter().zip(trends::lines(comparison, wide)) {
+        lines.extend(under(label, &items, 4));
+    }
     let policies = policies(comparison, !wide);
     lines.extend(labelled("policy", packed(&policies, WIDTH - LABEL)));
+    lines.extend(labelled("proves", packed(&proves(comparison), WIDTH - LABEL)));
     let mut also: Vec<String> = comparison.noted.iter().map(noted).collect();
     also.insert(0, verdicts(comparison));
     lines.extend(labelled("also", packed(&also, WIDTH - LABEL)));
@@ -93,6 +106,9 @@ fn rows(comparison: &Comparison, wide: bool) -> Vec<String> {
     let mut cells = vec![head.map(str::to_owned).to_vec()];
     cells.extend(reported.iter().map(|row| {
         let mut columns = columns(row, rows);
+        if wide {
+            columns.splice(2..4, with_intervals(row));
+        }
         if row.key.measure.unit() == Unit::TokensPerSecond {
             // One column names the unit for both values, so that the word behind them has room.
             TOKENS_PER_S.clone_into(&mut columns[1]);

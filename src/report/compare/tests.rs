@@ -88,6 +88,8 @@ fn a_comment_is_never_longer_than_a_forge_takes_and_says_what_is_left_out() {
     assert_snapshot!(end, @r"
         Policy: crashes 0 → 0 · ooms 0 → 0 · hangs 0 → 0 · parser\_faults 0 → 0 · failed\_requests 0 → 0 · failed\_starts 0 → 0 · gross\_slowdowns 0 → 0
 
+        Proves: crashes, ooms, hangs: MTBF above 12 h 01 m → above 12 h 01 m (95 %) · parser\_faults: under 0.622 % → under 0.622 % (95 %)
+
         Also: verdicts 6 PASS → 6 PASS · restarts 0 → 0 · outages 0 → 0 · errors 0 % → 0 %
 
         Seen: every source on both sides

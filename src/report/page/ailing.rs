@@ -45,5 +45,13 @@ fn ineffective(analysis: &Analysis, text: &str) -> Option<&'static str> {
 }
 
 /// Names of the faults that hit single requests.
-const REQUEST_FAULTS: [&str; 5] =
-    ["stall", "error_frame", "truncated_stream", "empty_answer", "short_answer"];
+const REQUEST_FAULTS: [&str; 8] = [
+    "stall",
+    "error_frame",
+    "truncated_stream",
+    "empty_answer",
+    "short_answer",
+    "long_answer",
+    "swallowed_answer",
+    "same_answer",
+];

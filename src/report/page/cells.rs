@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::{GroupStatistics, Tally, statistic};
+use crate::analysis::{GroupStatistics, Tally, interval, statistic};
 use crate::fact::{Ended, Group, Load, Phase};
 use crate::measure::{Quantity, Statistic};
-use crate::stats::{Dist, Estimate};
+use crate::stats::{Dist, Estimate, RankInterval};
 
 /// Numbers of the requests of one phase and group.
 #[derive(Clone, Debug)]
@@ -51,8 +51,26 @@ pub(crate) struct Numbers {
     pub p95: Option<Estimate>,
     /// 99th percentile.
     pub p99: Option<Estimate>,
+    /// Intervals of these percentiles.
+    pub intervals: Intervals,
     /// Samples beyond the range of the histogram.
     pub saturated: u64,
+}
+
+/// Intervals of percentiles, by the order of the values; `None` with fewer samples than the
+/// percentile needs, and where neither end is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Intervals {
+    pub p50: Option<RankInterval>,
+    pub p95: Option<RankInterval>,
+    pub p99: Option<RankInterval>,
+}
+
+impl Intervals {
+    fn of(dist: &Dist) -> Intervals {
+        let of = |statistic: Statistic| interval(dist, statistic);
+        Intervals { p50: of(Statistic::P50), p95: of(Statistic::P95), p99: of(Statistic::P99) }
+    }
 }
 
 impl<'a> CellNumbers<'a> {
@@ -101,6 +119,7 @@ impl Numbers {
             p50: statistic(dist, Statistic::P50),
             p95: statistic(dist, Statistic::P95),
             p99: statistic(dist, Statistic::P99),
+            intervals: Intervals::of(dist),
             saturated: dist.saturated(),
         }
     }

@@ -57,7 +57,9 @@ fn items(verdict: &Verdict, word: VerdictWord, name: &str) -> Vec<String> {
 /// seen.
 fn because(gate: &GateResult, same: usize) -> String {
     let words = match (gate.word, gate.value) {
-        (VerdictWord::Fail, _) if gate.measure == Measure::Mtbf => gate.why.clone(),
+        (VerdictWord::Fail, _) if gate.value.is_none() || gate.measure == Measure::Mtbf => {
+            gate.why.clone()
+        }
         (VerdictWord::Fail, Some(value)) if gate.attain.is_some() => percent(value.number()),
         (VerdictWord::Fail, Some(value)) if same < 2 => estimate(gate.measure, value),
         (VerdictWord::Inconclusive, _) => gate.why.clone(),

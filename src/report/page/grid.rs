@@ -2,7 +2,7 @@
 //! the text for a missing value.
 
 use crate::measure::{Measure, Quantity};
-use crate::stats::Estimate;
+use crate::stats::{Estimate, RankInterval};
 use crate::verdict::VerdictWord;
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -54,6 +54,8 @@ pub(crate) enum GridValue {
     Number(f64),
     /// Value of a measure, in the measure's base unit.
     Of(Measure, Estimate),
+    /// Value of a measure, with its interval where one is known.
+    Within(Measure, Estimate, Option<RankInterval>),
     /// Verdict word of a gate.
     Judged(VerdictWord),
 }

@@ -10,6 +10,8 @@ use crate::unit::grouped;
 use crate::verdict::gate::event_name;
 use crate::verdict::{Proof, Verdict};
 
+use super::bounds;
+
 /// Least outage that may have been missed that is told with the proof, seconds.
 const HIDDEN_MIN_S: f64 = 1.0;
 
@@ -23,6 +25,8 @@ pub(crate) struct Proofs {
     /// Mean time between failures; `None` where nothing is proven: without a failure, if a crash may
     /// have happened unobserved.
     pub mtbf: Option<String>,
+    /// What that does not exclude, and the share of parser faults: a sentence each.
+    pub also: Vec<String>,
     /// Limits of the proof, the most important first.
     pub not: String,
 }
@@ -31,8 +35,18 @@ impl Proofs {
     /// Returns the proofs of a run.
     pub(crate) fn of(asked: &RunDescription, analysis: &Analysis, verdict: &Verdict) -> Proofs {
         let (seen, cache) = (seen(analysis), cache(analysis));
-        Proofs { seen, cache, mtbf: mtbf(analysis, verdict), not: not(asked, analysis) }
+        let mtbf = mtbf(analysis, verdict);
+        let also = also(verdict);
+        Proofs { seen, cache, mtbf, also, not: not(asked, analysis) }
     }
+}
+
+fn also(verdict: &Verdict) -> Vec<String> {
+    let of = &verdict.exposure;
+    if of.failures.load_s <= 0.0 {
+        return Vec::new();
+    }
+    bounds::chance(of, 1).into_iter().chain(bounds::parser_faults(of)).collect()
 }
 
 fn seen(analysis: &Analysis) -> Vec<String> {

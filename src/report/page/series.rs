@@ -82,7 +82,7 @@ pub(super) mod tests {
             story.reading(second, Source::Host, MEM_AVAILABLE.name, value * 1_073_741_824.0);
             story.reading(second, Source::Engine, KV_USAGE.name, 0.25);
         }
-        let mut pass = CalendarFold::new();
+        let mut pass = CalendarFold::default();
         story.entries.iter().for_each(|entry| pass.fold(entry));
         let calendar: Calendar = pass.finish();
         let mut fold = Fold::over_time(&crate::analysis::fixture::asked(&[0]), calendar);

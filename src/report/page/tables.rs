@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::{Analysis, Coverage, Notes, RunDescription, SettingEffect};
+use crate::analysis::{Analysis, Coverage, Notes, RunDescription, SettingEffect, StreamLadder};
 use crate::escape::one_line;
 use crate::fact::Seq;
 use crate::measure::{Measure, Quantity};
@@ -13,7 +13,10 @@ use crate::stats::Estimate;
 use crate::unit::{grouped, span};
 use crate::verdict::{FiredCheck, GateResult, Verdict, VerdictWord};
 
-use super::{CellNumbers, Grid, GridValue, Heading, Numbers, series};
+use super::{
+    CellNumbers, Grid, GridValue, Heading, Numbers, acceptance, bounds, percentiles, series,
+    streams, trends,
+};
 
 /// Longest declared value of a setting, characters.
 const VALUE_CHARS_MAX: usize = 60;
@@ -25,6 +28,12 @@ pub(crate) struct Tables {
     pub run: Grid,
     /// Times and rates of every cell.
     pub cells: Grid,
+    /// Percentiles of every cell with their intervals.
+    pub percentiles: Grid,
+    /// What more streams at once gave and cost.
+    pub streams: Grid,
+    /// Share of the drafted tokens that were accepted.
+    pub acceptance: Grid,
     /// Endings of the requests of every cell, and the checks that failed.
     pub endings: Grid,
     /// Settings of the recipe, and whether they are in effect.
@@ -37,6 +46,10 @@ pub(crate) struct Tables {
     pub errors: Grid,
     /// Coverage: the share of the run in which each source was reading.
     pub coverage: Grid,
+    /// Changes over the hours.
+    pub trends: Grid,
+    /// Bounds by kind of failure.
+    pub bounds: Grid,
     /// Readings over time, a row for each lifetime of a series.
     pub series: Grid,
 }
@@ -48,16 +61,22 @@ impl Tables {
         analysis: &Analysis,
         verdict: &Verdict,
         cells: &[CellNumbers<'_>],
+        ladders: &[StreamLadder],
     ) -> Tables {
         Tables {
             run: run(asked, analysis),
             cells: numbers(cells),
+            percentiles: percentiles::grid(cells),
+            streams: streams::grid(ladders),
+            acceptance: acceptance::grid(&analysis.acceptance),
             endings: endings(cells),
             settings: Grid::plain(4, analysis.settings.iter().map(setting).collect()),
             gates: Grid::plain(7, verdict.gates.iter().map(gate).collect()),
             findings: findings(asked, verdict),
             errors: errors(&analysis.notes),
             coverage: coverage(&analysis.coverage, &analysis.notes),
+            trends: trends::grid(&analysis.trends),
+            bounds: bounds::grid(&verdict.exposure),
             series: series::grid(&analysis.over_time),
         }
     }
@@ -182,7 +201,7 @@ fn gate(gate: &GateResult) -> Vec<GridValue> {
         None => GridValue::Nothing,
     };
     let bound = match (gate.bound, gate.limit) {
-        (Some(bound), Limit::AtMost(_) | Limit::AtMostOfReference(_)) => {
+        (Some(bound), Limit::AtMost(_) | Limit::AtMostOf(..)) => {
             format!("≤ {}", amount(gate.measure, bound))
         }
         (Some(bound), _) => format!("≥ {}", amount(gate.measure, bound)),
@@ -190,7 +209,12 @@ fn gate(gate: &GateResult) -> Vec<GridValue> {
     };
     let share = gate.judged_share().map(|share| format!(" of {}", percent_whole(share)));
     let n = match gate.measure {
-        Measure::Count(_) | Measure::Mtbf | Measure::NotInEffect => String::new(),
+        Measure::Count(_)
+        | Measure::Mtbf
+        | Measure::NotInEffect
+        | Measure::Growth(_)
+        | Measure::Steps
+        | Measure::Drift(_) => String::new(),
         Measure::Of(..) | Measure::Portion(_) => {
             format!("n={}{}", gate.n, share.unwrap_or_default())
         }

@@ -73,8 +73,11 @@ fn bad_endings_stand_beside_the_time_without_a_failure() {
         let verdict = judge(&asked.contract, &analysis);
         Proofs::of(&asked, &analysis, &verdict).mtbf.unwrap()
     };
-    assert!(proof(0).starts_with("no failure in 50.0 s: MTBF above"), "{}", proof(0));
+    assert!(proof(0).starts_with("no failure in 50.0 s under load: MTBF above"), "{}", proof(0));
     let words = proof(1);
-    assert!(words.starts_with("no crash, OOM, hang or outage in 50.0 s: MTBF above"), "{words}");
+    assert!(
+        words.starts_with("no crash, OOM, hang or outage in 50.0 s under load: MTBF above"),
+        "{words}"
+    );
     assert!(words.contains("; 5.00 % of the requests ended badly"), "{words}");
 }

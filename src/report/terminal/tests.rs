@@ -213,3 +213,49 @@ fn an_incident_names_its_cause_whole_before_what_shows_it() {
     let page = Page::new(&asked, &analysis, &verdict);
     assert_snapshot!(incident_lines(&page.incidents[0], 60, 1).join("\n"), @"03:48:01 likely the engine died; back in 1 m 03 s");
 }
+
+#[test]
+fn a_setting_that_is_not_in_effect_has_its_reason_or_its_name_however_many_there_are() {
+    const INDENT: &str = "             ";
+    let long = r#"{"method": "mtp", "num_speculative_tokens": 1, "moe_backend": "triton"}"#;
+    let setting = |name: &str, declared: &str| crate::analysis::SettingEffect {
+        setting: name.to_owned(),
+        declared: Some(declared.to_owned()),
+        word: crate::analysis::EffectWord::NotInEffect,
+        why: "its log: it runs with None".to_owned(),
+        evidence: Vec::new(),
+    };
+    let all = [
+        setting("speculative_config", long),
+        setting("kv_cache_dtype", "fp8"),
+        setting("quantization", "fp4"),
+        setting("max_num_seqs", "8"),
+        setting("enforce_eager", "true"),
+    ];
+    let mut story = Story::soaking();
+    story.goods(10.0, 3, 0).closed(40.0, ClosedBecause::Done);
+    let asked = asked(&[0]);
+    let mut shown = String::new();
+    for n in [1, 3, 5] {
+        let mut analysis = analyse(&asked, story.entries.iter());
+        analysis.settings = all[..n].to_vec();
+        let verdict = judge(&asked.contract, &analysis);
+        let text = render(&Page::new(&asked, &analysis, &verdict), TerminalOptions::default());
+        fits(&text);
+        let is_of_recipe = |line: &&str| line.starts_with("  recipe") || line.starts_with(INDENT);
+        let recipe = text.lines().skip_while(|line| !line.starts_with("  recipe"));
+        shown.extend(recipe.take_while(is_of_recipe).map(|line| format!("{line}\n")));
+    }
+    assert_snapshot!(shown, @r"
+      recipe     settings: 1 not in effect
+                 speculative_config is not in effect: its log: it runs with None
+      recipe     settings: 3 not in effect
+                 speculative_config is not in effect: its log: it runs with None
+                 kv_cache_dtype fp8 is not in effect: its log: it runs with None
+                 quantization fp4 is not in effect: its log: it runs with None
+      recipe     settings: 5 not in effect
+                 speculative_config is not in effect: its log: it runs with None
+                 kv_cache_dtype fp8 is not in effect: its log: it runs with None
+                 3 more: quantization, max_num_seqs, enforce_eager
+    ");
+}

@@ -23,7 +23,17 @@ pub(super) fn models(page: &Gathered) -> Result<Vec<Model>, String> {
         };
         return Err(words);
     };
-    let entries = models::entries(&page).unwrap_or_default();
+    let models = of(models::entries(&page).unwrap_or_default());
+    if models.is_empty() { Err("/v1/models lists no model".to_owned()) } else { Ok(models) }
+}
+
+/// Returns the models of a body, possibly none; `None` where it is no list.
+pub(crate) fn listed(body: &[u8]) -> Option<Vec<Model>> {
+    let page: Value = serde_json::from_slice(body).ok()?;
+    models::entries(&page).map(of)
+}
+
+fn of(entries: &[Value]) -> Vec<Model> {
     let mut models: Vec<Model> = Vec::new();
     for model in entries.iter().filter_map(model) {
         // A router lists a model once for each of its backends.
@@ -31,7 +41,7 @@ pub(super) fn models(page: &Gathered) -> Result<Vec<Model>, String> {
             models.push(model);
         }
     }
-    if models.is_empty() { Err("/v1/models lists no model".to_owned()) } else { Ok(models) }
+    models
 }
 
 fn model(entry: &Value) -> Option<Model> {

@@ -368,6 +368,11 @@ impl Conductor {
         })
     }
 
+    /// Whether the server is up and is not being started.
+    pub(crate) fn is_server_up(&self) -> bool {
+        self.server.is_serving()
+    }
+
     /// Whether requests failed one after the other, so that a probe has to ask for a token.
     pub(crate) fn is_failing(&self) -> bool {
         self.server.liveness.is_failing()

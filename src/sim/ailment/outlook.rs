@@ -1,8 +1,9 @@
 //! Predicts which faults of a run will have no visible effect. The user is warned before the run,
 //! and does not take an ineffective fault for a contract that missed it.
 
-use super::{AffectedRequests, Ailment, AilmentKind, AilmentTime};
+use super::{AffectedRequests, Ailment, AilmentKind, AilmentTime, level_us};
 use crate::sim::{Setup, SimEngine};
+use crate::spec::scenario::DrillKind;
 use crate::unit::{At, Bytes, grouped, span};
 
 /// Requests that a server typically gets before the load: those by which longhaul learns what it
@@ -34,6 +35,8 @@ pub(crate) struct PredictionInputs<'a> {
     pub seed: u64,
     /// Planned number of requests.
     pub requests: Option<u64>,
+    /// Drills of the scenario.
+    pub drills: Vec<DrillKind>,
     /// Patience at each cell whose wait for a first token can be forecast.
     pub patience: Vec<HangPatience>,
     /// Time without a token after which a request counts as stalled, microseconds; `None` where a
@@ -66,9 +69,7 @@ impl PredictionInputs<'_> {
         let Ailment { kind, when } = self.ailments[place];
         if let AilmentKind::StartFails { .. } = kind {
             let waits = matches!(when, Some(AilmentTime::After(_)));
-            let anew = self.ailments.iter().any(|other| starts_anew(other.kind));
-            let why = "does not happen: nothing makes the server start again";
-            return (waits && !anew).then(|| why.to_owned());
+            return (waits && !self.starts_again()).then(|| NO_START.to_owned());
         }
         let moments = self.moments(place);
         let (Some(first), Some(last)) = (moments.first(), moments.last()) else {
@@ -96,6 +97,27 @@ impl PredictionInputs<'_> {
 }
 
 impl PredictionInputs<'_> {
+    /// Whether the server ends and starts again during the run.
+    fn starts_again(&self) -> bool {
+        let of_drill = |drill: &DrillKind| matches!(drill, DrillKind::Restart | DrillKind::Stop(_));
+        self.ailments.iter().any(|other| starts_anew(other.kind))
+            || self.drills.iter().any(of_drill)
+    }
+
+    /// Whether longhaul closes a request early: in a drill, or where tokens stop for long.
+    fn aborts(&self) -> bool {
+        let stops = |ailment: &Ailment| {
+            matches!(ailment.kind, AilmentKind::Stall { .. } | AilmentKind::Hang { .. })
+        };
+        self.ailments.iter().any(stops)
+            || self.drills.iter().any(|drill| matches!(drill, DrillKind::Aborts(_)))
+    }
+
+    /// Returns the time from the begin of a fault to the end of the load.
+    fn remaining_us(&self, place: usize) -> Option<u64> {
+        Some(self.load_us?.saturating_sub(self.moments(place).first()?.0))
+    }
+
     /// Reason why a fault that happens may be too short or too rare to be noticed.
     fn too_little(&self, place: usize, text: &str) -> Option<String> {
         let kind = self.ailments[place].kind;
@@ -110,11 +132,20 @@ impl PredictionInputs<'_> {
                 ))
             }
             AilmentKind::SlowLeak { bytes_per_s } => {
-                let begun_us = self.moments(place).first()?.0;
-                let lasts_s = At(self.load_us?.saturating_sub(begun_us)).seconds();
-                self.small_leak(bytes_per_s * lasts_s)
+                self.small_leak(bytes_per_s * At(self.remaining_us(place)?).seconds())
             }
             AilmentKind::LeakThatPlateaus { bytes } => self.small_leak(bytes),
+            AilmentKind::LeakPerRequest { bytes } => {
+                let part = self.remaining_us(place)? as f64 / self.load_us?.max(1) as f64;
+                self.small_leak(bytes * part * self.requests? as f64)
+            }
+            AilmentKind::LeakAfterAbort { .. } if !self.aborts() => Some(
+                "takes nothing: longhaul aborts no request; the scenario has no drill `aborts`, and no ailment makes tokens stop".to_owned(),
+            ),
+            AilmentKind::MemoryKeptAfterRestart { .. } if !self.starts_again() => {
+                Some(NO_START.to_owned())
+            }
+            AilmentKind::SpeedLevels { .. } => self.one_level(place),
             _ => self.few_requests(place, kind.affected_requests()?),
         }
     }
@@ -131,6 +162,17 @@ impl PredictionInputs<'_> {
             Bytes(bytes as u64),
             Bytes(free)
         ))
+    }
+
+    /// Tells that a speed jumps only once while the load lasts.
+    fn one_level(&self, place: usize) -> Option<String> {
+        let slow_us = level_us(self.seed, place, 0);
+        (slow_us >= self.remaining_us(place)?).then(|| {
+            format!(
+                "jumps once and not back: with this seed the slow level lasts {}, beyond the end of the load",
+                seconds(slow_us)
+            )
+        })
     }
 
     /// Tells that a hang is shorter than longhaul waits at some cells.
@@ -177,6 +219,9 @@ impl PredictionInputs<'_> {
         })
     }
 }
+
+/// Reason against what needs another start.
+const NO_START: &str = "does not happen: nothing makes the server start again";
 
 /// Formats microseconds.
 fn seconds(us: u64) -> String {
@@ -232,6 +277,7 @@ mod tests {
             warmup_us: Some(HOUR_US / 5),
             seed: 1,
             requests: Some(requests),
+            drills: Vec::new(),
             patience: vec![patience("d0 with 1 stream", 1), patience("d100000 with 4 streams", 11)],
             stall_us: Some(120_000_000),
         };
@@ -248,6 +294,10 @@ mod tests {
             "stall=20s",
             "slow_leak=2GiB/h",
             "leak_that_plateaus=4GiB",
+            "leak_per_request=1MiB@0s",
+            "leak_after_abort=1MiB",
+            "memory_kept_after_restart=2GiB",
+            "speed_levels=2x@5h58m",
         ];
         assert_snapshot!("too_little", each(few, |text| told(text, 870)));
         for text in [
@@ -260,6 +310,8 @@ mod tests {
             "slow_leak=12GiB/h",
             "crash=12m@2h",
             "slow_down=2x",
+            "leak_per_request=40MiB@0s",
+            "speed_levels=1.5x@0s",
         ] {
             assert_eq!(told(text, 870), "", "{text}");
         }
@@ -270,5 +322,35 @@ mod tests {
         assert_ne!(told("truncated_stream=1%", 24), "");
         assert_eq!(told("truncated_stream=1%", 2_400), "");
         assert_eq!(told("truncated_stream=50%", 24), "");
+    }
+
+    #[test]
+    fn what_needs_an_abort_or_a_restart_is_not_warned_of_where_there_is_one() {
+        let texts = ["leak_after_abort=1MiB", "memory_kept_after_restart=2GiB"];
+        let warned = |drills: &[DrillKind], other: Option<&str>| {
+            let texts: Vec<String> =
+                texts.iter().copied().chain(other).map(str::to_owned).collect();
+            let ailments: Vec<Ailment> =
+                texts.iter().map(|text| Ailment::parse(text).expect(text)).collect();
+            let inputs = PredictionInputs {
+                texts: &texts,
+                ailments: &ailments,
+                setup: Some(record(1.0)),
+                load_us: Some(6 * HOUR_US),
+                warmup_us: None,
+                seed: 1,
+                requests: Some(870),
+                drills: drills.to_vec(),
+                patience: Vec::new(),
+                stall_us: None,
+            };
+            inputs.unseen().len()
+        };
+        assert_eq!(warned(&[], None), 2);
+        assert_eq!(warned(&[DrillKind::Restart], None), 1);
+        let minute = std::time::Duration::from_mins(1);
+        assert_eq!(warned(&[DrillKind::Restart, DrillKind::Aborts(minute)], None), 0);
+        assert_eq!(warned(&[DrillKind::Stop(minute)], Some("hang")), 0);
+        assert_eq!(warned(&[], Some("restart@1h")), 1);
     }
 }

@@ -1,15 +1,14 @@
 //! Parses `NAME[=VALUE][@WHEN]`, with a hint for each mistake.
 
 use super::value::{
-    bytes_per_s, factor, gain_per_h, hits, longer, loss_per_h, setting, signed_span_us, span_us,
-    times, when,
+    bytes, bytes_per_s, factor, gain_per_h, hits, longer, loss_per_h, setting, signed_span_us,
+    span_us, times, when,
 };
 use super::{AffectedRequests, Ailment, AilmentKind, AilmentTime};
 use crate::error::{Mistake, nearest};
-use crate::unit;
 
 /// Names of all faults, in the order of the documentation.
-pub(crate) const NAMES: [&str; 29] = [
+pub(crate) const NAMES: [&str; 34] = [
     "crash",
     "cuda_oom",
     "host_oom_kill",
@@ -18,6 +17,7 @@ pub(crate) const NAMES: [&str; 29] = [
     "hang",
     "preemption_storm",
     "metrics_go_away",
+    "model_unlisted",
     "stall",
     "error_frame",
     "truncated_stream",
@@ -30,10 +30,14 @@ pub(crate) const NAMES: [&str; 29] = [
     "slow_down",
     "creeping_latency",
     "step",
+    "speed_levels",
     "cache_stops_hitting",
     "acceptance_decay",
     "slow_leak",
     "leak_that_plateaus",
+    "leak_per_request",
+    "leak_after_abort",
+    "memory_kept_after_restart",
     "ignored_setting",
     "missing_setting",
     "wall_clock_step",
@@ -49,6 +53,12 @@ const RESTART_US: u64 = 10_000_000;
 const LEAK_BYTES_PER_S: f64 = (1u64 << 30) as f64 / 3600.0;
 /// Default size of a leak that plateaus: 4 GiB.
 const PLATEAU_BYTES: f64 = (4u64 << 30) as f64;
+/// Default leak of a request: 1 MiB. An hour of a hundred requests shows it.
+const REQUEST_BYTES: f64 = (1u64 << 20) as f64;
+/// Default memory that is not given back: 2 GiB.
+const KEPT_BYTES: f64 = (2u64 << 30) as f64;
+/// Default slowdown of the slow level.
+const SLOW_LEVEL: f64 = 1.5;
 /// Default growth of creeping latency: 10 % per hour.
 const GAIN_PER_H: f64 = 0.1;
 /// Default size of a step: 20 %.
@@ -145,6 +155,7 @@ impl AilmentKind {
     /// Parses the kinds that neither end the server nor affect single requests.
     fn read_lasting(name: &str, value: Option<&str>) -> Option<Result<AilmentKind, String>> {
         let lasting = || value.map(span_us).transpose();
+        let size = |default| value.map_or(Ok(default), bytes);
         Some(match name {
             "slow_down" => {
                 value.map_or(Ok(2.0), factor).map(|factor| AilmentKind::SlowDown { factor })
@@ -155,6 +166,9 @@ impl AilmentKind {
             "step" => {
                 value.map_or(Ok(1.0 + STEP), longer).map(|factor| AilmentKind::Step { factor })
             }
+            "speed_levels" => value
+                .map_or(Ok(SLOW_LEVEL), factor)
+                .map(|factor| AilmentKind::SpeedLevels { factor }),
             "cache_stops_hitting" => match value {
                 Some(text) => Err(format!("`{text}` is a value, and it has none")),
                 None => Ok(AilmentKind::CacheStopsHitting),
@@ -168,10 +182,20 @@ impl AilmentKind {
             "slow_leak" => value
                 .map_or(Ok(LEAK_BYTES_PER_S), bytes_per_s)
                 .map(|bytes_per_s| AilmentKind::SlowLeak { bytes_per_s }),
-            "leak_that_plateaus" => value
-                .map_or(Ok(PLATEAU_BYTES), |text| unit::bytes(text).map(|size| size.0 as f64))
-                .map(|bytes| AilmentKind::LeakThatPlateaus { bytes }),
+            "leak_that_plateaus" => {
+                size(PLATEAU_BYTES).map(|bytes| AilmentKind::LeakThatPlateaus { bytes })
+            }
+            "leak_per_request" => {
+                size(REQUEST_BYTES).map(|bytes| AilmentKind::LeakPerRequest { bytes })
+            }
+            "leak_after_abort" => {
+                size(REQUEST_BYTES).map(|bytes| AilmentKind::LeakAfterAbort { bytes })
+            }
+            "memory_kept_after_restart" => {
+                size(KEPT_BYTES).map(|bytes| AilmentKind::MemoryKeptAfterRestart { bytes })
+            }
             "metrics_go_away" => lasting().map(|lasts_us| AilmentKind::MetricsGoAway { lasts_us }),
+            "model_unlisted" => lasting().map(|lasts_us| AilmentKind::ModelUnlisted { lasts_us }),
             "wall_clock_step" => value
                 .map_or(Ok(CLOCK_US), signed_span_us)
                 .map(|by_us| AilmentKind::WallClockStep { by_us }),
@@ -225,12 +249,18 @@ pub(crate) fn example(name: &str) -> String {
         "slow_down" => "slow_down=2x for steps twice as long, or slow_down=30% for speed lost",
         "creeping_latency" => "creeping_latency=10%/h",
         "step" => "step=20%@2h for decode steps that take a fifth longer",
+        "speed_levels" => {
+            "speed_levels=1.5x for decode steps that take half as long again at times"
+        }
         "cache_stops_hitting" => "cache_stops_hitting@2h",
         "preemption_storm" => "preemption_storm=10m@2h",
         "acceptance_decay" => "acceptance_decay=30%/h",
         "slow_leak" => "slow_leak=50MiB/h",
         "leak_that_plateaus" => "leak_that_plateaus=4GiB",
-        "metrics_go_away" | "slow_disk" => {
+        "leak_per_request" => "leak_per_request=64KiB",
+        "leak_after_abort" => "leak_after_abort=4MiB",
+        "memory_kept_after_restart" => "memory_kept_after_restart=2GiB",
+        "metrics_go_away" | "model_unlisted" | "slow_disk" => {
             return format!("{name}=5m@2h, or without a value for good");
         }
         "ignored_setting" | "missing_setting" => {
@@ -249,7 +279,7 @@ pub(crate) fn example(name: &str) -> String {
 fn again(name: &str) -> String {
     match name {
         "crash" | "cuda_oom" | "host_oom_kill" | "host_reboot" => format!("{name}=2m@3x"),
-        "hang" | "metrics_go_away" | "slow_disk" => format!("{name}=5m@3x"),
+        "hang" | "metrics_go_away" | "model_unlisted" | "slow_disk" => format!("{name}=5m@3x"),
         "start_fails" => "start_fails=2@1h for two failed starts from then on".to_owned(),
         "stall" | "error_frame" | "truncated_stream" | "empty_answer" | "short_answer"
         | "long_answer" | "swallowed_answer" | "same_answer" => {
@@ -295,6 +325,8 @@ mod tests {
         assert_eq!(kind("step=50%"), AilmentKind::Step { factor: 1.5 });
         assert_eq!(kind("start_fails=2"), AilmentKind::StartFails { times: Some(2) });
         assert_eq!(kind("wall_clock_step=-5m"), AilmentKind::WallClockStep { by_us: -300_000_000 });
+        assert_eq!(kind("leak_per_request=64KiB"), AilmentKind::LeakPerRequest { bytes: 65_536.0 });
+        assert_eq!(kind("speed_levels=50%"), AilmentKind::SpeedLevels { factor: 2.0 });
         assert_eq!(kind("slow_disk"), AilmentKind::SlowDisk { lasts_us: None });
         for name in NAMES {
             assert!(Ailment::parse(name).is_ok(), "{name} needs no value");

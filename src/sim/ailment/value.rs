@@ -95,11 +95,16 @@ pub(super) fn longer(text: &str) -> Result<f64, String> {
     slower(1.0 + unit::share(text)?).ok_or_else(|| format!("`{text}` is more than {FACTOR_MAX} x"))
 }
 
+/// Parses a size: `4GiB`.
+pub(super) fn bytes(text: &str) -> Result<f64, String> {
+    Ok(unit::bytes(text)?.0 as f64)
+}
+
 /// Parses `50MiB/h` as bytes per second.
 pub(super) fn bytes_per_s(text: &str) -> Result<f64, String> {
     let wrong = || format!("`{text}` is not a rate; write it as 50MiB/h or 1GiB/m");
     let (size, per) = text.split_once('/').ok_or_else(wrong)?;
-    Ok(unit::bytes(size)?.0 as f64 / seconds(per).ok_or_else(wrong)?)
+    Ok(bytes(size)? / seconds(per).ok_or_else(wrong)?)
 }
 
 /// Parses `10%/h` as the linear gain per hour.

@@ -1,10 +1,12 @@
 //! Tracks which faults are active and since when, for the parts of the engine that they affect.
 //! Knows neither requests nor the process.
 
+mod levels;
+mod memory;
+
 use crate::rng::Rng;
 use crate::sim::ailment::{AffectedRequests, Ailment, AilmentKind};
 use crate::sim::job::JobId;
-use crate::sim::machine::{Growth, GrowthUnit};
 use crate::unit::At;
 
 /// Stream of random numbers that select the affected requests.
@@ -27,6 +29,8 @@ pub(super) struct Faults {
     storm_until: At,
     /// End of the current outage of `/metrics`, for outages that end.
     metrics_until: At,
+    /// End of the present time in which another model is listed, where it ends.
+    unlisted_until: At,
 }
 
 /// A lasting fault.
@@ -37,8 +41,11 @@ struct LastingFault {
     ailment: Ailment,
     /// Begin; not known before the load has begun.
     from: Option<At>,
-    /// Number of affected requests or starts, where it is counted.
+    /// Number of affected requests, starts or ends, or of changes of the level, where it is
+    /// counted.
     strikes: u64,
+    /// Time of the next change of the level.
+    turns: Option<At>,
 }
 
 impl LastingFault {
@@ -59,7 +66,8 @@ impl Faults {
             !ailment.kind.is_event() && !ailment.kind.affects_longhaul()
         };
         let lasting = |(place, ailment): (usize, &Ailment)| {
-            let mut lasting = LastingFault { place, ailment: *ailment, from: None, strikes: 0 };
+            let mut lasting =
+                LastingFault { place, ailment: *ailment, from: None, strikes: 0, turns: None };
             lasting.from = lasting.precedes_load().then_some(start);
             lasting
         };
@@ -71,7 +79,14 @@ impl Faults {
             events: Vec::new(),
             storm_until: At::ZERO,
             metrics_until: At::ZERO,
+            unlisted_until: At::ZERO,
         }
+    }
+
+    /// Leaves out the lasting faults that change nothing, so that they are not counted either.
+    pub(super) fn without(mut self, in_vain: &[bool]) -> Faults {
+        self.lasting.retain(|lasting| !in_vain[lasting.place]);
+        self
     }
 
     /// Sets the times of all faults at the begin of the load.
@@ -87,6 +102,7 @@ impl Faults {
         for lasting in self.lasting.iter_mut().filter(|lasting| !lasting.precedes_load()) {
             lasting.from = Some(lasting.ailment.due(at, planned_us));
             lasting.strikes = 0;
+            lasting.turns = lasting.from;
         }
     }
 
@@ -118,10 +134,8 @@ impl Faults {
         let mut hits = self.happened.clone();
         for lasting in &self.lasting {
             let kind = lasting.ailment.kind;
-            let is_counted = kind.affected_requests().is_some()
-                || matches!(kind, AilmentKind::StartFails { .. });
             let once = u64::from(lasting.is_on(now));
-            hits[lasting.place] = if is_counted { lasting.strikes } else { once };
+            hits[lasting.place] = if kind.is_counted() { lasting.strikes } else { once };
         }
         hits
     }
@@ -136,6 +150,11 @@ impl Faults {
         self.metrics_until = self.metrics_until.max(until);
     }
 
+    /// Starts or extends the time in which another model is listed.
+    pub(super) fn unlisted_until(&mut self, until: At) {
+        self.unlisted_until = self.unlisted_until.max(until);
+    }
+
     /// Whether a preemption storm is active.
     pub(super) fn is_preemption_storm(&self, now: At) -> bool {
         now < self.storm_until
@@ -145,6 +164,12 @@ impl Faults {
     pub(super) fn metrics_away(&self, now: At) -> bool {
         now < self.metrics_until
             || self.on(now).any(|(_, kind)| matches!(kind, AilmentKind::MetricsGoAway { .. }))
+    }
+
+    /// Whether `/v1/models` lists another model.
+    pub(super) fn lists_another(&self, now: At) -> bool {
+        now < self.unlisted_until
+            || self.on(now).any(|(_, kind)| matches!(kind, AilmentKind::ModelUnlisted { .. }))
     }
 
     /// Whether the prefix cache can be hit at `now`.
@@ -163,12 +188,14 @@ impl Faults {
     }
 
     /// Returns the additional factor on the duration of decode steps.
-    pub(super) fn decode_slowness(&self, now: At) -> f64 {
-        let factor = |(_, kind): (At, AilmentKind)| match kind {
-            AilmentKind::Step { factor } => factor,
+    pub(super) fn decode_slowness(&mut self, now: At) -> f64 {
+        self.change_levels(now);
+        let factor = |lasting: &LastingFault| match lasting.ailment.kind {
+            AilmentKind::Step { factor } if lasting.is_on(now) => factor,
+            AilmentKind::SpeedLevels { factor } if lasting.is_slow() => factor,
             _ => 1.0,
         };
-        self.on(now).map(factor).product()
+        self.lasting.iter().map(factor).product()
     }
 
     /// Returns the factor on the share of accepted draft tokens, 0 to 1.
@@ -180,19 +207,6 @@ impl Faults {
             _ => 1.0,
         };
         self.on(now).map(left).product()
-    }
-
-    /// Returns the growth of the engine's memory, future growth included.
-    pub(super) fn growths(&self) -> Vec<Growth> {
-        let growth = |lasting: &LastingFault| {
-            let by = match lasting.ailment.kind {
-                AilmentKind::SlowLeak { bytes_per_s } => GrowthUnit::Rate(bytes_per_s),
-                AilmentKind::LeakThatPlateaus { bytes } => GrowthUnit::Towards(bytes),
-                _ => return None,
-            };
-            Some(Growth { from: lasting.from?, by })
-        };
-        self.lasting.iter().filter_map(growth).collect()
     }
 
     /// Returns the fault of a request that arrives now and may have `limit` tokens, and the number

@@ -93,7 +93,7 @@ impl SimEngine {
             writer.start_failed()
         });
         self.stages.clear();
-        self.machine.exit(ProcessExit::StartFailed);
+        self.end_process(ProcessExit::StartFailed);
         self.life = EngineStage::Down { back };
         self.emit(EngineEvent::Exited(ProcessExit::StartFailed));
     }
@@ -113,6 +113,9 @@ impl SimEngine {
     pub(super) fn ready(&mut self) {
         self.life = EngineStage::Up;
         self.speed = SimSpeed::new(&self.setup, self.seed, self.starts, self.now);
+        if self.loaded {
+            self.machine.fill(self.now);
+        }
         self.log_lines(vec![words::READY.to_owned()]);
         self.emit(EngineEvent::Ready);
     }
@@ -139,6 +142,9 @@ impl SimEngine {
             }
             AilmentKind::MetricsGoAway { lasts_us: Some(us) } => {
                 self.faults.metrics_away_until(self.later(us));
+            }
+            AilmentKind::ModelUnlisted { lasts_us: Some(us) } => {
+                self.faults.unlisted_until(self.later(us));
             }
             _ => {}
         }
@@ -170,7 +176,7 @@ impl SimEngine {
         } else {
             self.log_lines(vec![words::KILLED_AT_START.to_owned()]);
             self.stages.clear();
-            self.machine.exit(ProcessExit::EngineDied);
+            self.end_process(ProcessExit::EngineDied);
             self.life = EngineStage::Down { back: None };
             self.emit(EngineEvent::Exited(ProcessExit::EngineDied));
         }
@@ -199,7 +205,7 @@ impl SimEngine {
         self.frozen = None;
         self.held.clear();
         self.stages.clear();
-        self.machine.exit(exit);
+        self.end_process(exit);
         let half_us = away_us.map_or(u64::MAX, |us| us / 2);
         let back =
             away_us.map(|us| (self.later(us - self.start_us().min(half_us)), self.later(us)));
@@ -210,6 +216,14 @@ impl SimEngine {
             _ => EngineStage::Down { back },
         };
         self.emit(EngineEvent::Exited(exit));
+    }
+
+    /// Ends the process on its machine, which may not get all memory back before it boots.
+    fn end_process(&mut self, exit: ProcessExit) {
+        self.machine.exit(exit);
+        if exit != ProcessExit::PowerCut {
+            self.machine.keep(self.faults.kept_memory(self.now));
+        }
     }
 
     pub(super) fn end_hang(&mut self) {

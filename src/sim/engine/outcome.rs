@@ -73,6 +73,7 @@ impl SimEngine {
         if let Some(sequence) = self.scheduler.remove(id) {
             self.metrics.finished[how] += 1;
             self.metrics.e2e.add(self.now.since(sequence.arrived) as f64 / 1e6);
+            self.machine.leak(self.faults.leak_per_request(self.now));
         }
     }
 }

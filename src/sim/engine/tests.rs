@@ -1,6 +1,7 @@
 //! Tests of the engine as a whole, run step by step in virtual time.
 
 mod life;
+mod memory;
 mod requests;
 mod speed;
 

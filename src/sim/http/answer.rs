@@ -10,6 +10,9 @@ use crate::sim::{Finish, Setup};
 /// Version in `/version` and in fingerprints: the imitated vLLM version, marked as simulated.
 pub(super) const VERSION: &str = "0.32.0+longhaul.sim";
 
+/// Model that is listed in place of the served ones by a server that lists another.
+const ANOTHER: &str = "another-model";
+
 /// State of one response while it is written.
 pub(super) struct AnswerScript {
     chat: bool,
@@ -197,15 +200,21 @@ impl AnswerScript {
     }
 }
 
-/// Returns the list of models. `created` is the time of the request, as in vLLM.
-pub(super) fn models(setup: &Setup, created: u64) -> String {
-    let data: Vec<Value> = setup
-        .served
+/// Returns the list of models, or one of `another-model` alone. `created` is the time of the request,
+/// as in vLLM.
+pub(super) fn models(setup: &Setup, created: u64, is_another: bool) -> String {
+    let another = [ANOTHER.to_owned()];
+    let (names, root) = if is_another {
+        (&another[..], ANOTHER)
+    } else {
+        (&setup.served[..], setup.model.as_str())
+    };
+    let data: Vec<Value> = names
         .iter()
         .map(|name| {
             json!({
                 "id": name, "object": "model", "created": created, "owned_by": "vllm",
-                "root": setup.model, "parent": null, "max_model_len": setup.max_model_len,
+                "root": root, "parent": null, "max_model_len": setup.max_model_len,
             })
         })
         .collect();

@@ -3,12 +3,17 @@
 use std::rc::Rc;
 
 use crate::fact::Source;
-use crate::series::{AILMENT_HITS, MEM_AVAILABLE, OOM_KILLS};
+use crate::series::{
+    AILMENT_HITS, ANONYMOUS, MEM_AVAILABLE, OOM_KILLS, OPEN_FILES, RSS, SHARED, THREADS,
+};
 use crate::sim::{Ailment, MachineState};
 use crate::world::{self, LocalFuture, Sample, Sensor};
 
 /// Cadence of the sensors, microseconds.
 const CADENCE_US: u64 = 1_000_000;
+
+/// Title of the server's process.
+const TITLE: &str = "VLLM::EngineCore";
 
 /// Function that returns the present state of the machine.
 pub(crate) type ReadMachine = Rc<dyn Fn() -> MachineState>;
@@ -20,6 +25,8 @@ enum MachineQuantity {
     OomKills,
     /// Available memory.
     MemAvailable,
+    /// Memory, threads and files of the server's process.
+    Process,
 }
 
 /// Sensor of one quantity of the machine.
@@ -32,7 +39,9 @@ struct MachineSensor {
 pub(crate) fn sensors(look: &ReadMachine, ailments: &[String]) -> Vec<Box<dyn Sensor>> {
     let sensor = |what| Box::new(MachineSensor { what, look: look.clone() }) as Box<dyn Sensor>;
     let mut sensors: Vec<Box<dyn Sensor>> =
-        [MachineQuantity::OomKills, MachineQuantity::MemAvailable].map(sensor).into();
+        [MachineQuantity::OomKills, MachineQuantity::MemAvailable, MachineQuantity::Process]
+            .map(sensor)
+            .into();
     let of_server = |(_, text): &(usize, &String)| {
         Ailment::parse(text).is_ok_and(|ailment| !ailment.kind.affects_longhaul())
     };
@@ -75,18 +84,31 @@ impl Sensor for AilmentSensor {
 }
 
 impl MachineSensor {
-    fn sample(&self) -> Result<Sample, String> {
+    fn samples(&self) -> Result<Vec<Sample>, String> {
         let view = (self.look)();
         if !view.reachable {
             return Err("the machine does not answer".to_owned());
         }
         Ok(match self.what {
-            MachineQuantity::OomKills => Sample::one(&OOM_KILLS, view.oom_kills as f64),
+            MachineQuantity::OomKills => vec![Sample::one(&OOM_KILLS, view.oom_kills as f64)],
             MachineQuantity::MemAvailable => {
-                Sample::one(&MEM_AVAILABLE, view.memory_available_bytes as f64)
+                vec![Sample::one(&MEM_AVAILABLE, view.memory_available_bytes as f64)]
             }
+            MachineQuantity::Process => of_process(&view),
         })
     }
+}
+
+/// Samples of the server's process; none while there is none.
+fn of_process(view: &MachineState) -> Vec<Sample> {
+    let Some(process) = view.resources else { return Vec::new() };
+    vec![
+        Sample::one(&THREADS, process.threads as f64),
+        Sample::one(&OPEN_FILES, process.open_files as f64),
+        Sample::of(TITLE, &RSS, process.resident_bytes as f64),
+        Sample::one(&ANONYMOUS, process.anonymous_bytes as f64),
+        Sample::one(&SHARED, process.shared_bytes as f64),
+    ]
 }
 
 impl Sensor for MachineSensor {
@@ -94,6 +116,7 @@ impl Sensor for MachineSensor {
         match self.what {
             MachineQuantity::OomKills => Source::Kernel,
             MachineQuantity::MemAvailable => Source::Host,
+            MachineQuantity::Process => Source::Process,
         }
     }
 
@@ -101,6 +124,7 @@ impl Sensor for MachineSensor {
         match self.what {
             MachineQuantity::OomKills => OOM_KILLS.name,
             MachineQuantity::MemAvailable => MEM_AVAILABLE.name,
+            MachineQuantity::Process => "processes",
         }
     }
 
@@ -109,6 +133,6 @@ impl Sensor for MachineSensor {
     }
 
     fn look(&mut self) -> LocalFuture<'_, Result<world::Observation, String>> {
-        Box::pin(std::future::ready(self.sample().map(|sample| vec![sample].into())))
+        Box::pin(std::future::ready(self.samples().map(Into::into)))
     }
 }

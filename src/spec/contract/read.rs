@@ -1,7 +1,9 @@
 //! Parses the contract of a scenario. A measure is followed by a limit (`crashes: 0`), by limits
 //! per depth (`{ d0: 2s, d100000: 180s }`), or by a list of the long form.
 
-use super::{Contract, Gate, Limit, Select};
+mod trend;
+
+use super::{Base, Contract, Gate, Limit, Select};
 use crate::error::{Mistake, nearest};
 use crate::fact::{Class, Load, Phase};
 use crate::measure::{Better, Measure, Unit};
@@ -24,6 +26,9 @@ pub(in crate::spec) struct Scope<'a> {
 pub(in crate::spec) fn read(field: &Field<'_>, scope: &Scope<'_>) -> Result<Contract, Mistake> {
     let mut gates = Vec::new();
     for (name, field) in field.any_map()? {
+        if trend::read(name, &field, scope, &mut gates)? {
+            continue;
+        }
         let Some(measure) = Measure::parse(name) else {
             return Err(no_measure(name, &field));
         };
@@ -112,8 +117,8 @@ impl Reader<'_> {
         let mut gate = self.gate(&field, select, Some(way))?;
         gate.line = item.node.line;
         if let Some(share) = attain {
-            if matches!(gate.limit, Limit::AtMostOfReference(_) | Limit::AtLeastOfReference(_)) {
-                return Err(field.mistake("`attain` takes a limit of its own, not of reference"));
+            if gate.limit.base().is_some() {
+                return Err(field.mistake("`attain` takes a limit of its own"));
             }
             gate.attain = Some(share);
             gate.text = format!("{} for {}% of requests", gate.text, unit::figures(share * 100.0));
@@ -174,17 +179,22 @@ impl Reader<'_> {
             let what = format!("`{}` is a time to be reached, not to be kept under", self.name);
             return Err(field.mistake(what).hint("at_least: 4h"));
         }
-        let is_number = matches!(self.measure, Measure::Count(_) | Measure::NotInEffect);
+        let is_number = matches!(
+            self.measure,
+            Measure::Count(_) | Measure::NotInEffect | Measure::Growth(_) | Measure::Steps
+        );
         if is_number && wanted == Better::Higher {
             let what = format!("`{}` is a number to be kept under, not to be reached", self.name);
             return Err(field.mistake(what).hint("at_most: 0"));
         }
-        let limit = match raw.strip_suffix("of reference") {
-            Some(share) => {
-                let share = self.of_reference(share, field)?;
+        let limit = match raw.split_once(" of ") {
+            Some((share, base)) => {
+                let base = self.base(base.trim(), &select, field)?;
+                let share = unit::share(share.trim())
+                    .map_err(|message| field.mistake(message).hint(format!("95% of {base}")))?;
                 match wanted {
-                    Better::Lower => Limit::AtMostOfReference(share),
-                    Better::Higher => Limit::AtLeastOfReference(share),
+                    Better::Lower => Limit::AtMostOf(share, base),
+                    Better::Higher => Limit::AtLeastOf(share, base),
                 }
             }
             None => match wanted {
@@ -198,18 +208,40 @@ impl Reader<'_> {
             Some(Better::Higher) => "at least ",
         };
         let text = format!("{}{}: {sign}{raw}", self.name, selector(&select));
-        Ok(Gate { measure: self.measure, select, limit, attain: None, text, line: field.node.line })
+        Ok(Gate {
+            measure: self.measure,
+            select,
+            limit,
+            attain: None,
+            where_seen: false,
+            text,
+            line: field.node.line,
+        })
     }
 
-    fn of_reference(&self, share: &str, field: &Field<'_>) -> Result<f64, Mistake> {
-        if self.measure.is_of_the_run() {
-            let what = format!("`{}` cannot be compared with the reference", self.name);
+    /// Parses the part of the run that a relative limit refers to.
+    fn base(&self, text: &str, select: &Select, field: &Field<'_>) -> Result<Base, Mistake> {
+        if self.measure.is_of_the_run() || matches!(self.measure, Measure::Drift(_)) {
+            let what = format!("`{}` cannot be compared with another part of the run", self.name);
             return Err(field.mistake(what).hint("a limit of its own"));
         }
-        if self.scope.reference_laps == 0 {
-            return Err(no_reference(field));
+        let depth = text.strip_prefix('d').and_then(|digits| digits.parse().ok());
+        match (text, depth) {
+            ("reference", _) if self.scope.reference_laps == 0 => Err(no_reference(field)),
+            ("reference", _) => Ok(Base::Reference),
+            (_, Some(depth)) => {
+                self.check_depth(depth, field)?;
+                if select.depth == Some(depth) {
+                    let what = format!("d{depth} is compared with itself");
+                    return Err(field.mistake(what).hint("another depth"));
+                }
+                Ok(Base::Depth(depth))
+            }
+            _ => {
+                let what = format!("nothing of the run is called {}", shown(text));
+                Err(field.mistake(what).hint("95% of reference").hint("90% of d0"))
+            }
         }
-        unit::share(share).map_err(|message| field.mistake(message).hint("95% of reference"))
     }
 
     /// Parses an absolute limit in the measure's base unit.

@@ -305,7 +305,10 @@ fn repository(name: &str, revision: Option<&str>) -> (Grade, String) {
             (Grade::Pinned, format!("by commit {}", &commit[..12.min(commit.len())]))
         }
         Some(tag) if image::is_fixed(tag) => (Grade::Dated, format!("by tag {}", shown(tag))),
-        Some(branch) => (Grade::Floating, format!("{} is a branch, and moves", shown(branch))),
+        Some(other) => (
+            Grade::Floating,
+            format!("{} is no commit: a branch or a tag, which may move", shown(other)),
+        ),
     }
 }
 

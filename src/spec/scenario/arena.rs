@@ -4,7 +4,7 @@
 //! The format is foreign: keys without a use here become warnings.
 
 use super::ladder::{self, REQUESTS};
-use super::{Api, Arrivals, Extent, Ladder, Limits, Prefix, Scenario, Workload};
+use super::{Api, Arrivals, Extent, Ladder, Limits, Prefix, Scenario, TrendBlocks, Workload};
 use crate::error::Mistake;
 use crate::measure::{Count, Measure, RequestShare};
 use crate::spec::contract::{Contract, Gate, Limit, Select};
@@ -66,6 +66,7 @@ pub(super) fn read(root: &Field<'_>) -> Result<Scenario, Mistake> {
         warmup_laps: 0,
         reference_laps: 0,
         workloads: args.ladders(steps.as_deref()),
+        trend: TrendBlocks::default(),
         limits: Limits::default(),
         drills: Vec::new(),
         restart: None,
@@ -173,6 +174,7 @@ fn contract(line: usize) -> Contract {
         select: Select::default(),
         limit: Limit::AtMost(0.0),
         attain: None,
+        where_seen: false,
         text: text.to_owned(),
         line,
     };

@@ -3,20 +3,21 @@
 
 use std::time::Duration;
 
-use super::{Extent, Limits, Scenario, Workload, arena, care};
+use super::{Extent, Limits, Scenario, TrendBlocks, Workload, arena, care};
 use crate::error::Mistake;
 use crate::spec::field::{Field, LAPS_MAX, document, no_duplicate};
 use crate::spec::node::{self, Node};
 use crate::spec::{Contract, SpecFile, contract};
 use crate::unit;
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "about",
     "duration",
     "laps",
     "warmup",
     "reference",
     "workloads",
+    "trend",
     "limits",
     "drills",
     "restart",
@@ -25,6 +26,9 @@ const KEYS: [&str; 10] = [
 
 /// Maximum duration: bounds the arithmetic on microseconds.
 const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+/// Least length of a block: the interval of a row of readings.
+const BLOCK_MIN: Duration = Duration::from_secs(10);
 
 /// Loads a user's text file that a scenario names.
 pub(super) type ReadTextFile<'a> = &'a dyn Fn(&str) -> Result<String, Mistake>;
@@ -68,7 +72,7 @@ fn own(root: &Field<'_>, load: ReadTextFile<'_>) -> Result<Scenario, Mistake> {
     let mut extents = Vec::new();
     let (mut warmup_laps, mut reference_laps) = (1, 0);
     let mut workloads = Vec::new();
-    let mut limits = Limits::default();
+    let (mut trend, mut limits) = (TrendBlocks::default(), Limits::default());
     let (mut drills, mut restart) = (Vec::new(), None);
     let mut asked = None;
     for (key, field) in root.map(&KEYS)? {
@@ -79,6 +83,7 @@ fn own(root: &Field<'_>, load: ReadTextFile<'_>) -> Result<Scenario, Mistake> {
             "warmup" => warmup_laps = field.laps()?,
             "reference" => reference_laps = field.laps()?,
             "workloads" => workloads = read_workloads(&field, load)?,
+            "trend" => trend = read_trend(&field)?,
             "limits" => limits = read_limits(&field)?,
             "drills" => drills = care::drills(&field, DURATION_MAX)?,
             "restart" => restart = Some(care::restart(&field, DURATION_MAX)?),
@@ -109,6 +114,7 @@ fn own(root: &Field<'_>, load: ReadTextFile<'_>) -> Result<Scenario, Mistake> {
         warmup_laps,
         reference_laps,
         workloads,
+        trend,
         limits,
         drills,
         restart,
@@ -160,6 +166,25 @@ fn read_workloads(field: &Field<'_>, load: ReadTextFile<'_>) -> Result<Vec<Workl
         }
     }
     Ok(workloads)
+}
+
+fn read_trend(field: &Field<'_>) -> Result<TrendBlocks, Mistake> {
+    let mut trend = TrendBlocks::default();
+    for (key, span) in field.map(&["block", "warmup"])? {
+        let value = span.duration(DURATION_MAX)?;
+        match key {
+            "block" if value < BLOCK_MIN => {
+                let what = format!(
+                    "a block is {} s or longer, as a row of readings is",
+                    BLOCK_MIN.as_secs()
+                );
+                return Err(span.mistake(what).hint("block: 10m"));
+            }
+            "block" => trend.block = value,
+            _ => trend.warmup = value,
+        }
+    }
+    Ok(trend)
 }
 
 fn read_limits(field: &Field<'_>) -> Result<Limits, Mistake> {

@@ -117,9 +117,9 @@ impl StoredValues {
     pub(super) fn at_rank(&self, rank: u64) -> Option<f64> {
         match &self.store {
             Store::Exact(values) => {
-                let mut sorted = values.clone();
-                sorted.sort_by(f64::total_cmp);
-                sorted.get(rank.checked_sub(1)? as usize).copied()
+                let index = rank.checked_sub(1).filter(|index| *index < self.n)? as usize;
+                let mut values = values.clone();
+                Some(*values.select_nth_unstable_by(index, f64::total_cmp).1)
             }
             Store::Hdr(histogram) => {
                 let quantile = rank as f64 / self.n as f64;

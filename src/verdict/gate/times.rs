@@ -4,7 +4,8 @@
 use crate::analysis::{Analysis, Judged, Share, statistic, statistic_with};
 use crate::fact::{Ended, Phase};
 use crate::measure::{Quantity, Statistic};
-use crate::spec::{Limit, Select};
+use crate::spec::{Base, Limit, Select};
+use crate::stats::binomial::clopper_pearson;
 use crate::stats::{Dist, Estimate, UnknownValues};
 
 use super::{GateResult, VerdictWord, bound, decide, holds, lost_requests, slots};
@@ -14,6 +15,9 @@ const ATTAIN_SAMPLES_MIN: u64 = 20;
 
 /// Least share of the requests that a gate must have judged.
 const JUDGED_MIN: f64 = 0.95;
+
+/// Confidence of a two-sided interval of which each bound holds at 95 %.
+const TWO_SIDED: f64 = 0.9;
 
 /// Number that stands for lost values of which nobody knows how many they were.
 const MANY: u64 = 1 << 40;
@@ -72,7 +76,7 @@ pub(super) fn judge_statistic(
     if let Some(why) = came_at_once(quantity, &result.select, analysis) {
         return result.why = why;
     }
-    let window = if is_relative(result.limit) {
+    let window = if result.limit.base() == Some(Base::Reference) {
         Window::later(quantity, &result.select, analysis)
     } else {
         Window::of(quantity, &result.select, analysis)
@@ -81,7 +85,10 @@ pub(super) fn judge_statistic(
     result.judged = window.judged;
     let value = match window.statistic(wanted) {
         Ok(value) => value,
-        Err(why) => return result.why = no_value(why, &window, quantity, result, analysis),
+        Err(why) => {
+            result.why = no_value(why, &window, quantity, result, analysis);
+            return fail_with_few(result, wanted, &window, analysis);
+        }
     };
     result.value = Some(value);
     let bounds = match Bounds::of(result, quantity, wanted, analysis) {
@@ -123,6 +130,31 @@ pub(super) fn judge_statistic(
     }
 }
 
+/// Fails a gate on a percentile that has too few values to pass, where so many of them break its
+/// limit that more of all must than it allows: by the lower bound of their share.
+fn fail_with_few(result: &mut GateResult, wanted: Statistic, window: &Window, analysis: &Analysis) {
+    let (Some(percentile), Limit::AtMost(limit) | Limit::AtLeast(limit)) =
+        (wanted.percentile(), result.limit)
+    else {
+        return;
+    };
+    let (broken, allowed) = if result.wants_more() {
+        (window.dist.count_surely_under(limit), percentile)
+    } else {
+        (window.dist.count_surely_over(limit), 1.0 - percentile)
+    };
+    let (n, others) = (window.dist.n(), window.judged.unknown + window.judged.delayed);
+    let (low, _) = clopper_pearson(broken, n + others, TWO_SIDED);
+    // One value of one gives exactly the 5 % that a p95 allows.
+    if low > allowed + 1e-9 {
+        result.word = VerdictWord::Fail;
+        result.bound = Some(limit);
+        let side = if result.wants_more() { "under" } else { "over" };
+        result.why = format!("{broken} of {n} are {side} its limit");
+        result.evidence = analysis.bad_seqs(&result.select);
+    }
+}
+
 /// Bounds of a gate.
 struct Bounds {
     is: Estimate,
@@ -137,28 +169,23 @@ impl Bounds {
         wanted: Statistic,
         analysis: &Analysis,
     ) -> Result<Bounds, String> {
-        if !is_relative(result.limit) {
+        let Some(base) = result.limit.base() else {
             let is = bound::<f64>(result.limit, || Err(String::new()))?;
             return Ok(Bounds { is, worst: is });
-        }
-        let select = Select { phase: Some(Phase::Reference), ..result.select.clone() };
+        };
+        let select = base.select(&result.select);
         let window = Window::of(quantity, &select, analysis);
         let few = came_at_once(quantity, &select, analysis);
         let few = few.or_else(|| too_few(quantity, window.judged));
         few.map_or(Ok(()), Err)
             .and_then(|()| window.statistic(wanted).map(drop))
-            .map_err(|why| format!("reference window {why}"))?;
+            .map_err(|why| format!("{base} {why}"))?;
         let with = |n| {
             let value = window.with(wanted, n, result.wants_more()).ok_or_else(String::new);
             bound(result.limit, || value)
         };
         Ok(Bounds { is: with(0)?, worst: with(lost_values(quantity, analysis))? })
     }
-}
-
-/// Whether a limit is one of the reference window.
-fn is_relative(limit: Limit) -> bool {
-    matches!(limit, Limit::AtMostOfReference(_) | Limit::AtLeastOfReference(_))
 }
 
 /// Withdraws a judgement, for a reason.

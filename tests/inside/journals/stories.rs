@@ -1,4 +1,6 @@
-//! Defines thirteen runs; a comment above each says what a reader should see in it.
+//! Defines sixteen runs; a comment above each says what a reader should see in it.
+
+mod hours;
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +16,7 @@ use super::story::{Scenario, Story, at, broken, slower, timed};
 type Made = (&'static str, fn() -> Story);
 
 /// Every run.
-pub(super) const STORIES: [Made; 13] = [
+pub(super) const STORIES: [Made; 16] = [
     ("healthy", healthy),
     ("slow_leak", slow_leak),
     ("hump", hump),
@@ -28,6 +30,9 @@ pub(super) const STORIES: [Made; 13] = [
     ("clock_stepped", clock_stepped),
     ("harness_too_slow", harness_too_slow),
     ("wrong_answers", wrong_answers),
+    ("stable", hours::stable),
+    ("growing", hours::growing),
+    ("seven_words", hours::seven_words),
 ];
 
 /// Eight minutes: all that happens in a run can happen in them, and every ten seconds of them

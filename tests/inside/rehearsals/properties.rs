@@ -111,9 +111,9 @@ fn what_is_read_again_is_what_happened_and_means_the_same() {
     let play = ailing(&["crash=2m@10m", "stall=5%"]);
     let reread: Vec<Entry> = reader::open(&play.folder).unwrap().collect();
     assert!(reread == play.entries, "{} against {}", reread.len(), play.entries.len());
-    let mut first = CalendarFold::new();
+    let mut first = CalendarFold::default();
     play.entries.iter().for_each(|entry| first.fold(entry));
-    let mut fold = Fold::new(&play.judged.asked, first.finish());
+    let mut fold = Fold::over_time(&play.judged.asked, first.finish());
     play.entries.iter().for_each(|entry| fold.fold(entry));
     assert_eq!(&fold.finish(), play.analysis());
 }
@@ -129,7 +129,7 @@ fn the_end_of_a_run_tells_what_its_folder_tells() {
     ] {
         let play = script.play();
         let at_the_end = report::judge_as(play.asked.clone(), &play.folder).unwrap();
-        let later = report::judge_over_time(&play.folder).unwrap();
+        let later = report::judge(&play.folder).unwrap();
         assert_eq!(at_the_end.asked, later.asked);
         for format in [
             ReportFormat::Json,

@@ -53,7 +53,7 @@ fn broken(settings: &[SettingEffect]) -> Vec<&str> {
 /// Returns the settings as they are told without the server's log: by an address alone.
 fn without_log(play: &Played) -> Vec<SettingEffect> {
     let entries = || play.entries.iter().filter(|entry| !matches!(entry.fact, Fact::Said(_)));
-    let mut first = CalendarFold::new();
+    let mut first = CalendarFold::default();
     entries().for_each(|entry| first.fold(entry));
     let mut fold = Fold::new(&play.judged.asked, first.finish());
     entries().for_each(|entry| fold.fold(entry));

@@ -44,6 +44,18 @@ fn a_step_slows_decoding_and_leaves_prefill_alone() {
 }
 
 #[test]
+fn a_speed_that_jumps_to_its_slow_level_is_told_as_one_that_does_not_come_back() {
+    let play = ailing(&["speed_levels=1.5x@14m"]);
+    only_slow(&play);
+    assert!((1.3..1.7).contains(&play.change(Quantity::Tpot)), "{}", play.reported());
+    assert!((0.93..1.07).contains(&play.change(Quantity::Ttft)), "{}", play.reported());
+    insta::assert_snapshot!(play.notes(), @"
+    2 gates broke under speed_levels=1.5x@14m
+    ailment `speed_levels=1.5x@14m` jumps once and not back: with this seed the slow level lasts 41 m 53 s, beyond the end of the load
+    ");
+}
+
+#[test]
 fn drafts_that_are_accepted_less_and_less_cost_tokens_per_second() {
     let play = ailing(&["acceptance_decay=80%/h@0s"]);
     only_slow(&play);

@@ -10,6 +10,8 @@ const NOTES_MAX: usize = 16;
 const LABELS_CHARS_MAX: usize = 80;
 /// Looks after which a note is reported that a process which answers again would refute.
 const CONFIRMED_LOOKS: u64 = 2;
+/// Returns of an earlier process from which on several processes are reported.
+const RETURNS_MIN: u64 = 2;
 
 /// Notes on the processes of a metrics page.
 #[derive(Clone, Debug, Default)]
@@ -33,9 +35,13 @@ impl MetricsNotes {
         }
     }
 
-    /// Several processes answer in turn.
-    pub(super) fn in_turn(&mut self) {
+    /// An earlier process has answered again, so many times. Once may be a new process that has
+    /// just reached the counters of the one before.
+    pub(super) fn in_turn(&mut self, returns: u64) {
         self.waiting = None;
+        if returns < RETURNS_MIN {
+            return;
+        }
         self.tell("several processes answer for /metrics in turn, such as replicas behind one address: their numbers are taken together".to_owned());
     }
 

@@ -27,6 +27,8 @@ pub(super) struct MetricsProcess {
     pub started: Option<(f64, f64)>,
     /// Time of the last reading.
     pub at: At,
+    /// Time of the last reading in which a counter had changed: a page may come from a cache.
+    pub changed: At,
     /// Look of the last reading, among those of all processes.
     pub look: u64,
     /// Its counters; one that a page lacks keeps its value.
@@ -65,6 +67,7 @@ impl MetricsProcess {
             number,
             started,
             at,
+            changed: at,
             look,
             counters: LabelledValues::new(),
             gauges: LabelledValues::new(),
@@ -92,6 +95,10 @@ impl MetricsProcess {
 
     fn set(&mut self, page: MetricsPage, at: At, look: u64) {
         (self.at, self.look) = (at, look);
+        let is_same = |(key, now): (&(usize, String), &f64)| self.counters.get(key) == Some(now);
+        if !page.counters.iter().all(is_same) {
+            self.changed = at;
+        }
         self.reads += 1;
         for (_, labels) in page.counters.keys().chain(&page.not_finite) {
             self.engines.insert(labels.clone(), self.reads);

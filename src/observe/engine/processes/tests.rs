@@ -288,3 +288,23 @@ fn an_engine_that_stays_away_is_noted_once_and_is_no_other_process() {
         ["{1} is missing from the page, while others go on: that engine or model is gone"]
     );
 }
+
+#[test]
+fn a_page_from_a_cache_over_a_restart_is_no_clock_that_was_set() {
+    let (numbers, notes) = shown(&[
+        (START, 20.0),
+        (START, 20.0),
+        (after(9.0), 850.0),
+        (after(9.0), 1_700.0),
+        (after(9.0), 2_500.0),
+    ]);
+    assert_eq!(numbers, [1, 1, 2, 2, 2]);
+    assert_eq!(notes, [""; 0]);
+}
+
+#[test]
+fn a_new_process_that_reaches_the_counters_of_the_old_one_is_not_said_to_be_a_replica() {
+    let (_, notes) =
+        shown(&[(None, 400.0), (None, 5.0), (None, 500.0), (None, 900.0), (None, 1_300.0)]);
+    assert_eq!(notes, [""; 0]);
+}

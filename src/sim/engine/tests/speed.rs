@@ -251,3 +251,28 @@ fn acceptance_decays_and_steps_take_as_long_as_before() {
     assert!((early.0 - 0.8).abs() < 0.06 && (late.0 - 0.2).abs() < 0.06, "{early:?} {late:?}");
     assert!((early.1 / late.1 - 1.0).abs() < 0.01, "{early:?} {late:?}");
 }
+
+#[test]
+fn a_speed_that_jumps_has_two_levels_for_minutes_to_hours_each() {
+    let mut setup = quiet();
+    setup.profile.decode_loss_at_100k = 0.0;
+    setup.max_num_seqs = 1;
+    let mut engine = engine(setup, 1, &["speed_levels=2x@0s"]);
+    engine.load_began(At::ZERO, None);
+    let ids: Vec<JobId> =
+        (0..5).map(|tag| engine.submit(At::ZERO, job(tag, 100, 100_000)).expect("up")).collect();
+    let story = play(&mut engine, At(24 * LATER.0));
+    let gaps_of = |id: &JobId| {
+        let stamps: Vec<At> = outputs(&story, *id).iter().map(|(at, ..)| *at).collect();
+        stamps.windows(2).map(|pair| pair[1].since(pair[0]) as f64 / 1e6).collect::<Vec<f64>>()
+    };
+    let gaps: Vec<f64> = ids.iter().flat_map(gaps_of).collect();
+    let is_near = |gap: f64, level: f64| (gap - level).abs() < 1e-3;
+    let (fast, slow) = (1.0 / 22.8, 2.0 / 22.8);
+    assert!(gaps.iter().all(|gap| is_near(*gap, fast) || is_near(*gap, slow)));
+    let levels: Vec<bool> = gaps.iter().map(|gap| is_near(*gap, slow)).collect();
+    let jumps = levels.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(levels[0] && (5..60).contains(&jumps), "{jumps}");
+    let hits = engine.view(At(24 * LATER.0)).ailment_hits[0];
+    assert_eq!(hits, jumps as u64 + 1, "the slow level begins with the fault");
+}

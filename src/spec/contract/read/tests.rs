@@ -42,9 +42,12 @@ fn every_form_of_a_gate_is_read() {
             ("ttft_p95 d0: 2s", Limit::AtMost(2.0)),
             ("ttft_p95 d100000: 180s", Limit::AtMost(180.0)),
             ("tokens_per_s d100000: at least 15", Limit::AtLeast(15.0)),
-            ("tokens_per_s c4 return: at least 95% of reference", Limit::AtLeastOfReference(0.95)),
+            (
+                "tokens_per_s c4 return: at least 95% of reference",
+                Limit::AtLeastOf(0.95, Base::Reference)
+            ),
             ("ttft resumed: at most 20s for 95.0% of requests", Limit::AtMost(20.0)),
-            ("prefill_per_s: 90% of reference", Limit::AtLeastOfReference(0.9)),
+            ("prefill_per_s: 90% of reference", Limit::AtLeastOf(0.9, Base::Reference)),
         ]
     );
     assert_eq!(gates[4].select.depth, Some(100_000));
@@ -154,4 +157,48 @@ fn what_is_held_against_the_reference_needs_one() {
                at: scenarios/overnight.yaml:6 contract.ttft[0].phase
               try: reference: 2 laps
     "#);
+}
+
+#[test]
+fn changes_over_the_hours_have_gates_of_their_own() {
+    let gates = |text: &str| {
+        let contract = read_contract(text, "2 laps").unwrap();
+        let gates = contract.gates.iter().map(|gate| {
+            let series = gate.select.series.map_or("", |series| series.name);
+            let seen = if gate.where_seen { " where seen" } else { "" };
+            format!("{} = {:?} {series} {:?}{seen}", gate.text, gate.measure, gate.limit)
+        });
+        gates.collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(gates("growth: 0 where seen\nsteps: 0\ndrift: { tpot: 5% }\ndrift_ttft: [{ depth: 0, at_most: 3% }]"), @"
+        growth: 0 where seen = Growth(Hour)  AtMost(0.0) where seen
+        steps: 0 = Steps  AtMost(0.0)
+        drift_tpot: 5% = Drift(Tpot)  AtMost(0.05)
+        drift_ttft d0: at most 3% = Drift(Ttft)  AtMost(0.03)
+    ");
+    assert_snapshot!(gates("growth: { process_anonymous: 32MiB/h, process_threads: 2/h, host_mem_available: 1KiB/request }"), @"
+        growth process_anonymous: 32MiB/h = Growth(Hour) process_anonymous AtMost(33554432.0)
+        growth process_threads: 2/h = Growth(Hour) process_threads AtMost(2.0)
+        growth host_mem_available: 1KiB/request = Growth(Request) host_mem_available AtMost(1024.0)
+    ");
+    assert_eq!(read_contract("drift: 5%", "2 laps").unwrap().gates.len(), 4);
+}
+
+#[test]
+fn a_wrong_gate_on_changes_says_what_to_write() {
+    let texts = [
+        "growth: 5",
+        "growth: { process_anon: 1MiB/h }",
+        "growth: { process_anonymous: 1MiB }",
+        "growth: { process_threads: 1MiB/h }",
+        "steps: 0 where seen",
+        "drift: { e2e: 5% }",
+        "drift: { tpot: 5 }",
+        "tpot: 90% of d4096",
+        "ttft: [{ depth: 0, at_most: 90% of d0 }]",
+    ];
+    assert_snapshot!(
+        "changes",
+        each(texts, |text| read_contract(text, "2 laps").map(drop).unwrap_err().to_string())
+    );
 }

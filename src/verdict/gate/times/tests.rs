@@ -4,7 +4,7 @@ use crate::analysis::fixture::{asked, gate};
 use crate::analysis::{LostRows, analyse};
 use crate::fact::{ClosedBecause, Ended, Fact, Phase, Request};
 use crate::incident::fixture::Story;
-use crate::spec::{Contract, Gate, Limit, Select};
+use crate::spec::{Base, Contract, Gate, Limit, Select};
 use crate::verdict::tests::{at_most, judged};
 use crate::verdict::{GateResult, VerdictWord, judge};
 
@@ -213,7 +213,7 @@ fn what_longhaul_itself_delayed_is_left_out_and_too_much_of_it_decides_nothing()
     assert_eq!(words(&story(5, false), &gates()), [PASS; 3]);
     assert_eq!(words(&story(6, false), &gates()), [OPEN; 3]);
     assert_eq!(words(&story(6, true), &gates()), [FAIL; 3], "the others show it");
-    assert_eq!(words(&story(60, true), &gates()), [FAIL, OPEN, OPEN], "40 of 100 are over");
+    assert_eq!(words(&story(60, true), &gates()), [FAIL, FAIL, OPEN], "40 of 100 are over");
     let found = of(&story(6, false), at_most("ttft_p95", 0.5));
     assert_snapshot!(found.why, @"of 94 %: longhaul's own delay spoiled 6 of 100");
     let told = judged(&story(6, false), &[]).findings.into_iter().map(|it| it.words);
@@ -296,11 +296,38 @@ fn a_comparison_with_the_reference_window_holds_for_lost_rows_on_either_side() {
     story.opened().phase(0.0, Phase::Reference).up(0.5, true);
     story.goods(1.0, 60, 0).phase(130.0, Phase::Soak).goods(131.0, 60, 0);
     story.closed(260.0, ClosedBecause::Done);
-    let drift = |name| gate(name, Limit::AtMostOfReference(1.1));
+    let drift = |name| gate(name, Limit::AtMostOf(1.1, Base::Reference));
     let gates = [drift("ttft"), drift("ttft_max")];
     assert_eq!(with_lost(&story, LostRows::default(), &gates), [PASS; 2]);
     assert_eq!(with_lost(&story, LostRows::anywhere(2), &gates), [PASS, OPEN]);
     let select = Select { phase: Some(Phase::Soak), ..Select::default() };
     let soak = Gate { select, ..drift("ttft") };
     assert_eq!(with_lost(&story, LostRows::anywhere(70), &[soak]), [OPEN]);
+}
+
+#[test]
+fn too_few_requests_for_a_p95_fail_it_where_more_than_it_allows_must_break_it() {
+    for (n, slow, word) in
+        [(36, 36, FAIL), (2, 2, FAIL), (1, 1, OPEN), (36, 5, FAIL), (36, 3, OPEN), (36, 0, OPEN)]
+    {
+        let story = run_of(n, |nth, request| {
+            if nth < slow {
+                time_out(request);
+            }
+        });
+        let result = of(&story, at_most("ttft_p95", 20.0));
+        assert_eq!(result.word, word, "{slow} of {n}: {result:?}");
+        assert_eq!(
+            of(&story, at_most("ttft_p95", 40.0)).word,
+            OPEN,
+            "no time is known to be above"
+        );
+    }
+    let story = run_of(20, |nth, request| {
+        if nth < 20 {
+            time_out(request);
+        }
+    });
+    assert_eq!(of(&story, at_most("ttft_p95", 20.0)).why, "20 of 20 are over its limit");
+    assert_eq!(words(&story, &[at_least("prefill_per_s_p95", 1e6)]), [OPEN], "too few for most");
 }

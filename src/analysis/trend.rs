@@ -1,0 +1,98 @@
+//! Decides for every series whether it grows: a word, a slope with its interval, and the evidence.
+//! A series here is one of a single process lifetime of the server, in blocks of whole laps or of a
+//! fixed time. A trend never crosses a restart.
+//!
+//! `growth` computes the slope and its tests, `jumps` finds steps and levels, `warm_up` leaves
+//! out the start, `evidence` joins them for one series, and `rule` decides over all series of a
+//! run.
+
+pub(crate) mod evidence;
+mod growth;
+mod jumps;
+#[cfg(test)]
+mod monte_carlo;
+pub(crate) mod rule;
+#[cfg(test)]
+mod tests;
+mod warm_up;
+
+use crate::stats::theil_sen::Slope;
+use crate::words::words;
+
+/// Word for the course of a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum TrendWord {
+    /// A growth above the threshold is excluded.
+    Stable,
+    /// It grows by more than the threshold, all the time.
+    Growing,
+    /// The blocks do not decide.
+    Unresolved,
+    /// It grew, and no longer does.
+    Plateau,
+    /// Its level changed at once.
+    Step,
+    /// It jumps between two levels.
+    TwoLevels,
+    /// It moves in the better direction by more than the threshold.
+    Falling,
+    /// Too many samples are missing.
+    NoData,
+}
+
+words!(TrendWord {
+    Stable: "stable",
+    Growing: "growing",
+    Unresolved: "unresolved",
+    Plateau: "plateau",
+    Step: "step",
+    TwoLevels: "two levels",
+    Falling: "falling",
+    NoData: "no data",
+});
+
+/// Course of a series in one process lifetime of the server.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Trend {
+    pub word: TrendWord,
+    /// Number of judged blocks.
+    pub blocks: usize,
+    /// Number of all blocks after the warm-up, where the word stands on the last half of them alone.
+    pub all_blocks: usize,
+    /// Judged hours.
+    pub hours: f64,
+    /// Hours left out at the start.
+    pub from_h: f64,
+    /// Slope per hour, in the series' own sign; each bound is one-sided at 95 %. Without the step
+    /// or the levels, where there are any. `None` for too few blocks.
+    pub slope: Option<Slope>,
+    /// Least growth per hour that matters.
+    pub threshold: f64,
+    /// One-sided p-value of a growth, adjusted for all series.
+    pub p: Option<f64>,
+    /// Least growth per hour that would have been seen four times out of five, at 1 % false alarms.
+    pub detectable: Option<f64>,
+    /// Median of the last three blocks.
+    pub last: Option<f64>,
+    /// Step that was taken out of the slope. One of less than 5 % of the level is not the word.
+    pub step: Option<LevelStep>,
+    /// Lower and upper level, where it jumps between two.
+    pub levels: Option<(f64, f64)>,
+    /// Whether it passed all gates for a growth, whatever its length.
+    pub grows: bool,
+    /// Reason for *unresolved*, *plateau* and *no data*; empty otherwise.
+    pub why: String,
+}
+
+/// Change of the level of a series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct LevelStep {
+    /// Time of the change, hours since the start of the lifetime.
+    pub hours: f64,
+    /// Median before.
+    pub from: f64,
+    /// Median afterwards.
+    pub to: f64,
+    /// P-value, adjusted for all series.
+    pub p: f64,
+}

@@ -1,0 +1,259 @@
+//! Decides the words of all series of a run from their evidence.
+//!
+//! A significant trend alone decides nothing: noise that depends on its neighbours, and a warm-up
+//! that ends, are significant too. A growth passes four gates: it is significant over all series
+//! (Mann–Kendall with the variance of Hamed and Rao; Benjamini–Hochberg), the lower bound of its
+//! slope is above the threshold, the medians of its thirds rise, and its last half still rises at
+//! half the rate or more. *Stable* is a claim too: the upper bound must exclude the threshold.
+
+use super::evidence::{Evidence, Point, Tests};
+use super::growth::{GrowthTests, detectable};
+use super::{LevelStep, Trend, TrendWord};
+use crate::measure::Better;
+use crate::spec::TrendBlocks;
+use crate::stats::many::{benjamini_hochberg, holm};
+use crate::stats::theil_sen::Slope;
+use crate::unit::span;
+
+/// Level of the tests.
+pub(super) const LEVEL: f64 = 0.01;
+/// Least number of blocks for a word.
+pub(super) const BLOCKS_MIN: usize = TrendBlocks::FOR_A_WORD;
+/// Least number of blocks for *growing*.
+const BLOCKS_GROWING: usize = TrendBlocks::FOR_GROWING;
+/// Share of the slope, and of the threshold, above which the last half still rises.
+const HALF: f64 = 0.5;
+
+/// Number of blocks in which the threshold gives the least height of a jump.
+const JUMP_BLOCKS: f64 = 6.0;
+
+/// Rule for one series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct TrendRule {
+    /// Least growth per hour that matters, in the worse direction; not negative.
+    pub threshold: f64,
+    /// Better direction of the series.
+    pub better: Better,
+    /// Length of a block in hours.
+    pub block_h: f64,
+    /// Hours that are left out at the start.
+    pub warmup_h: f64,
+    /// End of the first whole lap, hours since the start of the lifetime.
+    pub first_lap_h: f64,
+    /// Length of a lifetime from which a growth has a rate: 48 blocks.
+    pub long_enough_h: f64,
+}
+
+impl TrendRule {
+    /// Returns the start of a block in hours.
+    pub(super) fn start_h(&self, point: &Point) -> f64 {
+        point.hours - self.block_h / 2.0
+    }
+
+    /// Returns the least height of a jump that is an event: the growth that matters, in six blocks.
+    /// A count that goes back and forth by one is not on two levels.
+    pub(super) fn least_jump(&self) -> f64 {
+        self.threshold * JUMP_BLOCKS * self.block_h
+    }
+
+    /// Returns the verb of a growth in the worse direction.
+    fn moves(&self) -> &'static str {
+        match self.better {
+            Better::Lower => "rises",
+            Better::Higher => "falls",
+        }
+    }
+
+    /// Returns on which side of all earlier values a growth in the worse direction leads.
+    fn beyond(&self) -> &'static str {
+        match self.better {
+            Better::Lower => "above",
+            Better::Higher => "below",
+        }
+    }
+
+    fn own_sign(&self, slope: Slope) -> Slope {
+        match self.better {
+            Better::Lower => slope,
+            Better::Higher => slope.mirrored(),
+        }
+    }
+}
+
+/// Decides the word of each series, in the order given. The false discovery rate is held over all
+/// of them.
+pub(crate) fn decide(all: &[Evidence]) -> Vec<Trend> {
+    let steps = adjusted(all, holm, |tests| tests.step_p);
+    let chosen: Vec<Option<Chosen>> = all
+        .iter()
+        .zip(steps)
+        .map(|(evidence, p)| Some(choose(evidence.tests.as_ref()?, p?, evidence.rule.least_jump())))
+        .collect();
+    let p_values: Vec<f64> = chosen.iter().flatten().map(|it| it.growth.p_rising).collect();
+    let mut p_values = benjamini_hochberg(&p_values).into_iter();
+    all.iter()
+        .zip(chosen)
+        .map(|(evidence, chosen)| {
+            let judged = chosen.and_then(|it| Some((it, p_values.next()?)));
+            trend(evidence, judged)
+        })
+        .collect()
+}
+
+/// Returns the adjusted p-values of the series that were tested.
+fn adjusted(
+    all: &[Evidence],
+    adjust: impl Fn(&[f64]) -> Vec<f64>,
+    p: impl Fn(&Tests) -> f64,
+) -> Vec<Option<f64>> {
+    let tested: Vec<f64> = all.iter().filter_map(|it| it.tests.as_ref()).map(p).collect();
+    let mut adjusted = adjust(&tested).into_iter();
+    all.iter().map(|it| it.tests.as_ref().and_then(|_| adjusted.next())).collect()
+}
+
+/// Jump that was taken out of a series, and the growth of what remains.
+struct Chosen {
+    growth: GrowthTests,
+    step: Option<LevelStep>,
+    /// Whether the step is an event.
+    is_event: bool,
+    levels: Option<(f64, f64)>,
+}
+
+/// Chooses what the growth of a series is computed without.
+fn choose(tests: &Tests, step_p: f64, least_jump: f64) -> Chosen {
+    let plain = Chosen { growth: tests.plain, step: None, is_event: false, levels: None };
+    if let Some((levels, growth)) = tests.levels {
+        return Chosen { growth, levels: Some((levels.low, levels.high)), ..plain };
+    }
+    match tests.step {
+        Some((found, hours, growth)) if step_p < LEVEL => {
+            let step = LevelStep { hours, from: found.from, to: found.to, p: step_p };
+            Chosen { growth, step: Some(step), is_event: found.is_large(least_jump), ..plain }
+        }
+        _ => plain,
+    }
+}
+
+fn trend(evidence: &Evidence, judged: Option<(Chosen, f64)>) -> Trend {
+    let mut trend = Trend {
+        word: TrendWord::Unresolved,
+        blocks: evidence.blocks,
+        all_blocks: evidence.blocks,
+        hours: evidence.until_h - evidence.from_h,
+        from_h: evidence.from_h,
+        slope: None,
+        threshold: evidence.rule.threshold,
+        p: None,
+        detectable: None,
+        last: evidence.last,
+        step: None,
+        levels: None,
+        grows: false,
+        why: format!("{} blocks, {BLOCKS_MIN} needed", evidence.blocks),
+    };
+    if let Some(why) = &evidence.missing {
+        return Trend { word: TrendWord::NoData, why: why.clone(), ..trend };
+    }
+    let Some((chosen, p)) = judged else { return trend };
+    let growth = &chosen.growth;
+    trend.p = Some(p);
+    trend.grows = grows(growth, p, evidence.rule.threshold);
+    (trend.word, trend.why) = word(evidence, &chosen, p);
+    let mut slope = growth.slope;
+    if stands_on_last_half(trend.word, growth, evidence.rule.threshold) {
+        slope = growth.last_half;
+        trend.from_h = growth.half_at - evidence.rule.block_h / 2.0;
+        trend.hours = evidence.until_h - trend.from_h;
+        trend.blocks = evidence.blocks.div_ceil(2);
+    }
+    trend.slope = Some(evidence.rule.own_sign(slope));
+    trend.detectable = detectable(slope);
+    Trend { step: chosen.step, levels: chosen.levels, ..trend }
+}
+
+/// Whether only the last half excludes a growth above the threshold.
+fn stands_on_last_half(word: TrendWord, growth: &GrowthTests, threshold: f64) -> bool {
+    match word {
+        TrendWord::Stable => growth.slope.high > threshold,
+        TrendWord::Plateau => true,
+        _ => false,
+    }
+}
+
+/// Whether a growth passes all four gates.
+fn grows(growth: &GrowthTests, p: f64, threshold: f64) -> bool {
+    let still = growth.last_half.value;
+    p < LEVEL
+        && growth.slope.low > threshold
+        && growth.thirds_rise
+        && still > HALF * growth.slope.value
+        && still > HALF * threshold
+}
+
+/// Returns the word of a series with enough blocks, and the reason.
+fn word(evidence: &Evidence, chosen: &Chosen, p: f64) -> (TrendWord, String) {
+    let (growth, threshold) = (&chosen.growth, evidence.rule.threshold);
+    if grows(growth, p, threshold) {
+        return growing(evidence);
+    }
+    let plain = |word| (word, String::new());
+    if chosen.levels.is_some() {
+        return plain(TrendWord::TwoLevels);
+    }
+    if chosen.is_event {
+        return plain(TrendWord::Step);
+    }
+    if p < LEVEL
+        && growth.slope.low.max(growth.last_half.low) > threshold
+        && growth.last_half.high > threshold
+    {
+        return (
+            TrendWord::Unresolved,
+            format!("it {}, but not all the time", evidence.rule.moves()),
+        );
+    }
+    // The median of all slopes does not see what began in the last quarter.
+    if growth.rise_at_end.is_some_and(|low| low > threshold) {
+        let (moves, side) = (evidence.rule.moves(), evidence.rule.beyond());
+        return (TrendWord::Unresolved, format!("it {moves} at the end, {side} all before"));
+    }
+    if growth.slope.high < -threshold && growth.p_falling < LEVEL {
+        return plain(TrendWord::Falling);
+    }
+    if growth.slope.high <= threshold {
+        return plain(TrendWord::Stable);
+    }
+    if growth.last_half.high <= threshold {
+        let rose = growth.slope.low > 0.0;
+        if !rose {
+            return plain(TrendWord::Stable);
+        }
+        let moved = match evidence.rule.better {
+            Better::Lower => "rose",
+            Better::Higher => "fell",
+        };
+        return (TrendWord::Plateau, format!("it {moved}, and no longer does in the last half"));
+    }
+    (TrendWord::Unresolved, "a growth above the threshold cannot be excluded".into())
+}
+
+/// Returns the word of a growth: *growing* only where it was watched for long enough.
+fn growing(evidence: &Evidence) -> (TrendWord, String) {
+    let (seen_h, needed_h) = (evidence.until_h, evidence.rule.long_enough_h);
+    let moving = match evidence.rule.better {
+        Better::Lower => "growing",
+        Better::Higher => "shrinking",
+    };
+    // A rounding error must not cost a verdict.
+    let why = if seen_h < needed_h * (1.0 - 1e-6) {
+        let (seen, needed) = (span(seen_h * 3600.0), span(needed_h * 3600.0));
+        format!("{moving}, unresolved at this length: {seen} seen, {needed} needed")
+    } else if evidence.blocks < BLOCKS_GROWING {
+        let blocks = evidence.blocks;
+        format!("{moving}, unresolved at this length: {blocks} blocks, {BLOCKS_GROWING} needed")
+    } else {
+        return (TrendWord::Growing, String::new());
+    };
+    (TrendWord::Unresolved, why)
+}

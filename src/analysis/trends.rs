@@ -1,0 +1,390 @@
+//! Judges how series and answers change over the hours, in each process lifetime of the server: the
+//! readings whose growth matters, and the times and rates of every group.
+
+mod kept;
+mod limit;
+mod parts;
+mod samples;
+#[cfg(test)]
+pub(crate) mod tests;
+mod words;
+mod work;
+
+pub(crate) use limit::{HORIZON_H, agrees_with_available};
+pub(crate) use words::{amount, joined};
+pub(crate) use work::{Driver, PerWork};
+
+use std::collections::BTreeMap;
+
+use super::answers::{AnswerBlocks, AnswersOverTime, Work};
+use super::calendar::{Calendar, Lifetime};
+use super::series::{LifetimeBlocks, OverTime, SeriesBlocks};
+use super::spans::{Span, Spans};
+use super::trend::Trend;
+use super::trend::evidence::{Evidence, Point, examine};
+use super::trend::rule::{TrendRule, decide};
+use crate::fact::{Group, Phase, Segment};
+use crate::measure::{Better, Measure, Per, Quantity, Unit};
+use crate::series::growth::JudgedSeries;
+use crate::spec::{Contract, Limit, TrendBlocks};
+use crate::stats::robust::median;
+use crate::stats::theil_sen::Slope;
+use crate::stats::time_to_limit::TimeToLimit;
+use crate::unit::At;
+use samples::Samples;
+use work::Done;
+
+/// Share of the expected samples below which a series has no data.
+const SAMPLES_MIN: f64 = 0.95;
+
+/// Change over the whole time that matters, as a share of the level, of times and rates of answers.
+const DRIFT: f64 = 0.05;
+
+/// Trends of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Trends {
+    pub series: Vec<SeriesTrend>,
+    pub answers: Vec<AnswerTrend>,
+}
+
+/// Trend of a series in one lifetime.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SeriesTrend {
+    pub judged: &'static JudgedSeries,
+    /// Title, node or labels; empty where there is one instance, or for all together.
+    pub instance: String,
+    /// Number of the lifetime, from 0.
+    pub lifetime: usize,
+    pub trend: Trend,
+    /// Slope by work done; `None` where nothing was asked, or the slope has none.
+    pub per_work: Option<PerWork>,
+    /// Title of the processes that hold most of a growth of all of them together.
+    pub most_in: Option<String>,
+    /// Hours until the machine's memory is used up.
+    pub to_limit: Option<TimeToLimit>,
+    /// Median in the return window less that in the reference window.
+    pub returned: Option<f64>,
+    /// Level before an idle period less the level at its end: memory that was given back.
+    pub released: Option<f64>,
+    /// Level at the start: median of the first judged blocks.
+    pub first: Option<f64>,
+    /// Level of the machine's memory at the start, less that at the start of the lifetime before.
+    pub since_restart: Option<f64>,
+}
+
+/// Trend of a time or rate of answers in one lifetime.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct AnswerTrend {
+    pub group: Group,
+    pub quantity: Quantity,
+    /// Number of the lifetime, from 0.
+    pub lifetime: usize,
+    /// Median of the blocks.
+    pub level: f64,
+    pub trend: Trend,
+}
+
+impl SeriesTrend {
+    /// Returns the slope in the worse direction per hour.
+    pub(crate) fn worse(&self) -> Option<Slope> {
+        self.trend.slope.map(|slope| in_worse_direction(slope, self.judged.better))
+    }
+}
+
+impl AnswerTrend {
+    /// Returns the change in the worse direction over the judged hours, as a share of the level.
+    pub(crate) fn drift(&self) -> Option<Slope> {
+        let slope = in_worse_direction(self.trend.slope?, better(self.quantity));
+        let scale = self.trend.hours / self.level;
+        let of = |value: f64| value * scale;
+        (self.level > 0.0).then(|| Slope {
+            value: of(slope.value),
+            low: of(slope.low),
+            high: of(slope.high),
+        })
+    }
+
+    /// Returns the least drift that would have been seen, as a share of the level.
+    pub(crate) fn detectable(&self) -> Option<f64> {
+        let detectable = self.trend.detectable?;
+        (self.level > 0.0).then(|| detectable * self.trend.hours / self.level)
+    }
+}
+
+fn in_worse_direction(slope: Slope, better: Better) -> Slope {
+    match better {
+        Better::Lower => slope,
+        Better::Higher => slope.mirrored(),
+    }
+}
+
+fn better(quantity: Quantity) -> Better {
+    match quantity.unit() {
+        Unit::TokensPerSecond => Better::Higher,
+        _ => Better::Lower,
+    }
+}
+
+/// What the scenario says of trends: the blocks, and limits of its contract, which are then the
+/// thresholds of the words.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TrendRules {
+    blocks: TrendBlocks,
+    /// Least growth per hour, by the name of the series.
+    growth: BTreeMap<&'static str, f64>,
+    /// Least drift over the hours, as a share.
+    drift: BTreeMap<Quantity, f64>,
+}
+
+impl TrendRules {
+    /// Takes the limits of a contract; of several on one series the least.
+    pub(crate) fn new(blocks: TrendBlocks, contract: &Contract) -> TrendRules {
+        let mut rules = TrendRules { blocks, ..TrendRules::default() };
+        for gate in &contract.gates {
+            let Limit::AtMost(limit) = gate.limit else { continue };
+            match (gate.measure, gate.select.series) {
+                (Measure::Growth(Per::Hour), Some(series)) => {
+                    let least = rules.growth.entry(series.name).or_insert(limit);
+                    *least = least.min(limit);
+                }
+                (Measure::Drift(quantity), _) => {
+                    let least = rules.drift.entry(quantity).or_insert(limit);
+                    *least = least.min(limit);
+                }
+                _ => {}
+            }
+        }
+        rules
+    }
+}
+
+/// Something in one lifetime, with its evidence.
+struct Examined<T> {
+    about: T,
+    lifetime: usize,
+    evidence: Evidence,
+}
+
+impl Trends {
+    /// Judges what a run kept over time.
+    pub(crate) fn of(
+        calendar: &Calendar,
+        rules: &TrendRules,
+        over_time: &OverTime,
+        answers: &AnswersOverTime,
+    ) -> Trends {
+        let frame = Frame::new(calendar, rules);
+        let series: Vec<_> = over_time.series.iter().flat_map(|it| frame.series(it)).collect();
+        let groups: Vec<_> = answers.groups.iter().flat_map(|it| frame.answers(it)).collect();
+        // The false discovery rate is held over all of them together.
+        let all = series.iter().map(|it| it.evidence.clone());
+        let all: Vec<Evidence> = all.chain(groups.iter().map(|it| it.evidence.clone())).collect();
+        let mut trends = decide(&all).into_iter();
+        let mut series: Vec<SeriesTrend> = series
+            .into_iter()
+            .zip(&mut trends)
+            .map(|(it, trend)| frame.series_trend(&it, trend, &answers.work))
+            .collect();
+        limit::add(&mut series);
+        parts::add(&mut series);
+        kept::add(&mut series);
+        let answers = groups.into_iter().zip(trends).map(|(it, trend)| {
+            let (group, level) = it.about;
+            let (quantity, lifetime) = (group.quantity, it.lifetime);
+            AnswerTrend { group: group.group.clone(), quantity, lifetime, level, trend }
+        });
+        Trends { series, answers: answers.collect() }
+    }
+}
+
+/// Spans and lifetimes of a run, and what its rules have in common.
+struct Frame<'r> {
+    rules: &'r TrendRules,
+    spans: Spans,
+    lifetimes: Vec<Lifetime>,
+    /// Least length of a block that is judged, microseconds.
+    whole_us: u64,
+    block_h: f64,
+    warmup_h: f64,
+    long_enough_h: f64,
+}
+
+impl<'r> Frame<'r> {
+    fn new(calendar: &Calendar, rules: &'r TrendRules) -> Frame<'r> {
+        let spans = Spans::new(calendar);
+        let mut lifetimes: Vec<Lifetime> = spans.all().iter().map(|span| span.lifetime).collect();
+        lifetimes.dedup();
+        let whole_us = spans.whole_us();
+        let block_h = rules.blocks.block.as_secs_f64() / 3_600.0;
+        Frame {
+            rules,
+            whole_us,
+            block_h: block_h.max(hours(whole_us)),
+            warmup_h: rules.blocks.warmup.as_secs_f64() / 3_600.0,
+            long_enough_h: rules.blocks.long_enough_s() / 3_600.0,
+            spans,
+            lifetimes,
+        }
+    }
+
+    /// Returns the number of a lifetime that began at an instant of a segment.
+    fn number(&self, segment: Segment, from: At) -> Option<usize> {
+        self.lifetimes.iter().position(|it| (it.segment, it.from) == (segment, from))
+    }
+
+    fn spans_of(&self, number: usize) -> impl Iterator<Item = (usize, &Span)> {
+        let lifetime = self.lifetimes[number];
+        self.spans.all().iter().enumerate().filter(move |(_, span)| span.lifetime == lifetime)
+    }
+
+    fn is_judged(&self, phase: Phase, from: At, until: At) -> bool {
+        phase.is_steady() && until.since(from) >= self.whole_us
+    }
+
+    fn point(&self, number: usize, (from, until): (At, At), value: f64) -> Point {
+        let began = self.lifetimes[number].from;
+        Point { hours: hours(from.since(began) + until.since(began)) / 2.0, value }
+    }
+
+    fn rule(&self, number: usize, threshold: f64, better: Better) -> TrendRule {
+        let began = self.lifetimes[number].from;
+        let mut spans = self.spans_of(number).map(|(_, span)| span);
+        // Without a warm-up of its own the first block is that of the first whole lap.
+        let first = spans.next().map_or(began, |span| span.until);
+        let warm = spans.filter(|span| span.phase == Phase::Warmup).map(|span| span.until).max();
+        TrendRule {
+            threshold,
+            better,
+            block_h: self.block_h,
+            warmup_h: self.warmup_h,
+            first_lap_h: hours(warm.unwrap_or(first).since(began)),
+            long_enough_h: self.long_enough_h,
+        }
+    }
+
+    fn series<'a>(
+        &self,
+        series: &'a SeriesBlocks,
+    ) -> Vec<Examined<(&'static JudgedSeries, &'a SeriesBlocks, &'a LifetimeBlocks)>> {
+        let Some(judged) = JudgedSeries::of(series.source, &series.name) else { return Vec::new() };
+        let of = |blocks: &'a LifetimeBlocks| {
+            let lifetime = self.number(blocks.segment, blocks.from)?;
+            let per_h = self.rules.growth.get(judged.name).copied().unwrap_or(judged.per_h);
+            let rule = self.rule(lifetime, per_h, judged.better);
+            let share = self.share_of_samples(lifetime, blocks);
+            let evidence = if share < SAMPLES_MIN {
+                Evidence::without_data(share, &rule)
+            } else {
+                examine(&self.points(lifetime, blocks), &rule)
+            };
+            Some(Examined { about: (judged, series, blocks), lifetime, evidence })
+        };
+        series.lifetimes.iter().filter_map(of).collect()
+    }
+
+    fn points(&self, lifetime: usize, blocks: &LifetimeBlocks) -> Vec<Point> {
+        let judged = blocks.blocks.iter().filter(|it| self.is_judged(it.phase, it.from, it.until));
+        judged.map(|it| self.point(lifetime, (it.from, it.until), it.median)).collect()
+    }
+
+    /// Returns the share of the expected samples that the judged spans of a lifetime have.
+    fn share_of_samples(&self, lifetime: usize, blocks: &LifetimeBlocks) -> f64 {
+        let spans = self.spans_of(lifetime).map(|(_, span)| span);
+        let spans = spans.filter(|it| self.is_judged(it.phase, it.from, it.until));
+        let count = |span: &Span| Samples {
+            n: blocks.blocks.iter().find(|it| it.from == span.from).map_or(0, |it| it.n),
+            hours: hours(span.until.since(span.from)),
+        };
+        samples::share_of_expected(&spans.map(count).collect::<Vec<_>>())
+    }
+
+    fn answers<'a>(&self, group: &'a AnswerBlocks) -> Vec<Examined<(&'a AnswerBlocks, f64)>> {
+        let of = |lifetime: usize| {
+            let (mut points, mut values) = (Vec::new(), Vec::new());
+            for (index, median) in &group.medians {
+                let span = self.spans.get(*index);
+                if span.lifetime == self.lifetimes[lifetime]
+                    && self.is_judged(span.phase, span.from, span.until)
+                {
+                    points.push(self.point(lifetime, (span.from, span.until), *median));
+                    values.push(*median);
+                }
+            }
+            let level = median(&values)?;
+            let all_h = points.last()?.hours + self.block_h / 2.0;
+            let drift = self.rules.drift.get(&group.quantity).copied().unwrap_or(DRIFT);
+            let rule = self.rule(lifetime, level * drift / all_h, better(group.quantity));
+            let evidence = examine(&points, &rule);
+            Some(Examined { about: (group, level), lifetime, evidence })
+        };
+        (0..self.lifetimes.len()).filter_map(of).collect()
+    }
+
+    fn series_trend(
+        &self,
+        examined: &Examined<(&'static JudgedSeries, &SeriesBlocks, &LifetimeBlocks)>,
+        trend: Trend,
+        work: &[Work],
+    ) -> SeriesTrend {
+        let (judged, series, blocks) = examined.about;
+        let lifetime = examined.lifetime;
+        let points = self.points(lifetime, blocks);
+        SeriesTrend {
+            judged,
+            instance: series.instance.clone(),
+            lifetime,
+            per_work: trend
+                .slope
+                .and_then(|_| PerWork::of(&points, &self.done(lifetime, work), trend.from_h)),
+            trend,
+            most_in: None,
+            to_limit: None,
+            returned: level(blocks, Phase::Return)
+                .zip(level(blocks, Phase::Reference))
+                .map(|(after, before)| after - before),
+            released: released(blocks),
+            first: kept::first(&points, examined.evidence.left_out_h()),
+            since_restart: None,
+        }
+    }
+
+    /// Returns the work that was done before the middle of each block of a lifetime that is judged,
+    /// by the hour of that middle.
+    fn done(&self, lifetime: usize, work: &[Work]) -> Vec<Done> {
+        let (mut requests, mut tokens) = (0.0, 0.0);
+        let mut done = Vec::new();
+        for (index, span) in self.spans_of(lifetime) {
+            let of = work.get(index).copied().unwrap_or_default();
+            let (here, tokens_here) = (of.requests as f64, of.tokens as f64);
+            if self.is_judged(span.phase, span.from, span.until) {
+                done.push(Done {
+                    hours: self.point(lifetime, (span.from, span.until), 0.0).hours,
+                    requests: requests + here / 2.0,
+                    tokens: tokens + tokens_here / 2.0,
+                    requests_per_h: here / hours(span.until.since(span.from)),
+                });
+            }
+            requests += here;
+            tokens += tokens_here;
+        }
+        done
+    }
+}
+
+/// Returns the median of the blocks of a phase.
+fn level(blocks: &LifetimeBlocks, phase: Phase) -> Option<f64> {
+    let of = blocks.blocks.iter().filter(|block| block.phase == phase);
+    median(&of.map(|block| block.median).collect::<Vec<_>>())
+}
+
+/// Returns the level of the last block under load before an idle period, less that of the last
+/// block of the idle period.
+fn released(blocks: &LifetimeBlocks) -> Option<f64> {
+    let idle = blocks.blocks.iter().rposition(|block| block.phase == Phase::Idle)?;
+    let before = blocks.blocks[..idle].iter().rfind(|block| block.phase.is_steady())?;
+    Some(before.median - blocks.blocks[idle].median)
+}
+
+fn hours(micros: u64) -> f64 {
+    micros as f64 / 3.6e9
+}

@@ -1,0 +1,201 @@
+use insta::assert_snapshot;
+
+use super::*;
+use crate::analysis::fixture::{asked, gate};
+use crate::analysis::trend::TrendWord;
+use crate::analysis::{Analysis, CalendarFold, Fold, RunDescription};
+use crate::fact::{ClosedBecause, Entry, Fact, Reading, Source};
+use crate::incident::fixture::Story;
+use crate::series::{ANONYMOUS, KV_USAGE, MEM_AVAILABLE};
+
+const MIB: f64 = 1_048_576.0;
+const GIB: f64 = 1_024.0 * MIB;
+
+/// Returns a run of some hours whose minutes have these readings of the processes and the machine,
+/// and an answer each.
+pub(crate) fn soak(
+    hours: u32,
+    memory: impl Fn(f64) -> f64,
+    available: impl Fn(f64) -> f64,
+) -> Story {
+    let mut story = Story::new();
+    story.opened().phase(0.0, Phase::Warmup);
+    for minute in 1..=hours * 60 {
+        let (second, hour) = (f64::from(minute) * 60.0, f64::from(minute) / 60.0);
+        if minute == 20 {
+            story.phase(second - 1.0, Phase::Soak);
+        }
+        story.good(second - 30.0, 0);
+        story.reading(second, Source::Process, ANONYMOUS.name, memory(hour));
+        story.reading(second, Source::Host, MEM_AVAILABLE.name, available(hour));
+        story.reading(second, Source::Engine, KV_USAGE.name, hour / f64::from(hours));
+    }
+    story.closed(f64::from(hours) * 3_600.0 + 1.0, ClosedBecause::Done);
+    story
+}
+
+pub(crate) fn analysed(story: &Story, asked: &RunDescription) -> Analysis {
+    let mut pass = CalendarFold::new(&asked.trend);
+    story.entries.iter().for_each(|entry| pass.fold(entry));
+    let mut fold = Fold::over_time(asked, pass.finish());
+    story.entries.iter().for_each(|entry| fold.fold(entry));
+    fold.finish()
+}
+
+fn sentences(story: &Story) -> String {
+    let trends = analysed(story, &asked(&[0])).trends;
+    let series = trends.series.iter().map(SeriesTrend::in_words);
+    series.chain(trends.answers.iter().map(AnswerTrend::in_words)).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns a small wobble that is the same at every time of day.
+fn wobble(hour: f64) -> f64 {
+    (hour * 37.0).sin() * 2.0 * MIB
+}
+
+#[test]
+fn a_leak_of_the_processes_that_the_machine_loses_is_told_with_its_rate_and_its_end() {
+    let leak = 200.0 * MIB;
+    let story = soak(
+        12,
+        |hour| 10.0 * GIB + leak * hour + wobble(hour),
+        |hour| 40.0 * GIB - leak * hour + wobble(hour),
+    );
+    assert_snapshot!(sentences(&story), @"
+        host_mem_available falls 200 MiB/h [199, 201] over 10 h 47 m: at that pace full in 152 to 153 h, 3.33 MiB a request
+        process_anonymous grows 200 MiB/h [199, 201] over 10 h 47 m: at that pace full in 152 to 153 h, 3.33 MiB a request
+        ttft d0/c1/p2048/o128 stable over 10 h 47 m
+        tpot d0/c1/p2048/o128 stable over 7 h 30 m
+        prefill_per_s d0/c1/p2048/o128 stable over 10 h 47 m
+    ");
+}
+
+#[test]
+fn below_eight_hours_a_leak_has_no_rate() {
+    let leak = 200.0 * MIB;
+    let story = soak(6, |hour| 10.0 * GIB + leak * hour, |hour| 40.0 * GIB - leak * hour);
+    assert_snapshot!(sentences(&story), @"
+        host_mem_available: shrinking, unresolved at this length: 5 h 59 m seen, 8 h 00 m needed
+        process_anonymous: growing, unresolved at this length: 5 h 59 m seen, 8 h 00 m needed
+        ttft d0/c1/p2048/o128 stable over 4 h 50 m
+        tpot d0/c1/p2048/o128 stable over 5 h 23 m
+        prefill_per_s d0/c1/p2048/o128 stable over 5 h 23 m
+    ");
+}
+
+#[test]
+fn a_quiet_night_is_stable_and_says_what_it_would_have_seen() {
+    let story = soak(12, |hour| 10.0 * GIB + wobble(hour), |hour| 40.0 * GIB + wobble(hour));
+    assert_snapshot!(sentences(&story), @"
+        host_mem_available stable over 10 h 47 m (a growth of 24.4 KiB/h would have been seen)
+        process_anonymous stable over 10 h 47 m (a growth of 24.4 KiB/h would have been seen)
+        ttft d0/c1/p2048/o128 stable over 10 h 47 m
+        tpot d0/c1/p2048/o128 stable over 7 h 30 m
+        prefill_per_s d0/c1/p2048/o128 stable over 10 h 47 m
+    ");
+}
+
+#[test]
+fn a_cache_that_fills_is_a_plateau_and_a_jump_is_a_step() {
+    let filled = |hour: f64| 10.0 * GIB + 900.0 * MIB * (1.0 - (-hour / 2.0).exp());
+    let jumped = |hour: f64| if hour < 7.0 { 40.0 * GIB } else { 36.0 * GIB };
+    let story = soak(12, |hour| filled(hour) + wobble(hour), |hour| jumped(hour) + wobble(hour));
+    assert_snapshot!(sentences(&story), @"
+        host_mem_available: a step from 40.0 GiB to 36.0 GiB after 6 h 59 m
+        process_anonymous: a plateau: it rose, and no longer does in the last half, 5 h 20 m
+        ttft d0/c1/p2048/o128 stable over 10 h 47 m
+        tpot d0/c1/p2048/o128 stable over 7 h 30 m
+        prefill_per_s d0/c1/p2048/o128 stable over 10 h 47 m
+    ");
+}
+
+#[test]
+fn a_restart_begins_a_trend_of_its_own() {
+    let mut story = soak(4, |hour| hour * GIB, |_| 40.0 * GIB);
+    story.entries.pop();
+    let began = 4.0 * 3_600.0;
+    story.bad(began + 5.0, 0, crate::fact::Ended::Refused, "refused").up(began + 6.0, false);
+    story.up(began + 60.0, true).started(began + 60.0, 1_000.0);
+    for minute in 5..=240u32 {
+        let second = began + f64::from(minute) * 60.0;
+        story.good(second - 30.0, 0);
+        story.reading(second, Source::Process, ANONYMOUS.name, f64::from(minute) / 60.0 * GIB);
+    }
+    story.closed(began * 2.0 + 1.0, ClosedBecause::Done);
+    let trends = analysed(&story, &asked(&[0])).trends;
+    let lifetimes: Vec<usize> = trends
+        .series
+        .iter()
+        .filter(|it| *it.judged.series == ANONYMOUS)
+        .map(|it| it.lifetime)
+        .collect();
+    assert_eq!(lifetimes, [0, 1]);
+}
+
+#[test]
+fn the_processes_that_hold_most_of_a_growth_are_named() {
+    let leak = |hour: f64| 200.0 * MIB * hour;
+    let mut story = soak(12, |hour| 10.0 * GIB + leak(hour), |_| 40.0 * GIB);
+    let mut entries = Vec::new();
+    for entry in story.entries.drain(..) {
+        if let Fact::Reading(Reading { source: Source::Process, last, .. }) = &entry.fact {
+            for (title, value) in [("worker", last - 2.0 * GIB), ("engine", 2.0 * GIB)] {
+                let part = Reading::single(Source::Process, ANONYMOUS.name, value);
+                let part = Reading { instance: title.into(), ..part };
+                entries.push(Entry { fact: Fact::Reading(part), ..entry.clone() });
+            }
+        }
+        entries.push(entry);
+    }
+    story.entries = entries;
+    let trends = analysed(&story, &asked(&[0])).trends;
+    let of_all = trends.series.iter().find(|it| it.instance.is_empty() && it.most_in.is_some());
+    assert_eq!(of_all.and_then(|it| it.most_in.as_deref()), Some("worker"));
+    assert!(of_all.is_some_and(|it| it.in_words().contains(", most of it in worker")));
+}
+
+#[test]
+fn memory_of_the_machine_falls_where_that_of_a_process_would_rise() {
+    let late = |hour: f64| 100.0 * MIB * (hour - 6.0).max(0.0);
+    let story = soak(12, |hour| 10.0 * GIB + late(hour), |hour| 40.0 * GIB - late(hour));
+    let why: Vec<String> =
+        analysed(&story, &asked(&[0])).trends.series.into_iter().map(|it| it.trend.why).collect();
+    assert_eq!(why, ["it falls, but not all the time", "it rises, but not all the time"]);
+}
+
+#[test]
+fn readings_that_are_missing_make_no_word() {
+    let mut story = soak(12, |_| 10.0 * GIB, |_| 40.0 * GIB);
+    let is_gone = |entry: &crate::fact::Entry| match &entry.fact {
+        Fact::Reading(Reading { name, .. }) => {
+            name == ANONYMOUS.name && (3..5).contains(&(entry.at.0 / 3_600_000_000))
+        }
+        _ => false,
+    };
+    story.entries.retain(|entry| !is_gone(entry));
+    let trends = analysed(&story, &asked(&[0])).trends;
+    let words: Vec<TrendWord> = trends.series.iter().map(|it| it.trend.word).collect();
+    assert_eq!(words, [TrendWord::Stable, TrendWord::NoData]);
+}
+
+#[test]
+fn the_kv_cache_has_no_word_although_it_fills() {
+    let story = soak(12, |_| 10.0 * GIB, |_| 40.0 * GIB);
+    let trends = analysed(&story, &asked(&[0])).trends;
+    assert!(trends.series.iter().all(|it| *it.judged.series != KV_USAGE));
+}
+
+#[test]
+fn a_limit_of_the_contract_is_the_threshold_of_the_word() {
+    let story = soak(12, |hour| 10.0 * GIB + 5.0 * MIB * hour, |_| 40.0 * GIB);
+    let word = |asked: &RunDescription| {
+        let trends = analysed(&story, asked).trends;
+        trends.series.iter().find(|it| *it.judged.series == ANONYMOUS).map(|it| it.trend.word)
+    };
+    let mut strict = asked(&[0]);
+    let mut limit = gate("growth", Limit::AtMost(2.0 * MIB));
+    limit.select.series = JudgedSeries::parse("process_anonymous");
+    strict.contract.gates.push(limit);
+    assert_eq!(word(&asked(&[0])), Some(TrendWord::Stable));
+    assert_eq!(word(&strict), Some(TrendWord::Growing));
+}

@@ -1,0 +1,35 @@
+//! Formats changes over the hours on both sides.
+
+use crate::compare::trends::TrendChange;
+use crate::compare::{ComparedTrend, Comparison};
+use crate::report::words::counted;
+
+/// Returns the lines on series, and those on answers, the gravest first. What does not grow in the
+/// candidate is only counted, except with `all`.
+pub(crate) fn lines(comparison: &Comparison, all: bool) -> [Vec<String>; 2] {
+    [true, false].map(|is_series| {
+        let is_shown = |it: &&ComparedTrend| {
+            it.subject.is_series() == is_series && it.word != TrendChange::NotJudged
+        };
+        let judged = comparison.trends.iter().filter(is_shown);
+        of(judged.filter(|it| all || it.decides()).collect(), all)
+    })
+}
+
+fn of(mut judged: Vec<&ComparedTrend>, all: bool) -> Vec<String> {
+    judged.sort_by_key(|it| it.word);
+    let (stable, told): (Vec<_>, Vec<_>) =
+        judged.into_iter().partition(|it| !all && it.word == TrendChange::Stable);
+    let mut lines: Vec<String> = told.iter().map(|it| it.line()).collect();
+    let names: Vec<String> = stable.iter().map(|it| it.subject.title()).collect();
+    match names.as_slice() {
+        [] => {}
+        [one] => lines.push(format!("{one}: none in the candidate")),
+        several => {
+            let n = counted(several.len() as u64, "other", "others");
+            let n = if told.is_empty() { format!("all {}", several.len()) } else { n };
+            lines.push(format!("{n}: none in the candidate"));
+        }
+    }
+    lines
+}

@@ -1,0 +1,112 @@
+//! Formats what several runs of one recipe prove together, for a terminal and for scripts.
+
+pub(crate) mod json;
+
+use super::layout::{LABEL, NONE, cut, ending, finish, fold, grid, labelled, table};
+use super::page::{Grid, bounds};
+use super::words::counted;
+use crate::escape::one_line;
+use crate::unit::{grouped, span};
+use crate::verdict::VerdictWord;
+use crate::verdict::exposure::told;
+use crate::verdict::pool::{Pool, PooledRun};
+
+/// Width of the report in columns.
+const WIDTH: usize = 80;
+
+/// Bounds on a folder and on names, in columns.
+const FOLDER_WIDTH_MAX: usize = 28;
+const NAME_CHARS_MAX: usize = 32;
+const SCENARIO_CHARS_MAX: usize = 12;
+
+/// Columns of the table of bounds that are shown: all but what each kind still needs.
+const BOUND_COLUMNS: usize = 4;
+
+/// Lines of a sentence.
+const LINES_MAX: usize = 3;
+
+/// Writes the report.
+pub(crate) fn render(pool: &Pool) -> String {
+    let mut lines = vec![headline(pool), String::new()];
+    lines.extend(runs(&pool.runs));
+    let bounds = narrow(bounds::grid(&pool.total));
+    if !bounds.rows.is_empty() {
+        lines.push(String::new());
+        lines.extend(grid(&bounds));
+    }
+    lines.push(String::new());
+    let sentence = |words: &String| cut(words, WIDTH - LABEL, LINES_MAX);
+    lines.extend(labelled("proves", proves(pool).iter().flat_map(sentence).collect()));
+    let needed = bounds::needed(&pool.total).join(" · ");
+    let needed = format!("to an MTBF of {needed}");
+    lines.extend(labelled("missing", sentence(&needed)));
+    lines.extend(labelled("together", fold(&gates(pool), WIDTH - LABEL, LINES_MAX)));
+    lines.extend(labelled("note", pool.notes.iter().flat_map(sentence).collect()));
+    let not = not(pool);
+    lines.extend(labelled("not", sentence(&not)));
+    finish(&lines, WIDTH)
+}
+
+fn headline(pool: &Pool) -> String {
+    let first = &pool.runs[0];
+    let label = if first.simulated { "SIMULATED " } else { "" };
+    let runs = counted(pool.runs.len() as u64, "run", "runs");
+    let recipe = one_line(&first.recipe, NAME_CHARS_MAX);
+    let load = span(pool.total.failures.load_s);
+    format!("{label}{}  {runs} of {recipe} · {load} under load", pool.word.word())
+}
+
+/// Returns a row for each run.
+fn runs(runs: &[PooledRun]) -> Vec<String> {
+    let head = ["run", "verdict", "scenario", "under load", "failures"].map(str::to_owned).to_vec();
+    let row = |run: &PooledRun| {
+        let failures = run.exposure.failures;
+        let is_known = failures.seen > 0 || failures.watched_s > 0.0;
+        vec![
+            ending(&run.folder, FOLDER_WIDTH_MAX),
+            run.word.word().to_owned(),
+            one_line(&run.scenario, SCENARIO_CHARS_MAX),
+            span(failures.load_s),
+            if is_known { grouped(failures.seen as f64) } else { NONE.to_owned() },
+        ]
+    };
+    let rows: Vec<Vec<String>> = std::iter::once(head).chain(runs.iter().map(row)).collect();
+    table(&rows, 3)
+}
+
+/// Returns the columns of the table of bounds that fit.
+fn narrow(mut bounds: Grid) -> Grid {
+    bounds.headings.truncate(BOUND_COLUMNS);
+    for row in &mut bounds.rows {
+        row.truncate(BOUND_COLUMNS);
+    }
+    bounds
+}
+
+fn proves(pool: &Pool) -> Vec<String> {
+    let of = &pool.total.failures;
+    let Some(between) = of.between() else {
+        return vec!["nothing: no time under load would have shown a failure".to_owned()];
+    };
+    let time_s = if of.seen == 0 { of.watched_s } else { of.load_s };
+    let mut words = vec![told(of.seen, time_s, &between)];
+    words.extend(bounds::chance(&pool.total, pool.runs.len()));
+    words.extend(bounds::parser_faults(&pool.total));
+    words
+}
+
+fn gates(pool: &Pool) -> Vec<String> {
+    let word = |word: VerdictWord| match word {
+        VerdictWord::Pass => "pass",
+        other => other.word(),
+    };
+    pool.gates.iter().map(|(text, judged)| format!("{} {text}", word(*judged))).collect()
+}
+
+fn not(pool: &Pool) -> String {
+    let simulated = if pool.runs[0].simulated { "anything about a real server, " } else { "" };
+    format!("{simulated}a leak: it fails more often the longer a server runs")
+}
+
+#[cfg(test)]
+mod tests;
