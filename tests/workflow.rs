@@ -146,7 +146,7 @@ impl Runner {
                 "SERVER",
                 format!("--simulate --profile {} {server}", self.path("machine.yaml").display()),
             )
-            .env("LOAD", "--scenario smoke --depths 0 --concurrency 1")
+            .env("LOAD", "--scenario smoke --depths 0 --concurrency 1 --duration 3s")
             .env("PR", "7")
             .env("REPO", "you/recipes")
             .output()
