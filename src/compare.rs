@@ -81,7 +81,7 @@ pub(crate) struct Comparison {
     pub exposure: [Exposure; 2],
     /// Measures that have no gate and are worth reading.
     pub noted: Vec<UngatedMeasure>,
-    /// What more streams at once gave, by depth.
+    /// Throughput and times by number of streams, for each depth.
     pub streams: Vec<streams::ComparedStreams>,
     /// Coverage: the share of the time in which each source was reading.
     pub coverage: Vec<UngatedMeasure>,

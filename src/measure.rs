@@ -139,7 +139,7 @@ pub(crate) enum Measure {
     Drift(Quantity),
 }
 
-/// What a growth is divided by.
+/// Divisor of a growth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Per {

@@ -125,7 +125,7 @@ fn better(quantity: Quantity) -> Better {
     }
 }
 
-/// What the scenario says of trends: the blocks, and limits of its contract, which are then the
+/// Rules of a scenario for trends: the blocks, and the limits of its contract, which are then the
 /// thresholds of the words.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrendRules {

@@ -86,7 +86,7 @@ pub(crate) struct Start {
     pub trends: Trends,
     /// Exposure to failures, by kind.
     pub exposure: Exposure,
-    /// What more streams at once gave, by depth.
+    /// Throughput and times by number of streams, for each depth.
     pub streams: Vec<StreamLadder>,
     /// Counts of events.
     pub events: Vec<EventCount>,

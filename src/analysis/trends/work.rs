@@ -27,7 +27,7 @@ pub(super) struct Done {
     pub requests_per_h: f64,
 }
 
-/// What a growth follows.
+/// Driver of a growth: work or time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Driver {
     Requests,

@@ -53,7 +53,7 @@ struct AnswerJson<'a> {
     detectable: Option<f64>,
 }
 
-/// What both have.
+/// Fields that series and answers share.
 #[derive(Serialize)]
 struct TrendJson<'a> {
     /// Number of the server's lifetime, from 1.
