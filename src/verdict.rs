@@ -145,6 +145,16 @@ impl Verdict {
         }
     }
 
+    /// Makes every gate INCONCLUSIVE: what was asked, or what happened, was changed afterwards.
+    fn disbelieve(&mut self, changed: &str) {
+        self.word = VerdictWord::Inconclusive;
+        self.reasons.insert(0, changed.to_owned());
+        for gate in &mut self.gates {
+            gate.word = VerdictWord::Inconclusive;
+            changed.clone_into(&mut gate.why);
+        }
+    }
+
     /// Returns the worst word of some gates.
     pub(crate) fn worst<'a>(gates: impl IntoIterator<Item = &'a GateResult>) -> VerdictWord {
         gates.into_iter().map(|gate| gate.word).max().unwrap_or(VerdictWord::Pass)
@@ -179,6 +189,9 @@ pub(crate) fn judge(contract: &Contract, analysis: &Analysis) -> Verdict {
     for (word, reason) in whole::reasons(contract, analysis) {
         verdict.word = verdict.word.max(word);
         verdict.reasons.push(reason);
+    }
+    if let Some(changed) = &analysis.reported.changed {
+        verdict.disbelieve(changed);
     }
     verdict
 }

@@ -60,6 +60,10 @@ pub(crate) struct JournalGaps {
     pub lost: LostRows,
     /// Files with a torn tail that was cut, a sentence each.
     pub torn: Vec<String>,
+    /// Reason why the folder is not as longhaul wrote it, so that nothing is judged by it.
+    pub changed: Option<String>,
+    /// Whether the folder is of a schema in which such a change cannot be seen.
+    pub unsealed: bool,
 }
 
 /// Most rows that each file of the journal may have lost. A row that no file has may be missing in

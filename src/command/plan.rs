@@ -117,7 +117,7 @@ impl EarlierRun {
 
 /// Returns the rates of an earlier run: the median time of a request in each of its cells.
 fn measured(run: &Path) -> Result<Rates, Mistake> {
-    let judged = report::judge(run)?;
+    let judged = report::judge_unchanged(run)?;
     let mut request_seconds = BTreeMap::new();
     for cell in &judged.asked.cells {
         let select = Select { depth: Some(cell.depth), load: Some(cell.load), ..Select::default() };

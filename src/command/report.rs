@@ -109,6 +109,20 @@ pub(crate) fn judge(run: &Path) -> Result<JudgedRun, Mistake> {
     understood(reader, asked)
 }
 
+/// Judges a run whose numbers are used beside those of others.
+///
+/// # Errors
+/// It is no run folder, or one that was changed after it was written.
+pub(crate) fn judge_unchanged(run: &Path) -> Result<JudgedRun, Mistake> {
+    let judged = judge(run)?;
+    match &judged.analysis.reported.changed {
+        None => Ok(judged),
+        Some(changed) => Err(Mistake::new(changed.clone())
+            .at(run.display().to_string())
+            .hint("leave it out, or take an untouched copy of the folder")),
+    }
+}
+
 /// Judges a run that was just driven, so that its question is known; includes its series over time.
 /// Texts come from the folder, which holds no secrets.
 pub(crate) fn judge_as(asked: RunDescription, run: &Path) -> Result<JudgedRun, Mistake> {
@@ -220,7 +234,13 @@ fn reported(reported: &journal::ReadSummary) -> JournalGaps {
     }
     // The rest of the file is missing, and nobody knows how much that is.
     torn.extend(reported.unreadable.iter().map(|why| format!("{why}: not read any further")));
-    JournalGaps { missing_seqs: reported.missing_seqs, lost: lost(reported), torn }
+    JournalGaps {
+        missing_seqs: reported.missing_seqs,
+        lost: lost(reported),
+        torn,
+        changed: reported.changed.clone(),
+        unsealed: reported.unsealed,
+    }
 }
 
 /// Returns the most rows that each file may have lost. A number that is missing, and that no

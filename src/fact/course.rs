@@ -19,6 +19,9 @@ pub(crate) struct Opened {
     pub boot_id: Option<String>,
     /// Address of the server.
     pub endpoint: String,
+    /// Identity of the run, as `run.json` has it; empty in rows of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run: String,
 }
 
 /// Begin of a phase.

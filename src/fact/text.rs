@@ -36,6 +36,7 @@ pub(crate) fn each(fact: &mut Fact, change: &mut dyn FnMut(&mut String)) {
             wall_us: _,
             boot_id: _,
             endpoint: text,
+            run: _,
         })
         | Fact::Phase(PhaseBegan { phase: _, because: text })
         | Fact::Target(TargetFact {

@@ -59,6 +59,7 @@ impl Story {
             wall_us: 1_778_644_062_000_000,
             boot_id: None,
             endpoint: "http://127.0.0.1:8000".to_owned(),
+            run: String::new(),
         };
         self.push(0.0, Fact::Opened(opened))
     }

@@ -30,10 +30,15 @@ pub(super) struct WholeLines<R> {
     header: bool,
     bad: BadLines,
     tally: LineTally,
+    /// CRC-32 of the bytes that were read, up to the end of the sealed part of the file.
+    crc: crc32fast::Hasher,
+    /// Bytes of that part that are not read yet.
+    sealed: u64,
 }
 
 impl<R: BufRead> WholeLines<R> {
-    pub(super) fn new(source: R) -> WholeLines<R> {
+    /// Creates a reader of a file whose first `sealed` bytes have a checksum.
+    pub(super) fn new(source: R, sealed: u64) -> WholeLines<R> {
         WholeLines {
             source,
             line: Vec::new(),
@@ -41,7 +46,15 @@ impl<R: BufRead> WholeLines<R> {
             header: true,
             bad: BadLines::default(),
             tally: LineTally::default(),
+            crc: crc32fast::Hasher::new(),
+            sealed,
         }
+    }
+
+    /// Returns the CRC-32 of the sealed part of the file, 8 hexadecimal digits, complete once the
+    /// end has been reached.
+    pub(super) fn crc(&self) -> String {
+        format!("{:08x}", self.crc.clone().finalize())
     }
 
     /// Returns the counts, complete once the end has been reached.
@@ -57,6 +70,9 @@ impl<R: BufRead> WholeLines<R> {
             self.given = 0;
             let mut piece = (&mut self.source).take(LINE_BYTES_MAX as u64);
             let bytes = piece.read_until(b'\n', &mut self.line)?;
+            let sealed = self.sealed.min(bytes as u64);
+            self.crc.update(self.line.get(..sealed as usize).unwrap_or_default());
+            self.sealed -= sealed;
             if bytes == 0 {
                 // No whole line followed: it is the torn end of the file.
                 self.tally.torn_bytes += std::mem::take(&mut self.bad).bytes;
@@ -102,7 +118,7 @@ mod tests {
     }
 
     fn read(text: &[u8]) -> (String, LineTally) {
-        let mut lines = WholeLines::new(text);
+        let mut lines = WholeLines::new(text, 0);
         let mut out = String::new();
         lines.read_to_string(&mut out).unwrap();
         (out, lines.tally())
@@ -122,7 +138,7 @@ mod tests {
         let one = sealed("1,a");
         let mut text = one.clone().into_bytes();
         text.resize(one.len() + 3 * LINE_BYTES_MAX, 0);
-        let mut lines = WholeLines::new(text.as_slice());
+        let mut lines = WholeLines::new(text.as_slice(), 0);
         let mut out = String::new();
         lines.read_to_string(&mut out).unwrap();
         assert_eq!(out, one);

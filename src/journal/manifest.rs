@@ -12,7 +12,7 @@ use crate::spec::SpecFile;
 use crate::spec::recipe::DeclaredSettings;
 
 /// Schema version of the run folder that this longhaul writes, and the newest that it reads.
-pub(crate) const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 2;
 
 /// Manifest of a run. Keys may be added, never renamed; unknown values are `null` or empty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub(crate) const SCHEMA: u32 = 1;
 pub(crate) struct Manifest {
     /// Schema version of the run folder's formats.
     pub schema: u32,
+    /// Identity of the run, which the `opened` rows of its journal repeat; empty in schema 1.
+    pub run: String,
     /// Version of longhaul.
     pub longhaul: String,
     /// Whether the server is longhaul's simulated server, also behind an address.
@@ -73,12 +75,15 @@ pub(crate) struct Manifest {
     pub segments: Vec<Anchor>,
     /// Command line that repeats the run.
     pub again: String,
+    /// Seals of the CSV files, by name; empty until the run is closed.
+    pub files: BTreeMap<String, FileSeal>,
 }
 
 impl Default for Manifest {
     fn default() -> Manifest {
         Manifest {
             schema: SCHEMA,
+            run: String::new(),
             longhaul: env!("CARGO_PKG_VERSION").to_owned(),
             simulated: false,
             recipe: SpecText::default(),
@@ -105,6 +110,7 @@ impl Default for Manifest {
             nodes: Vec::new(),
             segments: Vec::new(),
             again: String::new(),
+            files: BTreeMap::new(),
         }
     }
 }
@@ -139,12 +145,63 @@ impl Manifest {
         sha256(parts.to_string().as_bytes())
     }
 
-    /// Serialises the manifest.
-    pub(super) fn to_json(&self) -> Result<String, String> {
-        let mut text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
-        text.push('\n');
-        Ok(text)
+    /// Gives the run its identity, once everything that the fingerprint is made of is known.
+    pub(crate) fn identify(&mut self) {
+        self.run = self.fingerprint().chars().take(16).collect();
     }
+
+    /// Serialises the manifest. Its last key `crc` is the CRC-32 of all bytes before the last
+    /// comma, as in a row.
+    pub(super) fn to_json(&self) -> Result<String, String> {
+        let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
+        let body = text.strip_suffix("\n}").unwrap_or(&text);
+        Ok(format!("{body},{}", crc_line(body)))
+    }
+
+    /// Parses a manifest, and returns why its text is not as longhaul wrote it, where it is not.
+    pub(super) fn parse(text: &str) -> Result<(Manifest, Option<String>), serde_json::Error> {
+        let manifest: Manifest = serde_json::from_str(text)?;
+        let changed = manifest.changed(text);
+        Ok((manifest, changed))
+    }
+
+    /// Returns what shows that the text of the manifest was changed, if anything does.
+    fn changed(&self, text: &str) -> Option<String> {
+        let sealed = text.rsplit_once(',').filter(|(_, end)| end.starts_with("\n  \"crc\": "));
+        match sealed {
+            // Schema 1 has no seal.
+            None if self.is_unsealed() => return None,
+            None => return Some("run.json has no checksum".to_owned()),
+            Some((body, end)) if end != crc_line(body) => {
+                return Some("run.json was changed after it was written".to_owned());
+            }
+            Some(_) => {}
+        }
+        let texts = [("recipe", &self.recipe), ("scenario", &self.scenario)];
+        let mut texts = texts.into_iter().chain(self.profile.iter().map(|it| ("profile", it)));
+        let (name, _) = texts.find(|(_, it)| !it.is_as_kept())?;
+        Some(format!("the {name} in run.json is not the one that was kept"))
+    }
+
+    /// Whether the manifest is of a schema that has no checksums.
+    pub(crate) fn is_unsealed(&self) -> bool {
+        self.schema < 2 && self.run.is_empty()
+    }
+}
+
+/// Returns the last line of a manifest: the checksum of what stands before it.
+fn crc_line(body: &str) -> String {
+    format!("\n  \"crc\": \"{:08x}\"\n}}\n", crc32fast::hash(body.as_bytes()))
+}
+
+/// Seal of a file that is complete.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct FileSeal {
+    /// Length of the file, in bytes.
+    pub bytes: u64,
+    /// CRC-32 of these bytes, 8 hexadecimal digits.
+    pub crc: String,
 }
 
 /// Input file, with its whole text.
@@ -156,11 +213,19 @@ pub(crate) struct SpecText {
     /// Origin: path, reference, or built in.
     pub origin: String,
     pub text: String,
-    /// SHA-256 of that text, in hexadecimal.
+    /// SHA-256 of the text as it was read, in hexadecimal.
     pub sha256: String,
+    /// SHA-256 of `text`, from which secrets may have been removed; empty in schema 1.
+    pub kept_sha256: String,
 }
 
 impl SpecText {
+    /// Whether the text has its digest. A run without a recipe has neither.
+    fn is_as_kept(&self) -> bool {
+        let has_none = self.text.is_empty() && self.kept_sha256.is_empty();
+        has_none || self.kept_sha256 == sha256(self.text.as_bytes())
+    }
+
     /// Creates the entry of an input file.
     pub(crate) fn of(source: &SpecFile) -> SpecText {
         SpecText {
@@ -168,6 +233,7 @@ impl SpecText {
             origin: source.origin.clone(),
             text: source.text.clone(),
             sha256: sha256(source.text.as_bytes()),
+            kept_sha256: sha256(source.text.as_bytes()),
         }
     }
 }

@@ -16,6 +16,10 @@ use super::manifest::{Manifest, SCHEMA};
 use crate::error::Mistake;
 use crate::fact::{Entry, Fact, Segment, Seq, row};
 
+/// Limit of a manifest, in bytes: a recipe, a scenario and a profile of a megabyte each are in it,
+/// with every byte escaped.
+const MANIFEST_BYTES_MAX: u64 = 32 << 20;
+
 /// Limit of the attempts to see the same lengths of the three files twice in a row. A writer that
 /// changes them between so many attempts writes faster than any run.
 const LOOKS_MAX: usize = 32;
@@ -38,12 +42,18 @@ pub(crate) struct ReadSummary {
     pub known_lost: Vec<(row::File, u64)>,
     /// System's error where a file could not be read any further.
     pub unreadable: Option<String>,
+    /// Reason why the files are not those of one run, as longhaul wrote them.
+    pub changed: Option<String>,
+    /// Whether the folder is of a schema without seals, so that a change would not be seen.
+    pub unsealed: bool,
 }
 
 /// Run folder: its manifest, and its entries by iteration.
 pub(crate) struct Reader {
     dir: PathBuf,
     manifest: Manifest,
+    /// What shows that manifest or journal is not as longhaul wrote it.
+    changed: Option<String>,
     lengths: [u64; 3],
     rows: Vec<Rows>,
     next_seq: Seq,
@@ -55,9 +65,9 @@ pub(crate) struct Reader {
 /// # Errors
 /// The folder is not a run folder, cannot be read, or comes from a newer longhaul.
 pub(crate) fn open(dir: &Path) -> Result<Reader, Mistake> {
-    let manifest = read_manifest(dir)?;
+    let (manifest, changed) = sealed_manifest(dir)?;
     let lengths = lengths(dir);
-    Reader::new(dir.to_owned(), manifest, lengths)
+    Reader::new(dir.to_owned(), manifest, changed, lengths)
 }
 
 /// Reads only the manifest of a run folder.
@@ -65,9 +75,14 @@ pub(crate) fn open(dir: &Path) -> Result<Reader, Mistake> {
 /// # Errors
 /// Same as [`open`].
 pub(crate) fn read_manifest(dir: &Path) -> Result<Manifest, Mistake> {
+    sealed_manifest(dir).map(|(manifest, _)| manifest)
+}
+
+/// Reads a manifest, and what shows that it was changed.
+fn sealed_manifest(dir: &Path) -> Result<(Manifest, Option<String>), Mistake> {
     let path = dir.join(MANIFEST);
     let place = path.display().to_string();
-    let text = fs::read_to_string(&path).map_err(|error| {
+    let text = text_of(&path).map_err(|error| {
         let what = if dir.is_file() {
             "this is a file, not a run folder".to_owned()
         } else if !dir.exists() {
@@ -81,7 +96,7 @@ pub(crate) fn read_manifest(dir: &Path) -> Result<Manifest, Mistake> {
             .at(dir.display().to_string())
             .hint("give the folder that `longhaul run` named at its end, as runs/tonight")
     })?;
-    let manifest: Manifest = serde_json::from_str(&text).map_err(|error| {
+    let (manifest, changed) = Manifest::parse(&text).map_err(|error| {
         Mistake::new(format!("the manifest of the run cannot be read: {error}")).at(place.clone())
     })?;
     if manifest.schema > SCHEMA {
@@ -92,7 +107,14 @@ pub(crate) fn read_manifest(dir: &Path) -> Result<Manifest, Mistake> {
         .at(place)
         .hint("read it with the longhaul that wrote it, or a newer one"));
     }
-    Ok(manifest)
+    Ok((manifest, changed))
+}
+
+/// Reads a text file of bounded length.
+fn text_of(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    opened(path)?.take(MANIFEST_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Returns the lengths of the files at one moment: rows that are written to different files between
@@ -113,12 +135,19 @@ fn lengths(dir: &Path) -> [u64; 3] {
 }
 
 impl Reader {
-    fn new(dir: PathBuf, manifest: Manifest, lengths: [u64; 3]) -> Result<Reader, Mistake> {
+    fn new(
+        dir: PathBuf,
+        manifest: Manifest,
+        changed: Option<String>,
+        lengths: [u64; 3],
+    ) -> Result<Reader, Mistake> {
         let mut rows = Vec::new();
         for (file, length) in row::File::ALL.into_iter().zip(lengths) {
-            rows.extend(Rows::open(&dir, file, length)?);
+            let seal = manifest.files.get(file.name());
+            rows.extend(Rows::open(&dir, file, length, seal.map_or(0, |seal| seal.bytes))?);
         }
-        Ok(Reader { dir, manifest, lengths, rows, next_seq: 0, missing: MissingSeqs::default() })
+        let missing = MissingSeqs::default();
+        Ok(Reader { dir, manifest, changed, lengths, rows, next_seq: 0, missing })
     }
 
     /// Returns the manifest.
@@ -132,7 +161,7 @@ impl Reader {
     /// # Errors
     /// The folder cannot be read any more.
     pub(crate) fn again(self) -> Result<Reader, Mistake> {
-        Reader::new(self.dir, self.manifest, self.lengths)
+        Reader::new(self.dir, self.manifest, self.changed, self.lengths)
     }
 
     /// Returns the summary of what is missing, as far as has been read.
@@ -156,7 +185,36 @@ impl Reader {
             reported.first_damage = reported.first_damage.or_else(|| rows.first_unknown.clone());
             reported.unreadable = reported.unreadable.or_else(|| rows.unreadable.clone());
         }
+        reported.unsealed = self.manifest.is_unsealed();
+        reported.changed = self.changed.clone();
+        // Rows that are known to be lost are judged as lost, and explain another checksum.
+        if reported.changed.is_none() && reported.damaged_rows + reported.missing_seqs == 0 {
+            let other = self.rows.iter().find(|rows| {
+                let seal = self.manifest.files.get(rows.file.name());
+                seal.is_some_and(|seal| rows.csv.get_ref().crc() != seal.crc)
+            });
+            reported.changed =
+                other.map(|rows| format!("{} was changed after the run's end", rows.file.name()));
+        }
         reported
+    }
+}
+
+impl Reader {
+    /// Compares the identity in the row that begins a segment with the manifest's.
+    fn check_identity(&mut self, fact: &Fact) {
+        let Fact::Opened(opened) = fact else { return };
+        let (run, wall_us) = (&self.manifest.run, opened.wall_us);
+        // Schema 1 has no identity; its anchors are those of its segments.
+        let is_own = if self.manifest.is_unsealed() {
+            self.manifest.segments.is_empty()
+                || self.manifest.segments.iter().any(|anchor| anchor.wall_us == wall_us)
+        } else {
+            opened.run == *run
+        };
+        if !is_own {
+            self.changed.get_or_insert_with(|| "run.json is of another run".to_owned());
+        }
     }
 }
 
@@ -185,6 +243,7 @@ impl Iterator for Reader {
             }
             let missing = entry.seq - self.next_seq;
             self.missing.fold(&entry, missing);
+            self.check_identity(&entry.fact);
             self.next_seq = entry.seq.saturating_add(1);
             return Some(entry);
         }
@@ -261,9 +320,14 @@ fn opened(path: &Path) -> std::io::Result<File> {
 }
 
 impl Rows {
-    /// Opens a file up to `length`; a missing file has no rows, since a power cut may have come
-    /// first.
-    fn open(dir: &Path, file: row::File, length: u64) -> Result<Option<Rows>, Mistake> {
+    /// Opens a file up to `length`, of which the first `sealed` bytes have a checksum in the
+    /// manifest; a missing file has no rows, since a power cut may have come first.
+    fn open(
+        dir: &Path,
+        file: row::File,
+        length: u64,
+        sealed: u64,
+    ) -> Result<Option<Rows>, Mistake> {
         let path = dir.join(file.name());
         let source = match opened(&path) {
             Ok(source) => source,
@@ -277,7 +341,7 @@ impl Rows {
             .has_headers(false)
             // A later longhaul may have added columns before the checksum.
             .flexible(true)
-            .from_reader(WholeLines::new(BufReader::new(source.take(length))));
+            .from_reader(WholeLines::new(BufReader::new(source.take(length)), sealed));
         Ok(Some(Rows {
             file,
             csv,

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::manifest::{Anchor, Manifest, RunNode, ServerIdentity, SpecText};
+use crate::digest::sha256;
 use crate::fact::{self, Entry};
 use crate::secret::{SecretFilter, Secrets};
 use crate::spec::recipe::DeclaredSettings;
@@ -37,6 +38,7 @@ pub(super) fn manifest(secrets: &Secrets, manifest: &Manifest) -> Manifest {
     }
     let Manifest {
         schema: _,
+        run: _,
         longhaul: _,
         simulated: _,
         recipe,
@@ -63,13 +65,15 @@ pub(super) fn manifest(secrets: &Secrets, manifest: &Manifest) -> Manifest {
         nodes,
         segments,
         again,
+        files: _,
     } = &mut clean;
     for file in [recipe, scenario].into_iter().chain(profile) {
-        let SpecText { name, origin, text, sha256: _ } = file;
+        let SpecText { name, origin, text, sha256: _, kept_sha256 } = file;
         text_of(secrets, name);
         text_of(secrets, origin);
         if let Cow::Owned(clean) = secrets.remove_from_file(text) {
             *text = clean;
+            *kept_sha256 = sha256(text.as_bytes());
         }
     }
     let ServerIdentity { endpoint, engine: _, version, model, models, max_model_len: _ } = server;

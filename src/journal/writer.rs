@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::evidence::{self, Dropped, LogFile};
 use super::folder;
 use super::hlog::HdrLog;
-use super::manifest::Manifest;
+use super::manifest::{FileSeal, Manifest};
 use crate::fact::row::{self, LINE_BYTES_MAX};
 use crate::fact::{Entry, Fact, Seq};
 use crate::secret::SecretFilter;
@@ -41,19 +41,34 @@ struct AppendFile {
     name: &'static str,
     file: File,
     dirty: bool,
+    /// Length of the file, and the CRC-32 of its bytes.
+    crc: crc32fast::Hasher,
+    bytes: u64,
 }
 
 impl AppendFile {
     fn create(dir: &Path, name: &'static str, start: &[u8]) -> io::Result<AppendFile> {
         let file = OpenOptions::new().append(true).create_new(true).open(dir.join(name))?;
-        let mut out = AppendFile { name, file, dirty: true };
-        out.file.write_all(start)?;
+        let mut out =
+            AppendFile { name, file, dirty: true, crc: crc32fast::Hasher::new(), bytes: 0 };
+        out.append(start)?;
         Ok(out)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.dirty = true;
-        self.file.write_all(bytes).map_err(|error| words(self.name, &error))
+        self.append(bytes).map_err(|error| words(self.name, &error))
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.crc.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn seal(&self) -> FileSeal {
+        FileSeal { bytes: self.bytes, crc: format!("{:08x}", self.crc.clone().finalize()) }
     }
 
     fn sync(&mut self) -> Result<(), String> {
@@ -107,6 +122,8 @@ fn matters(fact: &Fact) -> bool {
 /// Files of a run folder.
 pub(super) struct Writer {
     dir: PathBuf,
+    /// Manifest as it stands in the folder; gets the seals of the files at the end.
+    manifest: Manifest,
     requests: AppendFile,
     events: AppendFile,
     readings: AppendFile,
@@ -138,6 +155,7 @@ impl Writer {
         let segment = manifest.segments.last().map_or(0, |anchor| anchor.segment);
         Ok(Writer {
             dir: dir.to_owned(),
+            manifest: manifest.clone(),
             requests: csv(row::File::Requests)?,
             events: csv(row::File::Events)?,
             readings: csv(row::File::Readings)?,
@@ -210,7 +228,7 @@ impl Writer {
         self.log.sync().map_err(|error| words("server.log", &error))
     }
 
-    /// Writes what is still held back, and waits for the disk.
+    /// Writes what is still held back, waits for the disk, and seals the files.
     pub(super) fn close(&mut self) -> Result<(), String> {
         let rest = self.clean.finish();
         self.log.write(&rest).map_err(|error| words("server.log", &error))?;
@@ -219,7 +237,11 @@ impl Writer {
         self.latency.write(&self.line)?;
         self.sync()?;
         self.sync_files()?;
-        folder::sync_dir(&self.dir).map_err(|error| words("the run folder", &error))
+        for out in [&self.requests, &self.events, &self.readings] {
+            self.manifest.files.insert(out.name.to_owned(), out.seal());
+        }
+        folder::write_manifest(&self.dir, &self.manifest)
+            .map_err(|error| words(folder::MANIFEST, &error))
     }
 }
 

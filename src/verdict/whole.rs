@@ -144,6 +144,11 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         let words = if n == 1 { "row of the journal is" } else { "rows of the journal are" };
         tell(format!("{n} {words} missing"), Vec::new());
     }
+    if analysis.reported.unsealed {
+        let words =
+            "run.json is of an earlier version and has no checksum: a change to it is not seen";
+        tell(words.to_owned(), Vec::new());
+    }
     for torn in &analysis.reported.torn {
         tell(one_line(torn, WORDS_CHARS_MAX), Vec::new());
     }

@@ -76,6 +76,7 @@ fn entries() -> Vec<Entry> {
         wall_us: WALL_US,
         boot_id: None,
         endpoint: "http://host:8000".to_owned(),
+        run: String::new(),
     };
     let said = SignatureMatch {
         source: Source::Container,
@@ -129,7 +130,9 @@ async fn what_was_written_is_read_in_the_order_of_the_run_twice() {
     let mut reader = reader::open(&dir).unwrap();
     assert_eq!(reader.by_ref().collect::<Vec<_>>(), entries());
     assert_eq!(reader.reported(), ReadSummary::default());
-    assert_eq!(reader.manifest(), &manifest());
+    let files = reader.manifest().files.clone();
+    assert_eq!(files.keys().collect::<Vec<_>>(), ["events.csv", "readings.csv", "requests.csv"]);
+    assert_eq!(reader.manifest(), &Manifest { files, ..manifest() });
     assert_eq!(reader.again().unwrap().collect::<Vec<_>>(), entries());
 }
 
@@ -150,6 +153,93 @@ async fn a_thread_writes_the_same_bytes_as_the_run_itself() {
         );
     }
     assert!(journal.append(entries()[0].clone()).is_err(), "a closed journal takes nothing");
+}
+
+/// Returns what shows that a run folder was changed; the mistake's words where it is not read.
+fn changed(dir: &Path) -> Option<String> {
+    match reader::open(dir) {
+        Ok(mut reader) => {
+            reader.by_ref().for_each(drop);
+            reader.reported().changed
+        }
+        Err(mistake) => Some(mistake.to_string()),
+    }
+}
+
+#[tokio::test]
+async fn a_changed_bit_of_the_manifest_is_never_believed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("run");
+    written(&dir).await;
+    assert_eq!(changed(&dir), None);
+    let path = dir.join("run.json");
+    let whole = fs::read(&path).unwrap();
+    for at in 0..whole.len() {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << (at % 7);
+        fs::write(&path, &flipped).unwrap();
+        let said = changed(&dir);
+        assert!(said.is_some(), "{at}: {}", String::from_utf8_lossy(&flipped));
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_of_the_run_is_reported() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("run");
+    written(&dir).await;
+    let kept: Vec<Vec<u8>> =
+        ["run.json", "requests.csv"].map(|name| fs::read(dir.join(name)).unwrap()).into();
+    let restore = || {
+        fs::write(dir.join("run.json"), &kept[0]).unwrap();
+        fs::write(dir.join("requests.csv"), &kept[1]).unwrap();
+    };
+    let mut all = Vec::new();
+    let mut report = |what: &str| {
+        all.push(format!("{what}: {}", changed(&dir).unwrap_or_else(|| "nothing".to_owned())));
+        restore();
+    };
+
+    // A row with another time to the first token, and its right checksum.
+    let text = String::from_utf8(kept[1].clone()).unwrap();
+    let edit = |line: &str| match line.contains(",3000000,") {
+        true => {
+            let body = line.replace(",3000000,", ",2000000,");
+            let body = body.rsplit_once(',').unwrap().0.to_owned();
+            let crc = crc32fast::hash(body.as_bytes());
+            format!("{body},{crc:08x}\n")
+        }
+        false => format!("{line}\n"),
+    };
+    fs::write(dir.join("requests.csv"), text.lines().map(edit).collect::<String>()).unwrap();
+    report("a row edited with its checksum");
+
+    let other = scratch.path().join("other");
+    let mut another = Manifest { seed: 8, ..manifest() };
+    another.identify();
+    Journal::inline(&other, &another, &Secrets::default()).unwrap().close().await.unwrap();
+    fs::copy(other.join("run.json"), dir.join("run.json")).unwrap();
+    report("the manifest of another run");
+
+    let text = String::from_utf8(kept[0].clone()).unwrap();
+    fs::write(dir.join("run.json"), text.replace('\n', "\r\n")).unwrap();
+    report("other line ends");
+
+    let unsealed = text.replace("\"schema\": 2", "\"schema\": 1");
+    let (unsealed, _) = unsealed.rsplit_once(",\n  \"crc\"").unwrap();
+    fs::write(dir.join("run.json"), format!("{unsealed}\n}}\n")).unwrap();
+    report("the manifest of schema 1");
+
+    let later = format!("{unsealed}\n}}\n").replace("1778644062716000", "1778644062716001");
+    fs::write(dir.join("run.json"), later).unwrap();
+    report("the manifest of schema 1 of another run");
+    assert_snapshot!(all.join("\n"), @"
+        a row edited with its checksum: requests.csv was changed after the run's end
+        the manifest of another run: run.json is of another run
+        other line ends: run.json was changed after it was written
+        the manifest of schema 1: nothing
+        the manifest of schema 1 of another run: run.json is of another run
+    ");
 }
 
 /// What is left of the entries when only so many bytes of a file are.
@@ -304,7 +394,7 @@ fn what_is_no_run_folder_is_refused_with_a_hint() {
     ");
     fs::write(scratch.path().join("run.json"), r#"{"schema": 99}"#).unwrap();
     assert_snapshot!(refused(), @"
-        error: this run folder has schema 99, newer than 1
+        error: this run folder has schema 99, newer than 2
            at: FOLDER/run.json
           try: read it with the longhaul that wrote it, or a newer one
     ");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::command::report::{JudgedRun, judge};
+use crate::command::report::{JudgedRun, judge_unchanged};
 use crate::compare::start::StartDescription;
 use crate::compare::{LoadIdentity, Start};
 use crate::digest::sha256;
@@ -19,7 +19,7 @@ use crate::spec::recipe::{ReadOptions, ReadRecipe, read_as};
 /// # Errors
 /// The folder is not a run.
 pub(super) fn start(folder: &Path) -> Result<Start, Mistake> {
-    let JudgedRun { analysis, verdict, .. } = judge(folder)?;
+    let JudgedRun { analysis, verdict, .. } = judge_unchanged(folder)?;
     let manifest = journal::reader::read_manifest(folder)?;
     Ok(Start::of(about(folder, &manifest), &analysis, &verdict))
 }

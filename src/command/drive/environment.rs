@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::fact::{Fact, Opened};
+use crate::journal::Manifest;
 use crate::journal::manifest::{Anchor, RunNode};
 use crate::plan::forecast::ObservedSources;
 use crate::run::WallClock;
@@ -49,13 +50,14 @@ pub(crate) struct Environment<W: Wire> {
 
 impl<W: Wire> Environment<W> {
     /// Returns the first fact of a run.
-    pub(crate) fn opened(&self, simulated: bool) -> Fact {
+    pub(crate) fn opened(&self, manifest: &Manifest) -> Fact {
         Fact::Opened(Opened {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            simulated,
+            simulated: manifest.simulated,
             wall_us: self.timeline.wall_us(),
             boot_id: self.anchor.boot_id.clone(),
             endpoint: self.address.clone(),
+            run: manifest.run.clone(),
         })
     }
 

@@ -112,10 +112,11 @@ async fn plan_run<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
     manifest::describe(&mut manifest, address, &server, &specs.plan, &fit, &notes);
     seen.extend(notes);
     manifest.warnings = warnings;
+    manifest.identify();
     let folder = folder(&specs, &environment, &recipe);
     let asked = report::asked(&manifest, &specs.scenario, &folder);
     let (heard, log) = startup.take_facts();
-    let before = before(&specs, &environment, &server, heard, seen, fitted);
+    let before = before(&specs, &environment, &manifest, &server, heard, seen, fitted);
     let quiet = specs.options.quiet || environment.rehearsed;
     let secrets = environment.secrets.clone();
     let load = Ok(load(specs, environment, recipe, server, fit, startup));
@@ -271,6 +272,7 @@ fn folder<W: Wire>(specs: &Specs, environment: &Environment<W>, recipe: &Recipe)
 fn before<W: Wire>(
     specs: &Specs,
     environment: &Environment<W>,
+    manifest: &Manifest,
     server: &ArrivedServer,
     heard: Vec<(At, Fact)>,
     seen: Vec<Statement>,
@@ -288,8 +290,7 @@ fn before<W: Wire>(
         facts.push((At::ZERO, Fact::Target(TargetFact::new(TargetWord::Launched, words))));
     }
     facts.sort_by_key(|(at, _)| *at);
-    let simulated = specs.simulated || server.is_simulated();
-    facts.insert(0, (At::ZERO, environment.opened(simulated)));
+    facts.insert(0, (At::ZERO, environment.opened(manifest)));
     let now = environment.timeline.now();
     facts.extend(seen.into_iter().map(|seen| (now, Fact::Seen(seen))));
     facts.extend(fitted.into_iter().map(|fitted| (now, Fact::Fitted(fitted))));
@@ -342,6 +343,7 @@ fn never_ready<W: Wire>(
     let recipe = specs.recipe.clone().unwrap_or_else(|| recipe::attach("unknown", None, None));
     let mut manifest = manifest::of(specs, &recipe, environment);
     environment.address.clone_into(&mut manifest.server.endpoint);
+    manifest.identify();
     let folder = folder(specs, environment, &recipe);
     let asked = report::asked(&manifest, &specs.scenario, &folder);
     let note = why.to_owned();
@@ -356,7 +358,7 @@ fn never_ready<W: Wire>(
     };
     let closed = Closed { because, note };
     let (heard, log) = startup.take_facts();
-    let mut before = vec![(At::ZERO, environment.opened(specs.simulated))];
+    let mut before = vec![(At::ZERO, environment.opened(&manifest))];
     before.extend(heard);
     before.push((environment.timeline.now(), Fact::Closed(closed.clone())));
     let (secrets, load) = (environment.secrets.clone(), Err(closed));

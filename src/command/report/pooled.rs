@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Export, JudgedRun, judge};
+use super::{Export, JudgedRun, judge_unchanged};
 use crate::command::{ReportFormat, finish, mistake};
 use crate::error::Mistake;
 use crate::exit::Exit;
@@ -49,7 +49,7 @@ fn text(pool: &Pool, format: ReportFormat) -> String {
 
 /// Reads a run folder, and keeps what is added up.
 fn read(run: &Path) -> Result<PooledRun, Mistake> {
-    let judged = judge(run)?;
+    let judged = judge_unchanged(run)?;
     let manifest = journal::reader::read_manifest(run)?;
     Ok(of(run, &judged, &manifest))
 }

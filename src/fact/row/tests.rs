@@ -122,7 +122,14 @@ fn what_longhaul_is_and_did() -> impl Strategy<Value = Fact> {
     prop_oneof![
         (text(), any::<bool>(), any::<u64>(), of(text()), text()).prop_map(
             |(version, simulated, wall_us, boot_id, endpoint)| {
-                Fact::Opened(Opened { version, simulated, wall_us, boot_id, endpoint })
+                Fact::Opened(Opened {
+                    version,
+                    simulated,
+                    wall_us,
+                    boot_id,
+                    endpoint,
+                    run: String::new(),
+                })
             }
         ),
         (phase(), text()).prop_map(|(phase, because)| Fact::Phase(PhaseBegan { phase, because })),

@@ -84,6 +84,7 @@ impl Story {
             wall_us: WALL_US,
             boot_id: None,
             endpoint: "http://spark:8000".to_owned(),
+            run: String::new(),
         };
         story.push(0.0, Fact::Opened(opened));
         for step in ["port", "model", "first_token"] {
