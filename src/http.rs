@@ -43,7 +43,7 @@ use crate::error::Mistake;
 use crate::fact::{BrokenHow, Stage};
 use crate::timeline::Timeline;
 use crate::unit::At;
-use crate::world::{Broken, Call, Redirect, Reply, Wire};
+use crate::world::{Broken, Call, Redirect, Reply, Standstills, Wire};
 
 /// Idle time after which a connection is not reused. Prevents the false resets described above:
 /// common servers close idle connections after five seconds.
@@ -73,6 +73,8 @@ pub(crate) struct HttpOptions {
     pub ca_cert: Option<Vec<u8>>,
     /// Clock for timestamps.
     pub timeline: Timeline,
+    /// Standstills of longhaul.
+    pub standstills: Standstills,
 }
 
 /// Wire to one server.
@@ -84,6 +86,7 @@ pub(crate) struct Http {
     used: UsedConnections,
     address: Address,
     timeline: Timeline,
+    standstills: Standstills,
 }
 
 /// Response whose head has arrived.
@@ -118,6 +121,7 @@ impl Http {
             fresh: build(0)?,
             used: UsedConnections::default(),
             timeline: options.timeline,
+            standstills: options.standstills,
             address: options.address,
         })
     }
@@ -270,6 +274,7 @@ mod tests {
             headers: Vec::new(),
             ca_cert: None,
             timeline: Timeline::start_at(std::time::SystemTime::UNIX_EPOCH),
+            standstills: Standstills::default(),
         }
     }
 

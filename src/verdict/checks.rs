@@ -236,6 +236,29 @@ mod tests {
     }
 
     #[test]
+    fn answers_in_fewer_chunks_than_tokens_among_answers_of_a_chunk_for_each_are_told() {
+        let told = |change: &dyn Fn(u32, &mut Request)| {
+            let verdict = judged(&ten("chat usage", change), &[at_most("errors", 0.01)]);
+            assert_eq!(verdict.word, VerdictWord::Pass, "no gate asks for it");
+            let words = verdict.findings.into_iter().map(|it| it.words);
+            words.filter(|it| it.contains("chunks")).collect::<Vec<_>>().join("\n")
+        };
+        let chunks = |request: &mut Request, chunks: u64| {
+            (request.chunks, request.first_tokens) = (chunks, None);
+        };
+        insta::assert_snapshot!(told(&|nth, request| if nth > 6 { chunks(request, 100) }), @"");
+        assert_eq!(told(&|nth, request| if nth > 6 { chunks(request, 115) }), "", "a tenth");
+        assert_eq!(told(&|nth, request| if nth > 1 { chunks(request, 100) }), "", "most of them");
+        let counted = told(&|nth, request| if nth > 6 { request.chunks = 100 });
+        assert_eq!(counted, "", "the tokens of each chunk are counted");
+        let short = told(&|nth, request| {
+            request.output_tokens = Some(12);
+            chunks(request, if nth > 6 { 4 } else { 12 });
+        });
+        assert_eq!(short, "", "the marks around reasoning");
+    }
+
+    #[test]
     fn a_number_of_tokens_is_not_judged_where_it_is_not_counted() {
         for (uncounted, word) in [(0, VerdictWord::Pass), (1, VerdictWord::Inconclusive)] {
             let story = ten("chat ignore_eos", |nth, request| {

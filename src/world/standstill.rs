@@ -76,6 +76,11 @@ impl Standstills {
         let recent = all.take_while(|it| it.until.0.saturating_add(BACKLOG_US) >= from.0);
         recent.filter(|it| it.from <= until).map(|it| it.delay_us).max().unwrap_or(0)
     }
+
+    /// Returns how long longhaul stood still between an instant and the present, microseconds.
+    pub(crate) fn stood_us(&self, _from: At, _now: At) -> u64 {
+        0
+    }
 }
 
 /// Returns the standstill that a look shows which was due at `due` and is done at `now`.
@@ -99,6 +104,17 @@ mod tests {
         assert_eq!(delay(500_000, 999_000), 0);
         assert_eq!(delay(0, 9_000_000), 900_000);
         assert_eq!(delay(5_399_999, 5_399_999), 400_000);
+    }
+
+    #[test]
+    fn the_standstills_between_two_instants_add_up_with_their_parts_between_them() {
+        let all = Standstills::default();
+        all.set(vec![(At(0), At(1_000)), (At(2_000), At(2_500)), (At(4_000), At(9_000))]);
+        assert_eq!(all.stood_us(At(500), At(5_000)), 500 + 500 + 1_000);
+        assert_eq!(all.stood_us(At(1_000), At(2_000)), 0);
+        all.due.set(Some(At(10_000)));
+        assert_eq!(all.stood_us(At(9_500), At(16_000)), 6_000, "it lasts");
+        assert_eq!(all.stood_us(At(9_500), At(12_000)), 0, "timers are late by that");
     }
 
     #[test]

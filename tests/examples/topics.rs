@@ -138,6 +138,15 @@ pub(crate) const PAGES: &[Page] = &[
         ],
     },
     Page {
+        name: "docs/formats/profile.md",
+        steps: &[run(
+            "longhaul plan --scenario overnight --profile dgx-spark-nemotron-3-super",
+            "",
+            0,
+            &["PLAN"],
+        )],
+    },
+    Page {
         name: "docs/sweep.md",
         steps: &[
             with(

@@ -22,6 +22,7 @@ use longhaul::run::load::{Progress, Terms, send};
 use longhaul::spec::Limits;
 use longhaul::spec::scenario::Api;
 use longhaul::timeline::Timeline;
+use longhaul::world::Standstills;
 use server::{Step, data, done, head, page};
 use tokio::net::TcpListener;
 
@@ -30,6 +31,7 @@ struct Scene {
     listener: TcpListener,
     http: Http,
     timeline: Timeline,
+    standstills: Standstills,
     abilities: Abilities,
     limits: Limits,
     cut_after: Option<Duration>,
@@ -48,18 +50,21 @@ impl Scene {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let timeline = Timeline::start();
+        let standstills = Standstills::default();
         let http = Http::new(HttpOptions {
             address: Address::parse(&address).unwrap(),
             api_key: Some("sk-geheim".to_owned()),
             headers: Vec::new(),
             ca_cert: None,
             timeline,
+            standstills: standstills.clone(),
         })
         .unwrap();
         Scene {
             listener,
             http,
             timeline,
+            standstills,
             abilities: Abilities { chat: true, usage: true, ..Abilities::default() },
             limits: Limits {
                 first_token: Duration::from_secs(5),

@@ -8,6 +8,7 @@ use crate::error::Mistake;
 use crate::http::{Address, Http, HttpOptions};
 use crate::secret::Secrets;
 use crate::timeline::Timeline;
+use crate::world::Standstills;
 
 /// Collects keys, headers, and the secrets in an address.
 pub(super) fn secrets(options: &ServerOptions) -> Secrets {
@@ -29,6 +30,7 @@ pub(super) fn connect(
     options: &ServerOptions,
     sim: Option<&Simulated>,
     timeline: Timeline,
+    standstills: Standstills,
 ) -> Result<(Http, String), Mistake> {
     let endpoint = match (sim, &options.endpoint) {
         (Some(sim), _) => format!("http://{}", sim.address()),
@@ -40,7 +42,8 @@ pub(super) fn connect(
     let ca_cert = options.ca_cert.as_deref().map(certificate).transpose()?;
     let address = Address::parse(&endpoint)?;
     let shown = address.to_string();
-    let http = Http::new(HttpOptions { address, api_key, headers, ca_cert, timeline })?;
+    let http =
+        Http::new(HttpOptions { address, api_key, headers, ca_cert, timeline, standstills })?;
     Ok((http, shown))
 }
 
@@ -77,7 +80,7 @@ mod tests {
     use crate::shown::each;
 
     fn refused(options: &ServerOptions) -> String {
-        match connect(options, None, Timeline::start()) {
+        match connect(options, None, Timeline::start(), Standstills::default()) {
             Ok((_, root)) => root,
             Err(wrong) => wrong.to_string(),
         }

@@ -60,7 +60,8 @@ pub(super) async fn start(
     let mut secrets = specs.secrets();
     secrets.add_all(&connect::secrets(options));
     hide(&secrets);
-    let (wire, address) = connect(options, sim.as_deref(), timeline)?;
+    let standstills = Standstills::default();
+    let (wire, address) = connect(options, sim.as_deref(), timeline, standstills.clone())?;
     let server_pid = ServerPid::default();
     // Lets the signal task start first, so that an early signal cannot leave anything behind.
     tokio::task::yield_now().await;
@@ -74,7 +75,6 @@ pub(super) async fn start(
     };
     let is_here = options.target.pid.is_some()
         || Address::parse(&address).is_ok_and(|it| is_local::is_here(it.host()));
-    let standstills = Standstills::default();
     // It ends with the run.
     tokio::task::spawn_local(standstills.clone().look(timeline));
     let environment = Environment {

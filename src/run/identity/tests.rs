@@ -117,6 +117,26 @@ fn a_change_between_two_starts_is_said_as_such() {
 }
 
 #[test]
+fn a_change_without_a_recipe_names_the_model_that_is_asked_for_and_no_recipe() {
+    let asked = recipe::attach("m", Some(131_072), Some("0.20.1"));
+    let before = identity(131_072, "0.20.1", "");
+    let mut other = served(65_536);
+    other[0].id = "other".into();
+    let now = Identity::of(&other, "m", Some("0.20.2"), None);
+    let shorter = identity(65_536, "0.20.1", "");
+    let changes = [changed(&asked, &before, &now), changed(&asked, &before, &shorter)].concat();
+    let words: Vec<String> = changes.iter().map(super::Statement::words).collect();
+    assert_eq!(
+        words,
+        [
+            "model: changed during the run: m before, other now; m is asked for",
+            "version: changed during the run: 0.20.1 before, 0.20.2 now",
+            "max_model_len: changed during the run: 131072 before, 65536 now",
+        ]
+    );
+}
+
+#[test]
 fn engines_behind_one_page_that_disagree_stand_side_by_side() {
     let other = PAGE.replace("engine=\"0\"", "engine=\"1\"").replace("37500", "37000");
     let identity = Identity::of(&[], "m", None, Some(&(PAGE.to_owned() + &other)));

@@ -205,6 +205,7 @@ async fn a_server_that_does_not_speak_tls_is_unreachable_over_https() {
         // So that the test does not depend on the certificates of the machine.
         ca_cert: Some(include_bytes!("authority.pem").to_vec()),
         timeline: scene.timeline,
+        standstills: scene.standstills.clone(),
     })
     .unwrap();
     let plain = async {

@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 use longhaul::fact::BrokenHow;
+use longhaul::unit::At;
 use longhaul::world::{Call, Reply, Wire};
 
 use super::*;
@@ -13,7 +14,15 @@ fn good() -> Vec<Step> {
 /// Sends two requests to a server whose first connection answers the first of them and ends the
 /// second with these steps. A connection after it answers with the last list, if there is one.
 async fn second(end: &[Step], fresh: Option<&[Step]>) -> (Request, Option<String>) {
-    let scene = Scene::new(1).await;
+    second_of(&Scene::new(1).await, end, fresh).await
+}
+
+/// Does the same in a scene.
+async fn second_of(
+    scene: &Scene,
+    end: &[Step],
+    fresh: Option<&[Step]>,
+) -> (Request, Option<String>) {
     let server = async {
         server::play_all(&scene.listener, &[&good(), end]).await;
         match fresh {
@@ -64,6 +73,18 @@ async fn a_close_that_comes_late_or_after_a_byte_of_the_answer_is_a_failure() {
     assert_eq!((ended(&begun), begun.resent), ((Ended::Truncated, Stage::BeforeFirst), false));
     let (garbled, _) = second(&[Step::Raw(b"SSH-2.0\r\n\r\n".to_vec())], None).await;
     assert_eq!((ended(&garbled), garbled.resent), ((Ended::Malformed, Stage::Headers), false));
+}
+
+#[tokio::test]
+async fn a_close_that_longhaul_read_late_because_it_stood_still_did_not_come_late() {
+    let scene = Scene::new(1).await;
+    scene.standstills.set(vec![(At::ZERO, At(60_000_000))]);
+    let (row, _) = second_of(&scene, &[Step::Wait(150)], Some(&good())).await;
+    assert_eq!((row.ended, row.resent), (Ended::Completed, true), "{}", row.error);
+    let scene = Scene::new(1).await;
+    scene.standstills.set(vec![(At::ZERO, At(1))]);
+    let (row, _) = second_of(&scene, &[Step::Wait(150)], None).await;
+    assert_eq!((ended(&row), row.resent), ((Ended::Reset, Stage::Headers), false), "it stood before");
 }
 
 fn redirect(status: u16, location: &str) -> Step {
@@ -128,6 +149,7 @@ async fn a_host_without_a_known_address_is_told_by_its_name() {
         headers: Vec::new(),
         ca_cert: None,
         timeline: scene.timeline,
+        standstills: scene.standstills.clone(),
     })
     .unwrap();
     let broken = scene.http.call(Call::get("/v1/models")).await.err().unwrap();

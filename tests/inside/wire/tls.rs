@@ -48,6 +48,7 @@ async fn status(ca_cert: &[u8]) -> Result<u16, Broken> {
         headers: Vec::new(),
         ca_cert: Some(ca_cert.to_vec()),
         timeline: Timeline::start(),
+        standstills: Standstills::default(),
     })
     .unwrap();
     http.call(Call::get("/v1/models")).await.map(|reply| reply.status())
