@@ -152,7 +152,7 @@ impl Manifest {
 
     /// Serialises the manifest. Its last key `crc` is the CRC-32 of all bytes before the last
     /// comma, as in a row.
-    pub(super) fn to_json(&self) -> Result<String, String> {
+    pub(crate) fn to_json(&self) -> Result<String, String> {
         let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
         let body = text.strip_suffix("\n}").unwrap_or(&text);
         Ok(format!("{body},{}", crc_line(body)))

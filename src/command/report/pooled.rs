@@ -104,7 +104,7 @@ mod tests {
         for anchor in &mut manifest.segments {
             anchor.wall_us += days * 86_400_000_000;
         }
-        let text = serde_json::to_string(&manifest).unwrap();
+        let text = manifest.to_json().unwrap();
         std::fs::write(folder.join("run.json"), text).unwrap();
         folder
     }
