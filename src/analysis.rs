@@ -12,6 +12,7 @@ pub(crate) mod arena;
 pub(crate) mod atom;
 pub(crate) mod cache;
 pub(crate) mod calendar;
+pub(crate) mod chunks;
 pub(crate) mod coverage;
 pub(crate) mod effect;
 #[cfg(test)]

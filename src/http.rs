@@ -49,8 +49,9 @@ use crate::world::{Broken, Call, Redirect, Reply, Standstills, Wire};
 /// common servers close idle connections after five seconds.
 const IDLE_MAX: Duration = Duration::from_secs(2);
 
-/// Longest time after its sending in which a request may be sent again, microseconds. A closing
-/// that crosses it on the way shows within a round trip; later, the server may have begun its work.
+/// Longest time after its sending in which a request may be sent again, microseconds, without the
+/// time in which longhaul itself stood still. A closing that crosses it on the way shows within a
+/// round trip; later, the server may have begun its work.
 const CLOSE_RACE_MAX_US: u64 = 100_000;
 
 /// Interval of TCP keepalives: keeps routers from dropping a connection that is silent for minutes
@@ -134,9 +135,12 @@ impl Http {
             Err(error) => error,
         };
         let first = self.broken(&error);
+        // What longhaul read late because it stood still may have come at once.
+        let after_us =
+            first.at.since(sent).saturating_sub(self.standstills.stood_us(sent, first.at));
         let is_closed = matches!(first.how, BrokenHow::Reset | BrokenHow::CutOff)
             && first.stage == Stage::Headers
-            && first.at.since(sent) <= CLOSE_RACE_MAX_US;
+            && after_us <= CLOSE_RACE_MAX_US;
         if !is_closed || !self.used.contains(broken::local_address(&error), sent) {
             return Err(first);
         }

@@ -176,6 +176,7 @@ pub(crate) fn judge(contract: &Contract, analysis: &Analysis) -> Verdict {
         // Findings in the order of a report, which has room for the first.
         findings: model_list::finding(analysis)
             .into_iter()
+            .chain(checks::fewer_chunks(analysis))
             .chain(effect::findings(analysis))
             .chain(whole::findings(analysis))
             .collect(),

@@ -11,6 +11,7 @@ use crate::stats::Dist;
 use crate::unit::At;
 
 use super::Tally;
+use super::chunks::ChunkCounts;
 pub(super) use values::RequestValue;
 
 /// Bound on the entries that an atom names for its bad endings.
@@ -113,6 +114,8 @@ pub(crate) struct GroupStatistics {
     pub short: u64,
     /// Shortest of these.
     pub shortest: Option<ShortAnswer>,
+    /// Chunks of answers against their tokens.
+    pub chunks: ChunkCounts,
     /// Requests whose answer a parser damaged: lost or broken text, invalid protocol.
     pub damaged: u64,
     /// Checks that fired.
@@ -152,6 +155,7 @@ impl GroupStatistics {
             blank: 0,
             short: 0,
             shortest: None,
+            chunks: ChunkCounts::default(),
             damaged: 0,
             checks: Tally::new(),
             first_fired: BTreeMap::new(),
@@ -177,6 +181,7 @@ impl GroupStatistics {
         if request.ended.is_good() {
             self.output_counted += u64::from(request.output_tokens.is_some());
             self.blank += u64::from(request.answer.is_none());
+            self.chunks.fold(seq, request);
         }
         if let Some(tokens) = request.tokens_if_short() {
             let answer = ShortAnswer { tokens, asked: request.cell.output, seq };

@@ -376,6 +376,15 @@ impl Request {
         (computed > 0).then(|| computed as f64 / (ttft_us as f64 / 1e6))
     }
 
+    /// Returns how a failed request ended, in words: `http error 500 busy`.
+    pub(crate) fn failure(&self) -> String {
+        // Pages of proxies name the status themselves.
+        let status = self.http_status.map(|status| format!("{status} "));
+        let status = status.filter(|status| !self.error.starts_with(status)).unwrap_or_default();
+        let words = format!("{} {status}{}", self.ended.word().replace('_', " "), self.error);
+        words.trim_end().to_owned()
+    }
+
     /// Returns the time from sending to the end, microseconds.
     pub(crate) fn e2e_us(&self) -> u64 {
         self.done.since(self.sent)

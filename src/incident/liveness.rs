@@ -148,6 +148,12 @@ impl Liveness {
         self.0.last().failures.is_decided()
     }
 
+    /// Returns the end of the first of the requests that failed one after the other, while the server
+    /// is down for it. A probe that was answered meanwhile changes nothing.
+    pub(crate) fn failing_since(&self) -> Option<At> {
+        self.0.last().failures.since()
+    }
+
     /// Whether an answered health probe alone does not show that the server is up.
     pub(crate) fn outweighs_probes(&self) -> bool {
         self.0.last().outweighs_probes()

@@ -19,6 +19,12 @@ const RECENT_MAX: usize = 32;
 /// Age beyond which answers are not in the rate, microseconds.
 const RECENT_US: u64 = 300_000_000;
 
+/// Requests that failed one after the other from which on the line says how.
+const FAILED_MIN: u64 = 3;
+
+/// Longest words of a failure in the line, characters.
+const FAILURE_CHARS_MAX: usize = 60;
+
 #[derive(Clone, Debug)]
 pub(crate) struct StatusLine {
     extent: Extent,
@@ -32,6 +38,9 @@ pub(crate) struct StatusLine {
     recent: VecDeque<(At, At, u64)>,
     good: u64,
     bad: u64,
+    /// Requests that failed since the last that was answered, and how the last of them did.
+    failed: u64,
+    failure: String,
     /// Whether lanes wait after requests that failed at once.
     paused: bool,
 }
@@ -50,6 +59,8 @@ impl StatusLine {
             recent: VecDeque::new(),
             good: 0,
             bad: 0,
+            failed: 0,
+            failure: String::new(),
             paused: false,
         }
     }
@@ -71,6 +82,12 @@ impl StatusLine {
                 self.paused &= !request.ended.is_good();
                 self.good += u64::from(request.ended.is_good());
                 self.bad += u64::from(request.ended.is_bad());
+                if request.ended.is_good() {
+                    self.failed = 0;
+                } else if request.ended.is_bad() {
+                    self.failed += 1;
+                    self.failure = one_line(&request.failure(), FAILURE_CHARS_MAX);
+                }
                 if self.recent.len() == RECENT_MAX {
                     self.recent.pop_front();
                 }
@@ -91,7 +108,9 @@ impl StatusLine {
         };
         parts.push(format!("{} ok, {bad}", grouped(self.good as f64)));
         parts.push(self.server(now));
-        if self.paused && self.state() != State::Down {
+        if self.failed >= FAILED_MIN {
+            parts.push(format!("the last {} failed: {}", self.failed, self.failure));
+        } else if self.paused && self.state() != State::Down {
             parts.push("requests fail at once, lanes wait".to_owned());
         }
         parts.extend(self.time(now));
@@ -187,6 +206,17 @@ mod tests {
         assert_snapshot!(progress(&story).line(Story::at(21.0), 200), @"SIMULATED soak d0 c1 · 1 ok, no errors · server up · requests fail at once, lanes wait · 21.0 s, 39.0 s left · 6.74 tok/s");
         story.good(22.0, 0);
         assert_snapshot!(progress(&story).line(Story::at(23.0), 200), @"SIMULATED soak d0 c1 · 2 ok, no errors · server up · 23.0 s, 37.0 s left · 12.2 tok/s");
+    }
+
+    #[test]
+    fn requests_that_all_fail_are_told_with_how_they_fail() {
+        let mut story = Story::soaking();
+        for nth in 0..3 {
+            story.bad(20.0 + f64::from(nth), 0, Ended::HttpError, "busy");
+        }
+        assert_snapshot!(progress(&story).line(Story::at(25.0), 200), @"SIMULATED soak d0 c1 · 1 ok, 3 errors · server suspect for 22.0 s · the last 3 failed: http error 500 busy · 25.0 s, 35.0 s left · 5.57 tok/s");
+        story.good(26.0, 0);
+        assert_snapshot!(progress(&story).line(Story::at(28.0), 200), @"SIMULATED soak d0 c1 · 2 ok, 3 errors · server up · 28.0 s, 32.0 s left · 9.85 tok/s");
     }
 
     #[test]

@@ -163,11 +163,13 @@ pub(crate) fn changed(recipe: &Recipe, before: &Identity, now: &Identity) -> Vec
     let changed = now.0.iter().filter_map(|(subject, words)| {
         let was = before.0.get(subject).filter(|was| *was != words)?;
         let seen = held(recipe, subject, words);
-        let recipe = match &seen.declared {
-            Some(declared) if seen.differs => format!("; the recipe says {declared}"),
+        let declared = seen.declared.as_ref().filter(|_| seen.differs);
+        let against = match declared {
+            Some(declared) if recipe.runtime != UNKNOWN => format!("; the recipe says {declared}"),
+            Some(asked) if *subject == MODEL => format!("; {asked} is asked for"),
             _ => String::new(),
         };
-        let note = format!("changed during the run: {was} before, {words} now{recipe}");
+        let note = format!("changed during the run: {was} before, {words} now{against}");
         Some(Statement { differs: true, note, ..seen })
     });
     changed.collect()

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::analysis::chunks::{ChunkCounts, FewerChunks};
 use crate::analysis::{Analysis, Share, ShortAnswer};
 use crate::fact::{Class, Ended};
 use crate::measure::RequestShare;
@@ -13,6 +14,14 @@ use super::Finding;
 
 /// Least share of whole answers whose output tokens must be counted for a gate on their number.
 const COUNTED_MIN: f64 = 0.95;
+
+/// Least share of a group's answers with a chunk for each token, for the others to be told: with
+/// speculative decoding, and under load, nearly all answers have fewer chunks.
+const EACH_MIN: f64 = 0.25;
+
+/// Least share of a group's answers in fewer chunks that is told: one that the server's own delay
+/// put together is none.
+const FEWER_MIN: f64 = 0.01;
 
 /// Check of cold prompts that came from the cache.
 const CACHED: &str = "cached";
@@ -159,8 +168,43 @@ pub(crate) fn shorter(analysis: &Analysis) -> Option<Finding> {
     Some(Finding { words, evidence: vec![seq], is_of_setting: false })
 }
 
+/// Returns the finding that some answers of a server that sends a chunk for each token had clearly
+/// fewer chunks. No gate asks for it: the row does not show whether text was lost.
+pub(crate) fn fewer_chunks(analysis: &Analysis) -> Option<Finding> {
+    if !analysis.acceptance.is_empty() {
+        // Speculative decoding: a chunk has as many tokens as were accepted.
+        return None;
+    }
+    let all = Select::default();
+    let atoms = || analysis.atoms_of(&all).filter(|atom| some_have_fewer(&atom.chunks));
+    let sum = |of: fn(&ChunkCounts) -> u64| atoms().map(|atom| of(&atom.chunks)).sum::<u64>();
+    let first = atoms().filter_map(|atom| Some((atom.chunks.first?, &atom.group)));
+    let (first, group) = first.min_by_key(|(first, _)| first.seq)?;
+    let FewerChunks { seq, sent, chunks, tokens } = first;
+    let words = format!(
+        "fewer chunks than tokens: {} of {} answers, first {} at {} ({chunks} chunks for {tokens} \
+         tokens); {} had a chunk for each token. Text was lost, or chunks had several tokens, or \
+         tokens no text",
+        sum(|counts| counts.fewer),
+        sum(|counts| counts.answers),
+        group.among(analysis.atoms.iter().map(|atom| &atom.group)),
+        span(sent.seconds()),
+        sum(|counts| counts.each),
+    );
+    Some(Finding { words, evidence: vec![seq], is_of_setting: false })
+}
+
+/// Whether answers had fewer chunks than tokens in a group whose server sends one for each.
+fn some_have_fewer(counts: &ChunkCounts) -> bool {
+    let share = |part: u64| part as f64 / counts.answers.max(1) as f64;
+    share(counts.each) >= EACH_MIN && share(counts.fewer) >= FEWER_MIN
+}
+
 #[cfg(test)]
 mod tests {
+    use super::fewer_chunks;
+    use crate::analysis::fixture::asked;
+    use crate::analysis::{Acceptance, analyse};
     use crate::fact::{ClosedBecause, Fact, Request, Statement};
     use crate::incident::fixture::Story;
     use crate::verdict::tests::{at_most, judged};
@@ -246,16 +290,47 @@ mod tests {
         let chunks = |request: &mut Request, chunks: u64| {
             (request.chunks, request.first_tokens) = (chunks, None);
         };
-        insta::assert_snapshot!(told(&|nth, request| if nth > 6 { chunks(request, 100) }), @"");
-        assert_eq!(told(&|nth, request| if nth > 6 { chunks(request, 115) }), "", "a tenth");
-        assert_eq!(told(&|nth, request| if nth > 1 { chunks(request, 100) }), "", "most of them");
-        let counted = told(&|nth, request| if nth > 6 { request.chunks = 100 });
+        let some = told(&|nth, request| {
+            if nth > 6 {
+                chunks(request, 100);
+            }
+        });
+        insta::assert_snapshot!(some, @"fewer chunks than tokens: 3 of 10 answers, first d0/c1 at 24.0 s (100 chunks for 128 tokens); 7 had a chunk for each token. Text was lost, or chunks had several tokens, or tokens no text");
+        let few = told(&|nth, request| {
+            if nth > 6 {
+                chunks(request, 116);
+            }
+        });
+        assert_eq!(few, "", "a tenth, as under load");
+        let most = told(&|nth, request| {
+            if nth > 1 {
+                chunks(request, 60);
+            }
+        });
+        assert_eq!(most, "", "its way to send");
+        let counted = told(&|nth, request| {
+            if nth > 6 {
+                request.chunks = 100;
+            }
+        });
         assert_eq!(counted, "", "the tokens of each chunk are counted");
         let short = told(&|nth, request| {
             request.output_tokens = Some(12);
             chunks(request, if nth > 6 { 4 } else { 12 });
         });
         assert_eq!(short, "", "the marks around reasoning");
+        let story = ten("chat usage", |nth, request| {
+            if nth > 6 {
+                chunks(request, 100);
+            }
+        });
+        let mut analysis = analyse(&asked(&[0]), story.entries.iter());
+        assert_eq!(fewer_chunks(&analysis).map(|it| it.evidence.len()), Some(1));
+        let (depth, first_third, last_third) = (None, None, None);
+        let (drafted, accepted) = (2.0, 1.0);
+        let drafts = Acceptance { depth, drafted, accepted, first_third, last_third };
+        analysis.acceptance.push(drafts);
+        assert_eq!(fewer_chunks(&analysis), None, "tokens are drafted");
     }
 
     #[test]

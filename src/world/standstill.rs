@@ -78,8 +78,16 @@ impl Standstills {
     }
 
     /// Returns how long longhaul stood still between an instant and the present, microseconds.
-    pub(crate) fn stood_us(&self, _from: At, _now: At) -> u64 {
-        0
+    pub(crate) fn stood_us(&self, from: At, now: At) -> u64 {
+        let list = self.list.borrow();
+        let ongoing = self.due.get().and_then(|due| late(due, now));
+        let all = ongoing.into_iter().chain(list.iter().rev().copied());
+        let recent = all.take_while(|it| it.until > from);
+        let between = |it: Standstill| {
+            let begin = At(it.until.0.saturating_sub(it.delay_us));
+            it.until.min(now).since(begin.max(from))
+        };
+        recent.map(between).sum()
     }
 }
 
@@ -111,6 +119,7 @@ mod tests {
         let all = Standstills::default();
         all.set(vec![(At(0), At(1_000)), (At(2_000), At(2_500)), (At(4_000), At(9_000))]);
         assert_eq!(all.stood_us(At(500), At(5_000)), 500 + 500 + 1_000);
+        assert_eq!(all.stood_us(At(2_100), At(2_200)), 100, "all of it");
         assert_eq!(all.stood_us(At(1_000), At(2_000)), 0);
         all.due.set(Some(At(10_000)));
         assert_eq!(all.stood_us(At(9_500), At(16_000)), 6_000, "it lasts");

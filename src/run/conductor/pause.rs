@@ -62,9 +62,6 @@ impl Pause {
 
 /// Describes the pauses after a failed request.
 pub(super) fn words(request: &Request) -> String {
-    // Pages of proxies name the status themselves.
-    let status = request.http_status.map(|status| format!("{status} "));
-    let status = status.filter(|status| !request.error.starts_with(status)).unwrap_or_default();
     let (first, longest) = (span(WAIT_US.0 as f64 / 1e6), span(WAIT_US.1 as f64 / 1e6));
     let asked = match request.retry_after_us {
         Some(us) if us > ASKED_US_MAX => {
@@ -74,12 +71,8 @@ pub(super) fn words(request: &Request) -> String {
         Some(us) => format!(", or the {} that the server asks for,", span(us as f64 / 1e6)),
         None => String::new(),
     };
-    let words = format!(
-        "lanes wait {first} to {longest}{asked} after requests that fail at once: {} {status}{}",
-        request.ended.word().replace('_', " "),
-        request.error,
-    );
-    words.trim_end().to_owned()
+    let failure = request.failure();
+    format!("lanes wait {first} to {longest}{asked} after requests that fail at once: {failure}")
 }
 
 /// Whether a request failed at once, or with a wait that the server asks for.

@@ -84,7 +84,11 @@ async fn a_close_that_longhaul_read_late_because_it_stood_still_did_not_come_lat
     let scene = Scene::new(1).await;
     scene.standstills.set(vec![(At::ZERO, At(1))]);
     let (row, _) = second_of(&scene, &[Step::Wait(150)], None).await;
-    assert_eq!((ended(&row), row.resent), ((Ended::Reset, Stage::Headers), false), "it stood before");
+    assert_eq!(
+        (ended(&row), row.resent),
+        ((Ended::Reset, Stage::Headers), false),
+        "it stood before"
+    );
 }
 
 fn redirect(status: u16, location: &str) -> Step {

@@ -59,6 +59,8 @@ pub(super) struct Toy {
     pub retry_after_us: Option<u64>,
     /// Status of these refusals.
     pub status: u16,
+    /// Whether the request of a probe is answered meanwhile.
+    pub answers_probes: bool,
 }
 
 impl Toy {
@@ -102,6 +104,7 @@ impl Toy {
             refuses: None,
             retry_after_us: None,
             status: 429,
+            answers_probes: false,
         }
     }
 
@@ -209,7 +212,8 @@ impl Toy {
                     self.probes += 1;
                     let value = f64::from(u8::from(!self.is_away()));
                     if self.conductor.is_failing() && !self.silent {
-                        let came = f64::from(u8::from(!self.refuses_now()));
+                        let came = self.answers_probes || !self.refuses_now();
+                        let came = f64::from(u8::from(came));
                         self.record(self.now, Fact::Reading(TOKEN_ANSWERED.reading(came)));
                     }
                     if !self.silent {
