@@ -8,8 +8,6 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read, Take};
 use std::path::{Path, PathBuf};
 
-use csv::ByteRecord;
-
 use super::folder::MANIFEST;
 use super::lines::WholeLines;
 use super::manifest::{Manifest, SCHEMA};
@@ -19,6 +17,9 @@ use crate::fact::{Entry, Fact, Segment, Seq, row};
 /// Limit of the attempts to see the same lengths of the three files twice in a row. A writer that
 /// changes them between so many attempts writes faster than any run.
 const LOOKS_MAX: usize = 32;
+
+/// Bytes that are read of a file at once.
+const BUFFER_BYTES: usize = 1 << 16;
 
 /// Summary of what is missing in a run folder, complete once the entries have been read to the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -143,7 +144,7 @@ impl Reader {
             ..ReadSummary::default()
         };
         for rows in &self.rows {
-            let tally = rows.csv.get_ref().tally();
+            let tally = rows.lines.tally();
             if tally.torn_bytes > 0 {
                 reported.torn.push((rows.file.name(), tally.torn_bytes));
             }
@@ -240,8 +241,7 @@ impl MissingSeqs {
 /// Rows of one file.
 struct Rows {
     file: row::File,
-    csv: csv::Reader<WholeLines<BufReader<Take<File>>>>,
-    record: ByteRecord,
+    lines: WholeLines<BufReader<Take<File>>>,
     /// Next entry, read ahead for the merge.
     ahead: Option<Entry>,
     ended: bool,
@@ -273,15 +273,10 @@ impl Rows {
                     .at(path.display().to_string()));
             }
         };
-        let csv = csv::ReaderBuilder::new()
-            .has_headers(false)
-            // A later longhaul may have added columns before the checksum.
-            .flexible(true)
-            .from_reader(WholeLines::new(BufReader::new(source.take(length))));
+        let source = BufReader::with_capacity(BUFFER_BYTES, source.take(length));
         Ok(Some(Rows {
             file,
-            csv,
-            record: ByteRecord::new(),
+            lines: WholeLines::new(source),
             ahead: None,
             ended: false,
             unknown: 0,
@@ -294,8 +289,8 @@ impl Rows {
     /// Reads ahead to the next row that can be decoded.
     fn fill(&mut self) {
         while self.ahead.is_none() && !self.ended {
-            match self.csv.read_byte_record(&mut self.record) {
-                Ok(true) => match row::decode(self.file, &self.record) {
+            match self.lines.next() {
+                Ok(Some(line)) => match row::decode(self.file, line) {
                     Ok(entry) => self.ahead = Some(entry),
                     Err(words) => {
                         self.unknown += 1;
@@ -303,7 +298,7 @@ impl Rows {
                         self.first_unknown.get_or_insert_with(|| format!("{name}: {words}"));
                     }
                 },
-                Ok(false) => self.ended = true,
+                Ok(None) => self.ended = true,
                 Err(error) => {
                     self.ended = true;
                     self.unreadable = Some(format!("{}: {error}", self.file.name()));

@@ -38,7 +38,8 @@ impl Ranges {
     /// Returns the parts of a range that they leave free.
     pub(super) fn gaps(&self, mut from: u64, until: u64) -> Vec<(u64, u64)> {
         let mut gaps = Vec::new();
-        for (start, end) in self.0.range(..until) {
+        let first = self.last_before(from).map_or(from, |(start, _)| start);
+        for (start, end) in self.0.range(first..until.max(first)) {
             gaps.push((from, *start));
             from = from.max(*end);
         }
@@ -61,5 +62,7 @@ mod tests {
         assert_eq!(ranges.0, BTreeMap::from([(5, 9), (10, 40)]));
         assert_eq!(ranges.gaps(7, 50), [(9, 10), (40, 50)]);
         assert_eq!(ranges.gaps(12, 20), []);
+        assert_eq!((ranges.gaps(9, 9), ranges.gaps(45, 41)), (vec![], vec![]));
+        assert_eq!((ranges.gaps(0, 6), ranges.gaps(41, 45)), (vec![(0, 5)], vec![(41, 45)]));
     }
 }
