@@ -79,7 +79,7 @@ fn count(bytes: &mut &[u8]) -> Option<i64> {
             break;
         }
     }
-    Some((number >> 1) as i64 ^ -((number & 1) as i64))
+    Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
 }
 
 /// Returns the middle of a step. The first two buckets have the same width.
