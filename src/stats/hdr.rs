@@ -51,15 +51,11 @@ pub(crate) fn decode(text: &str) -> Option<Vec<HistogramStep>> {
     }
     let (mut steps, mut index) = (Vec::new(), 0_u64);
     while !counts.is_empty() {
-        match count(&mut counts)? {
-            empty @ ..0 => index = index.checked_add(empty.unsigned_abs())?,
-            n => {
-                if n > 0 {
-                    steps.push(HistogramStep { value: middle(index)?, n: n.unsigned_abs() });
-                }
-                index += 1;
-            }
+        let n = count(&mut counts)?;
+        if n > 0 {
+            steps.push(HistogramStep { value: middle(index)?, n: n.unsigned_abs() });
         }
+        index = index.checked_add(if n < 0 { n.unsigned_abs() } else { 1 })?;
     }
     Some(steps)
 }
