@@ -6,6 +6,7 @@
 mod tests;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::rc::Rc;
 
 use super::atom::RequestValue;
@@ -85,20 +86,19 @@ impl AnswersFold {
         values: &[(Quantity, RequestValue)],
     ) {
         let Some(index) = self.steady(segment, done) else { return };
-        for (quantity, value) in values {
-            if let RequestValue::Exact(value) = value
-                && Quantity::DRIFTING.contains(quantity)
-            {
-                self.push(group, *quantity, index, *value);
-            }
-        }
+        let exact = values.iter().filter_map(|(quantity, value)| match value {
+            RequestValue::Exact(value) => Some((*quantity, *value)),
+            _ => None,
+        });
+        let drifting = exact.filter(|(quantity, _)| Quantity::DRIFTING.contains(quantity));
+        self.push(group, index, drifting);
     }
 
     /// Folds the throughput of a round in which every request was answered whole.
     pub(crate) fn fold_throughput(&mut self, segment: Segment, batch: &Batch, throughput: f64) {
         let at = batch.last.unwrap_or(batch.began);
         if let Some(index) = self.steady(segment, at) {
-            self.push(&batch.group, Quantity::Throughput, index, throughput);
+            self.push(&batch.group, index, [(Quantity::Throughput, throughput)]);
         }
     }
 
@@ -106,14 +106,26 @@ impl AnswersFold {
         self.spans.index(segment, at).filter(|index| self.spans.get(*index).phase.is_steady())
     }
 
-    fn push(&mut self, group: &Group, quantity: Quantity, index: usize, value: f64) {
-        let known = self.groups.get_mut(group).and_then(|of| of.get_mut(&quantity));
-        if let Some(known) = known {
-            known.push(index, value);
-        } else if self.places < PLACES_MAX {
-            self.places += 1;
-            let quantities = self.groups.entry(group.clone()).or_default();
-            quantities.entry(quantity).or_default().push(index, value);
+    fn push(
+        &mut self,
+        group: &Group,
+        index: usize,
+        values: impl IntoIterator<Item = (Quantity, f64)>,
+    ) {
+        // A group is copied only if it is new.
+        if !self.groups.contains_key(group) {
+            self.groups.insert(group.clone(), BTreeMap::new());
+        }
+        let Some(quantities) = self.groups.get_mut(group) else { return };
+        for (quantity, value) in values {
+            match quantities.entry(quantity) {
+                Entry::Occupied(known) => known.into_mut().push(index, value),
+                Entry::Vacant(new) if self.places < PLACES_MAX => {
+                    self.places += 1;
+                    new.insert(OneQuantity::default()).push(index, value);
+                }
+                Entry::Vacant(_) => {}
+            }
         }
     }
 

@@ -123,7 +123,7 @@ impl Fold {
         }
         let met_outage = self.calendar.meets_outage(segment, sent, request.done)
             || self.calendar.is_recovering(segment, sent, group.depth());
-        self.unanswered.fold(segment, request);
+        self.unanswered.fold(segment, request, &group);
         self.rounds.fold(request);
         let values = (!met_outage).then(|| RequestValue::all_of(request));
         if let Some((answers, values)) = self.answers.as_mut().zip(values.as_ref()) {
@@ -158,7 +158,7 @@ impl Fold {
     }
 
     fn fold_gaps(&mut self, gaps: &Gaps) {
-        let Some(histogram) = hdr::decode(&gaps.histogram) else {
+        let Some(steps) = hdr::decode(&gaps.histogram) else {
             self.notes.unreadable += 1;
             return;
         };
@@ -167,7 +167,7 @@ impl Fold {
         let dist = crate::stats::Dist::new();
         let new = |group: &Group| GapAtom { kind, phase, group: group.clone(), dist };
         let atom = entry.or_insert_with_key(|(_, _, group)| new(group));
-        atom.dist.merge_micros(&histogram);
+        atom.dist.merge_micros(&steps);
     }
 
     /// Returns the analysis so far.

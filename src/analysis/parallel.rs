@@ -27,7 +27,7 @@ struct Running {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Parallel {
     refusals: Vec<Running>,
-    /// Ends of recent answers.
+    /// Ends of recent answers, in the order of time.
     ends: VecDeque<Running>,
     most: u64,
     first: Seq,
@@ -55,9 +55,17 @@ impl Parallel {
             running.segment == segment && running.at >= request.sent && running.at < request.done
         };
         self.refusals.iter_mut().filter(ran).for_each(|refusal| refusal.n += 1);
-        self.ends.iter_mut().filter(ran).for_each(|end| end.n += 1);
-        self.ends.push_back(Running { segment, at: At(request.done.0.saturating_sub(1)), n: 1 });
-        self.most = self.most.max(self.ends.iter().map(|end| end.n).max().unwrap_or(0));
+        let before =
+            |segment: Segment, at: At| move |end: &Running| (end.segment, end.at) < (segment, at);
+        let sent = self.ends.partition_point(before(segment, request.sent));
+        for end in self.ends.range_mut(sent..).filter(ran) {
+            end.n += 1;
+            self.most = self.most.max(end.n);
+        }
+        let place = self.ends.partition_point(before(segment, request.done));
+        let end = Running { segment, at: At(request.done.0.saturating_sub(1)), n: 1 };
+        self.ends.insert(place, end);
+        self.most = self.most.max(1);
         if self.ends.len() > ANSWERS_MAX {
             self.ends.pop_front();
         }

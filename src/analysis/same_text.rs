@@ -3,6 +3,7 @@
 //! model, now and then and for short answers, so it is told and not judged.
 
 use std::collections::VecDeque;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 use crate::fact::{Phase, Request};
 
@@ -16,9 +17,9 @@ const TOKENS_MIN: u64 = 16;
 /// Place of a prompt in the plan: no two have the same text.
 type Prompt = (Phase, u32, u64);
 
-/// Texts of the last answers.
+/// Hashes of the texts of the last answers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RecentTexts(VecDeque<(Prompt, String)>);
+pub(super) struct RecentTexts(VecDeque<(Prompt, u64)>);
 
 impl RecentTexts {
     /// Whether an answer has the text of one of the last answers to other prompts. Remembers it.
@@ -31,11 +32,12 @@ impl RecentTexts {
             return false;
         }
         let prompt = (request.phase, request.lane, request.slot);
-        let found = self.0.iter().any(|(other, known)| known == text && *other != prompt);
+        let text = BuildHasherDefault::<DefaultHasher>::default().hash_one(text);
+        let found = self.0.iter().any(|(other, known)| *known == text && *other != prompt);
         if self.0.len() == REMEMBERED {
             self.0.pop_front();
         }
-        self.0.push_back((prompt, text.clone()));
+        self.0.push_back((prompt, text));
         found
     }
 }

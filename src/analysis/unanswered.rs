@@ -31,14 +31,15 @@ pub(crate) struct Unanswered {
 }
 
 impl Unanswered {
-    pub(super) fn fold(&mut self, segment: Segment, request: &Request) {
+    pub(super) fn fold(&mut self, segment: Segment, request: &Request, group: &Group) {
         if segment != self.segment {
             *self = Unanswered { segment, ..Unanswered::default() };
         }
-        if request.ended.is_good() {
+        let is_known = self.failed == 0 && self.answered.contains(group);
+        if request.ended.is_good() && !is_known {
             let mut answered = std::mem::take(&mut self.answered);
             answered.retain(|group| !self.groups.contains(group));
-            answered.insert(request.group());
+            answered.insert(group.clone());
             *self = Unanswered { segment, answered, ..Unanswered::default() };
         }
         if request.ended.is_bad() {
@@ -50,7 +51,7 @@ impl Unanswered {
             }
             self.from.get_or_insert(request.sent);
             self.until = request.done;
-            self.groups.insert(request.group());
+            self.groups.insert(group.clone());
         }
     }
 

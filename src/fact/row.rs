@@ -15,8 +15,6 @@ mod tests;
 
 use std::io::Write;
 
-use csv::ByteRecord;
-
 use field::{FieldReader, Fields};
 
 use super::{Entry, Fact};
@@ -160,13 +158,9 @@ pub(crate) fn encode(entry: &Entry, wall_anchor_us: u64, out: &mut Vec<u8>) {
         Fact::Reading(reading) => reading::write(reading, entry.at, &mut fields),
         fact => event::write(fact, entry.at, wall_anchor_us, &mut fields),
     }
-    fields.end();
-    // The csv writer has ended the line; the checksum goes before that end.
-    if out.last() == Some(&b'\n') {
-        out.pop();
-    }
     let crc = crc32fast::hash(&out[start..]);
-    out.extend_from_slice(format!(",{crc:08x}\n").as_bytes());
+    // Writing into memory cannot fail.
+    let _ = writeln!(out, ",{crc:08x}");
 }
 
 /// Whether a line (with or without its line end) carries a correct checksum.
@@ -175,18 +169,29 @@ pub(crate) fn is_whole(line: &[u8]) -> bool {
     let Some((before, crc)) = line.len().checked_sub(9).map(|at| line.split_at(at)) else {
         return false;
     };
-    let mut told = [0; 9];
-    // Nine bytes always have room for nine.
-    let _ = write!(&mut told[..], ",{:08x}", crc32fast::hash(before));
-    crc == told
+    let told = crc.strip_prefix(b",").and_then(hex);
+    told.is_some_and(|told| told == crc32fast::hash(before))
 }
 
-/// Reads an entry from the fields of a row whose checksum has been verified.
+/// Returns the number of lowercase hexadecimal digits.
+fn hex(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |number, digit| {
+        let digit = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some((number << 4) | u32::from(digit))
+    })
+}
+
+/// Reads an entry from a line whose checksum has been verified, with or without its line end.
 ///
 /// # Errors
 /// The column that is wrong or missing.
-pub(crate) fn decode(file: File, record: &ByteRecord) -> Result<Entry, String> {
-    let mut row = FieldReader::new(file.columns(), file.first_columns(), record)?;
+pub(crate) fn decode(file: File, line: &[u8]) -> Result<Entry, String> {
+    let line = std::str::from_utf8(line).map_err(|_| "a row that is not UTF-8")?;
+    let mut row = FieldReader::new(file.columns(), file.first_columns(), line);
     let seq = row.value()?;
     let segment = row.value()?;
     let (at, fact) = match file {

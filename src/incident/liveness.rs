@@ -236,7 +236,7 @@ impl SegmentLiveness {
                 } else if self.failures.is_decided() {
                     return None;
                 }
-                self.came(request.done, &format!("a request {}", request.ended.word()))
+                self.came(request.done, || format!("a request {}", request.ended.word()))
             }
             Sign::Bad => {
                 self.doubted(request.done, &what());
@@ -258,7 +258,7 @@ impl SegmentLiveness {
             return match is_true(reading) {
                 true if self.outweighs_probes() => None,
                 true if self.pages.is_read(at) && !self.may_be_well() => None,
-                true => self.came(at, "its health probe was answered"),
+                true => self.came(at, || "its health probe was answered".to_owned()),
                 false if self.served == Some((at, true)) => None,
                 false => {
                     let is_answered = self.status == Some(at);
@@ -341,7 +341,7 @@ impl SegmentLiveness {
     }
 
     /// Records a good sign.
-    fn came(&mut self, at: At, words: &str) -> Option<LivenessChange> {
+    fn came(&mut self, at: At, words: impl FnOnce() -> String) -> Option<LivenessChange> {
         self.good = self.good.max(Some(at));
         if self.bad.is_some_and(|bad| at < bad) {
             return None;
@@ -349,7 +349,7 @@ impl SegmentLiveness {
         (self.doubt, self.unwell) = (None, None);
         let was = std::mem::replace(&mut self.state, State::Up);
         let since = self.away.take().unwrap_or(at);
-        (was == State::Down).then(|| LivenessChange::CameBack { since, evidence: words.to_owned() })
+        (was == State::Down).then(|| LivenessChange::CameBack { since, evidence: words() })
     }
 }
 

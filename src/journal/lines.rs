@@ -1,7 +1,6 @@
-//! Reads the whole lines of a file: an adapter through which a CSV reader sees only lines with a
-//! valid checksum.
+//! Reads the whole lines of a file: those with a valid checksum.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read as _};
 
 use crate::fact::row::{LINE_BYTES_MAX, is_whole};
 
@@ -25,8 +24,6 @@ struct BadLines {
 pub(super) struct WholeLines<R> {
     source: R,
     line: Vec<u8>,
-    /// Bytes of the line that were returned already.
-    given: usize,
     header: bool,
     bad: BadLines,
     tally: LineTally,
@@ -42,7 +39,6 @@ impl<R: BufRead> WholeLines<R> {
         WholeLines {
             source,
             line: Vec::new(),
-            given: 0,
             header: true,
             bad: BadLines::default(),
             tally: LineTally::default(),
@@ -62,12 +58,11 @@ impl<R: BufRead> WholeLines<R> {
         self.tally
     }
 
-    /// Reads up to the next whole line; returns `false` at the end.
-    fn advance(&mut self) -> io::Result<bool> {
+    /// Reads the next whole line, with its line end; `None` at the end.
+    pub(super) fn next(&mut self) -> io::Result<Option<&[u8]>> {
         let mut in_bad_line = false;
         loop {
             self.line.clear();
-            self.given = 0;
             let mut piece = (&mut self.source).take(LINE_BYTES_MAX as u64);
             let bytes = piece.read_until(b'\n', &mut self.line)?;
             let sealed = self.sealed.min(bytes as u64);
@@ -76,7 +71,7 @@ impl<R: BufRead> WholeLines<R> {
             if bytes == 0 {
                 // No whole line followed: it is the torn end of the file.
                 self.tally.torn_bytes += std::mem::take(&mut self.bad).bytes;
-                return Ok(false);
+                return Ok(None);
             }
             let ended = self.line.ends_with(b"\n");
             if std::mem::take(&mut self.header) && ended && self.line.starts_with(b"seq,") {
@@ -84,28 +79,13 @@ impl<R: BufRead> WholeLines<R> {
             }
             if ended && !in_bad_line && is_whole(&self.line) {
                 self.tally.damaged_rows += std::mem::take(&mut self.bad).rows;
-                return Ok(true);
+                return Ok(Some(&self.line));
             }
             self.bad.bytes += bytes as u64;
             self.bad.rows += u64::from(!in_bad_line);
             // A piece without a line end continues in the next read, or the file ends.
             in_bad_line = !ended;
         }
-    }
-}
-
-impl<R: BufRead> Read for WholeLines<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.given == self.line.len() && !self.advance()? {
-            self.line.clear();
-            self.given = 0;
-            return Ok(0);
-        }
-        let left = self.line.get(self.given..).unwrap_or_default();
-        let count = left.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&left[..count]);
-        self.given += count;
-        Ok(count)
     }
 }
 
@@ -120,7 +100,9 @@ mod tests {
     fn read(text: &[u8]) -> (String, LineTally) {
         let mut lines = WholeLines::new(text, 0);
         let mut out = String::new();
-        lines.read_to_string(&mut out).unwrap();
+        while let Some(line) = lines.next().unwrap() {
+            out.push_str(std::str::from_utf8(line).unwrap());
+        }
         (out, lines.tally())
     }
 
@@ -139,9 +121,8 @@ mod tests {
         let mut text = one.clone().into_bytes();
         text.resize(one.len() + 3 * LINE_BYTES_MAX, 0);
         let mut lines = WholeLines::new(text.as_slice(), 0);
-        let mut out = String::new();
-        lines.read_to_string(&mut out).unwrap();
-        assert_eq!(out, one);
+        assert_eq!(lines.next().unwrap(), Some(one.as_bytes()));
+        assert_eq!(lines.next().unwrap(), None);
         let tally = lines.tally();
         assert_eq!(tally.torn_bytes, 3 * LINE_BYTES_MAX as u64);
         assert!(lines.line.capacity() <= 2 * LINE_BYTES_MAX);

@@ -7,8 +7,8 @@
 use std::fs::{self, File};
 use std::io::{BufReader, Read, Take};
 use std::path::{Path, PathBuf};
-
-use csv::ByteRecord;
+use std::sync::mpsc;
+use std::thread;
 
 use super::folder::MANIFEST;
 use super::lines::WholeLines;
@@ -23,6 +23,14 @@ const MANIFEST_BYTES_MAX: u64 = 32 << 20;
 /// Limit of the attempts to see the same lengths of the three files twice in a row. A writer that
 /// changes them between so many attempts writes faster than any run.
 const LOOKS_MAX: usize = 32;
+
+/// Entries that are handed over at once to the thread that folds them, and bound on such parts that
+/// wait.
+const PART_ENTRIES: usize = 512;
+const PARTS_AHEAD: usize = 4;
+
+/// Bytes that are read of a file at once.
+const BUFFER_BYTES: usize = 1 << 16;
 
 /// Summary of what is missing in a run folder, complete once the entries have been read to the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -164,6 +172,22 @@ impl Reader {
         Reader::new(self.dir, self.manifest, self.changed, self.lengths)
     }
 
+    /// Hands every entry to `fold`. Rows are read and decoded on another thread meanwhile.
+    pub(crate) fn read_ahead(&mut self, mut fold: impl FnMut(&Entry)) {
+        thread::scope(|scope| {
+            let (give, take) = mpsc::sync_channel(PARTS_AHEAD);
+            scope.spawn(move || {
+                loop {
+                    let part: Vec<Entry> = self.by_ref().take(PART_ENTRIES).collect();
+                    if part.is_empty() || give.send(part).is_err() {
+                        return;
+                    }
+                }
+            });
+            take.iter().for_each(|part| part.iter().for_each(&mut fold));
+        });
+    }
+
     /// Returns the summary of what is missing, as far as has been read.
     pub(crate) fn reported(&self) -> ReadSummary {
         let mut reported = ReadSummary {
@@ -172,7 +196,7 @@ impl Reader {
             ..ReadSummary::default()
         };
         for rows in &self.rows {
-            let tally = rows.csv.get_ref().tally();
+            let tally = rows.lines.tally();
             if tally.torn_bytes > 0 {
                 reported.torn.push((rows.file.name(), tally.torn_bytes));
             }
@@ -191,7 +215,7 @@ impl Reader {
         if reported.changed.is_none() && reported.damaged_rows + reported.missing_seqs == 0 {
             let other = self.rows.iter().find(|rows| {
                 let seal = self.manifest.files.get(rows.file.name());
-                seal.is_some_and(|seal| rows.csv.get_ref().crc() != seal.crc)
+                seal.is_some_and(|seal| rows.lines.crc() != seal.crc)
             });
             reported.changed =
                 other.map(|rows| format!("{} was changed after the run's end", rows.file.name()));
@@ -299,8 +323,7 @@ impl MissingSeqs {
 /// Rows of one file.
 struct Rows {
     file: row::File,
-    csv: csv::Reader<WholeLines<BufReader<Take<File>>>>,
-    record: ByteRecord,
+    lines: WholeLines<BufReader<Take<File>>>,
     /// Next entry, read ahead for the merge.
     ahead: Option<Entry>,
     ended: bool,
@@ -337,15 +360,10 @@ impl Rows {
                     .at(path.display().to_string()));
             }
         };
-        let csv = csv::ReaderBuilder::new()
-            .has_headers(false)
-            // A later longhaul may have added columns before the checksum.
-            .flexible(true)
-            .from_reader(WholeLines::new(BufReader::new(source.take(length)), sealed));
+        let source = BufReader::with_capacity(BUFFER_BYTES, source.take(length));
         Ok(Some(Rows {
             file,
-            csv,
-            record: ByteRecord::new(),
+            lines: WholeLines::new(source, sealed),
             ahead: None,
             ended: false,
             unknown: 0,
@@ -358,8 +376,8 @@ impl Rows {
     /// Reads ahead to the next row that can be decoded.
     fn fill(&mut self) {
         while self.ahead.is_none() && !self.ended {
-            match self.csv.read_byte_record(&mut self.record) {
-                Ok(true) => match row::decode(self.file, &self.record) {
+            match self.lines.next() {
+                Ok(Some(line)) => match row::decode(self.file, line) {
                     Ok(entry) => self.ahead = Some(entry),
                     Err(words) => {
                         self.unknown += 1;
@@ -367,7 +385,7 @@ impl Rows {
                         self.first_unknown.get_or_insert_with(|| format!("{name}: {words}"));
                     }
                 },
-                Ok(false) => self.ended = true,
+                Ok(None) => self.ended = true,
                 Err(error) => {
                     self.ended = true;
                     self.unreadable = Some(format!("{}: {error}", self.file.name()));

@@ -73,6 +73,7 @@ impl PairSlopes {
 }
 
 /// Returns the slope of a series with its bounds, as [`PairSlopes::slope`] does.
+#[cfg(test)]
 pub(crate) fn theil_sen(times: &[f64], values: &[f64], variance: f64, z: f64) -> Option<Slope> {
     Some(PairSlopes::within([(times, values)].into_iter())?.slope(variance, z))
 }

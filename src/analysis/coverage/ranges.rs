@@ -9,6 +9,13 @@ pub(super) struct Ranges(BTreeMap<u64, u64>);
 impl Ranges {
     /// Adds a range.
     pub(super) fn add(&mut self, mut from: u64, mut until: u64) {
+        // Most ranges continue the last one.
+        let last = self.0.last_entry();
+        if let Some(mut last) = last.filter(|it| (*it.key()..=*it.get()).contains(&from)) {
+            let end = until.max(*last.get());
+            last.insert(end);
+            return;
+        }
         while let Some((start, end)) = self.last_before(until).filter(|(_, end)| *end >= from) {
             self.0.remove(&start);
             (from, until) = (from.min(start), until.max(end));
@@ -38,7 +45,8 @@ impl Ranges {
     /// Returns the parts of a range that they leave free.
     pub(super) fn gaps(&self, mut from: u64, until: u64) -> Vec<(u64, u64)> {
         let mut gaps = Vec::new();
-        for (start, end) in self.0.range(..until) {
+        let first = self.last_before(from).map_or(from, |(start, _)| start);
+        for (start, end) in self.0.range(first..until.max(first)) {
             gaps.push((from, *start));
             from = from.max(*end);
         }
@@ -61,5 +69,7 @@ mod tests {
         assert_eq!(ranges.0, BTreeMap::from([(5, 9), (10, 40)]));
         assert_eq!(ranges.gaps(7, 50), [(9, 10), (40, 50)]);
         assert_eq!(ranges.gaps(12, 20), []);
+        assert_eq!((ranges.gaps(9, 9), ranges.gaps(45, 41)), (vec![], vec![]));
+        assert_eq!((ranges.gaps(0, 6), ranges.gaps(41, 45)), (vec![(0, 5)], vec![(41, 45)]));
     }
 }

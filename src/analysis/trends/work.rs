@@ -5,7 +5,7 @@ use crate::analysis::trend::evidence::Point;
 use crate::stats::hamed_rao::inflation;
 use crate::stats::mann_kendall::mann_kendall;
 use crate::stats::robust::median;
-use crate::stats::theil_sen::{Slope, theil_sen};
+use crate::stats::theil_sen::{PairSlopes, Slope};
 
 /// Normal quantile of a one-sided bound at 95 %.
 const Z_95: f64 = 1.645;
@@ -80,9 +80,9 @@ impl PerWork {
 /// Returns the slope, and the median absolute deviation from the line.
 fn fit(xs: &[f64], values: &[f64]) -> Option<(Slope, f64)> {
     let test = mann_kendall(values);
-    let rough = theil_sen(xs, values, test.variance, Z_95)?;
-    let variance = test.variance * inflation(xs, values, rough.value);
-    let slope = theil_sen(xs, values, variance, Z_95)?;
+    let slopes = PairSlopes::within([(xs, values)].into_iter())?;
+    let variance = test.variance * inflation(xs, values, slopes.value());
+    let slope = slopes.slope(variance, Z_95);
     let residuals: Vec<f64> =
         xs.iter().zip(values).map(|(x, value)| value - slope.value * x).collect();
     let middle = median(&residuals)?;

@@ -27,9 +27,10 @@ macro_rules! kinds {
             }
         }
 
-        fn read_detail(kind: &str, detail: &str) -> Option<Result<Fact, String>> {
+        /// Returns what reads the `detail` of a kind.
+        fn reader(kind: &str) -> Option<fn(&str) -> Result<Fact, String>> {
             match kind {
-                $($kind => Some(parse(kind, detail).map(Fact::$variant)),)+
+                $($kind => Some(|detail| parse($kind, detail).map(Fact::$variant)),)+
                 _ => None,
             }
         }
@@ -109,13 +110,10 @@ pub(super) fn write(fact: &Fact, at: At, wall_anchor_us: u64, fields: &mut Field
 
 pub(super) fn read(row: &mut FieldReader<'_>) -> Result<(At, Fact), String> {
     let at = At(row.value()?);
-    row.skip(1);
-    let kind = row.text()?;
-    let unknown = row.wrong(kind);
-    row.skip(2);
-    let detail = row.text()?;
-    let fact = read_detail(kind, detail).ok_or(unknown)??;
-    Ok((at, fact))
+    row.skip(1)?;
+    let read_detail = row.word(reader)?;
+    row.skip(2)?;
+    Ok((at, read_detail(&row.text()?)?))
 }
 
 fn parse<T: DeserializeOwned>(kind: &str, detail: &str) -> Result<T, String> {

@@ -1,41 +1,57 @@
 //! Writes and reads the fields of one row, in the order of its columns.
 
+use std::borrow::Cow;
 use std::fmt::Display;
+use std::io::Write;
 use std::str::FromStr;
-
-use csv::ByteRecord;
 
 use crate::escape::one_line;
 
 /// Writes the fields of a row, quoted where they must be.
 pub(super) struct Fields<'a> {
-    writer: csv::Writer<&'a mut Vec<u8>>,
+    out: &'a mut Vec<u8>,
+    is_first: bool,
 }
-
-/// Buffer size for a row of a few hundred bytes; the csv crate's default is 8 KiB for each.
-const BUFFER_BYTES: usize = 512;
 
 impl<'a> Fields<'a> {
     pub(super) fn new(out: &'a mut Vec<u8>) -> Fields<'a> {
-        let writer = csv::WriterBuilder::new().buffer_capacity(BUFFER_BYTES).from_writer(out);
-        Fields { writer }
+        Fields { out, is_first: true }
+    }
+
+    fn begin(&mut self) {
+        if !std::mem::take(&mut self.is_first) {
+            self.out.push(b',');
+        }
     }
 
     fn raw(&mut self, field: &str) {
-        // Writing into memory cannot fail.
-        let _ = self.writer.write_field(field);
+        self.begin();
+        if !field.contains(['"', ',', '\r', '\n']) {
+            self.out.extend_from_slice(field.as_bytes());
+            return;
+        }
+        self.out.push(b'"');
+        for (index, part) in field.split('"').enumerate() {
+            if index > 0 {
+                self.out.extend_from_slice(b"\"\"");
+            }
+            self.out.extend_from_slice(part.as_bytes());
+        }
+        self.out.push(b'"');
     }
 
-    /// Writes a number or a word of longhaul's own.
+    /// Writes a number or a word of longhaul's own, which needs no quotes.
     pub(super) fn put(&mut self, value: impl Display) {
-        self.raw(&value.to_string());
+        self.begin();
+        // Writing into memory cannot fail.
+        let _ = write!(self.out, "{value}");
     }
 
     /// Writes a value, or an empty field for `None`.
     pub(super) fn put_option(&mut self, value: Option<impl Display>) {
         match value {
             Some(value) => self.put(value),
-            None => self.raw(""),
+            None => self.begin(),
         }
     }
 
@@ -43,7 +59,7 @@ impl<'a> Fields<'a> {
     pub(super) fn put_float(&mut self, value: f64) {
         let magnitude = value.abs();
         if magnitude != 0.0 && !(1e-6..1e16).contains(&magnitude) && value.is_finite() {
-            self.raw(&format!("{value:e}"));
+            self.put(format_args!("{value:e}"));
         } else {
             self.put(value);
         }
@@ -58,31 +74,27 @@ impl<'a> Fields<'a> {
     pub(super) fn put_json(&mut self, json: &str) {
         self.raw(json);
     }
-
-    /// Ends the row, and with it its last field.
-    pub(super) fn end(mut self) {
-        let _ = self.writer.write_record(None::<&[u8]>);
-    }
 }
 
-/// Reader of the fields of a row, one column after the other.
+/// Reader of the fields of a row, one column after the other. The checksum is no field.
 pub(super) struct FieldReader<'a> {
     columns: &'static [&'static str],
-    record: &'a ByteRecord,
+    /// Number of columns that every row has, the checksum among them.
+    least: usize,
+    /// Fields that are still to be read; `None` after the last.
+    rest: Option<&'a str>,
     next: usize,
 }
 
 impl<'a> FieldReader<'a> {
-    /// Creates the reader of a row with at least so many columns, the checksum among them.
+    /// Creates the reader of a line with at least so many columns, the checksum among them.
     pub(super) fn new(
         columns: &'static [&'static str],
         least: usize,
-        record: &'a ByteRecord,
-    ) -> Result<FieldReader<'a>, String> {
-        if record.len() < least {
-            return Err(format!("{} columns instead of {}", record.len(), columns.len()));
-        }
-        Ok(FieldReader { columns, record, next: 0 })
+        line: &'a str,
+    ) -> FieldReader<'a> {
+        let rest = line.rsplit_once(',').map(|(fields, _)| fields);
+        FieldReader { columns, least, rest, next: 0 }
     }
 
     fn name(&self) -> &'static str {
@@ -90,28 +102,35 @@ impl<'a> FieldReader<'a> {
     }
 
     /// Returns the error text for the column that was read last.
-    pub(super) fn wrong(&self, found: &str) -> String {
+    fn wrong(&self, found: &str) -> String {
         format!("column {}: `{}`", self.name(), one_line(found, 60))
     }
 
-    /// Returns the next column as text; a row of an earlier version has empty later columns. The
-    /// last field is the checksum and not a column that is read.
-    pub(super) fn text(&mut self) -> Result<&'a str, String> {
-        let is_there = self.next + 1 < self.record.len();
-        let bytes = self.record.get(self.next).filter(|_| is_there).unwrap_or_default();
+    /// Returns the next column as text; a row of an earlier version has empty later columns.
+    pub(super) fn text(&mut self) -> Result<Cow<'a, str>, String> {
+        let Some(row) = self.rest else {
+            let found = self.next + 1;
+            if found < self.least {
+                return Err(format!("{found} columns instead of {}", self.columns.len()));
+            }
+            self.next += 1;
+            return Ok(Cow::Borrowed(""));
+        };
+        let (field, rest) = split(row);
+        self.rest = rest;
         self.next += 1;
-        std::str::from_utf8(bytes).map_err(|_| format!("column {}: not UTF-8", self.name()))
+        Ok(field)
     }
 
     /// Skips columns that repeat others.
-    pub(super) fn skip(&mut self, columns: usize) {
-        self.next += columns;
+    pub(super) fn skip(&mut self, columns: usize) -> Result<(), String> {
+        (0..columns).try_for_each(|_| self.text().map(drop))
     }
 
     /// Parses the next column, which must not be empty.
     pub(super) fn value<T: FromStr>(&mut self) -> Result<T, String> {
         let text = self.text()?;
-        text.parse().map_err(|_| self.wrong(text))
+        text.parse().map_err(|_| self.wrong(&text))
     }
 
     /// Parses the next column; `None` where it is empty.
@@ -120,12 +139,33 @@ impl<'a> FieldReader<'a> {
         if text.is_empty() {
             return Ok(None);
         }
-        text.parse().map(Some).map_err(|_| self.wrong(text))
+        text.parse().map(Some).map_err(|_| self.wrong(&text))
     }
 
     /// Parses the next column as one of longhaul's words.
     pub(super) fn word<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> Result<T, String> {
         let text = self.text()?;
-        parse(text).ok_or_else(|| self.wrong(text))
+        parse(&text).ok_or_else(|| self.wrong(&text))
     }
+}
+
+/// Splits the first field off a row, without its quotes.
+fn split(row: &str) -> (Cow<'_, str>, Option<&str>) {
+    let Some(mut rest) = row.strip_prefix('"') else {
+        return match row.bytes().position(|byte| byte == b',') {
+            Some(end) => (Cow::Borrowed(&row[..end]), Some(&row[end + 1..])),
+            None => (Cow::Borrowed(row), None),
+        };
+    };
+    let mut field = String::with_capacity(rest.len());
+    while let Some((part, after)) = rest.split_once('"') {
+        field.push_str(part);
+        let Some(more) = after.strip_prefix('"') else {
+            return (Cow::Owned(field), after.strip_prefix(','));
+        };
+        field.push('"');
+        rest = more;
+    }
+    field.push_str(rest);
+    (Cow::Owned(field), None)
 }

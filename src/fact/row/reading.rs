@@ -21,8 +21,8 @@ pub(super) fn read(row: &mut FieldReader<'_>) -> Result<(At, Fact), String> {
     let at = At(row.value()?);
     let reading = Reading {
         source: row.word(Source::parse)?,
-        instance: row.text()?.to_owned(),
-        name: row.text()?.to_owned(),
+        instance: row.text()?.into_owned(),
+        name: row.text()?.into_owned(),
         n: row.value()?,
         min: row.value()?,
         mean: row.value()?,

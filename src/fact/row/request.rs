@@ -65,14 +65,14 @@ fn write_address(request: &Request, fields: &mut Fields<'_>) {
 
 pub(super) fn read(row: &mut FieldReader<'_>) -> Result<(At, Fact), String> {
     let phase = row.word(Phase::parse)?;
-    let workload = row.text()?.to_owned();
+    let workload = row.text()?.into_owned();
     let class = row.word(Class::parse)?;
     let (lane, slot) = (row.value()?, row.value()?);
     let (session, turn) = (row.option()?, row.option()?);
     let cell = row.value()?;
     let (lap, repeat) = (row.value()?, row.value()?);
     // depth, load, asked_prompt, asked_output: the cell contains them.
-    row.skip(4);
+    row.skip(4)?;
     let (due, sent, done) = (At(row.value()?), At(row.value()?), At(row.value()?));
     // Struct fields are evaluated in the order written here, which is that of the columns.
     let request = Request {
@@ -106,7 +106,7 @@ pub(super) fn read(row: &mut FieldReader<'_>) -> Result<(At, Fact), String> {
         stage: row.word(Stage::parse)?,
         finish: row.option()?,
         http_status: row.option()?,
-        error: row.text()?.to_owned(),
+        error: row.text()?.into_owned(),
         checks: row.text()?.split(';').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         answer: row.option()?,
         resent: row.option::<u8>()? == Some(1),

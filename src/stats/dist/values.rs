@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use hdrhistogram::Histogram;
 
-/// Largest number of values that are kept exactly: 32 KiB, before the change to a histogram of
-/// about 260 KiB.
+/// Largest number of values that are kept exactly: 32 KiB, before the change to a histogram of 32
+/// to 130 KiB, by the largest value.
 pub(super) const EXACT_MAX: usize = 4_096;
 
 /// Steps per unit in the histogram: microseconds, or millionths of a token per second.
@@ -31,7 +31,7 @@ pub(super) struct StoredValues {
 #[derive(Clone, Debug, PartialEq)]
 enum Store {
     Exact(Vec<f64>),
-    Hdr(Box<Histogram<u64>>),
+    Hdr(Box<Histogram<u32>>),
 }
 
 impl Default for StoredValues {
@@ -70,8 +70,8 @@ impl StoredValues {
         if values.len() as u64 + times <= EXACT_MAX as u64 {
             return;
         }
-        // Cannot fail: the bounds are valid constants.
-        if let Ok(mut histogram) = Histogram::new_with_bounds(1, STEPS_MAX, 3) {
+        // Cannot fail: three figures are valid.
+        if let Ok(mut histogram) = Histogram::new(3) {
             self.saturated = values.iter().map(|value| put(&mut histogram, *value, 1)).sum();
             self.store = Store::Hdr(Box::new(histogram));
         }
@@ -83,7 +83,7 @@ impl StoredValues {
             Store::Hdr(histogram) => {
                 self.make_room(EXACT_MAX as u64 + 1);
                 if let Store::Hdr(mine) = &mut self.store {
-                    // Cannot fail: both histograms have the same bounds.
+                    // Cannot fail: it grows with its values.
                     let _ = mine.add(histogram.as_ref());
                 }
                 self.n += other.n;
@@ -158,8 +158,9 @@ fn steps(value: f64) -> u64 {
 }
 
 /// Records a value, and returns how many of its occurrences were beyond the end.
-fn put(histogram: &mut Histogram<u64>, value: f64, times: u64) -> u64 {
+fn put(histogram: &mut Histogram<u32>, value: f64, times: u64) -> u64 {
     let steps = steps(value);
-    histogram.saturating_record_n(steps, times);
+    // Cannot fail: it grows with its values, up to the end.
+    let _ = histogram.record_n(steps.min(STEPS_MAX), u32::try_from(times).unwrap_or(u32::MAX));
     if steps > STEPS_MAX { times } else { 0 }
 }
