@@ -148,12 +148,6 @@ impl Liveness {
         self.0.last().failures.is_decided()
     }
 
-    /// Returns the end of the first of the requests that failed one after the other, while the server
-    /// is down for it. A probe that was answered meanwhile changes nothing.
-    pub(crate) fn failing_since(&self) -> Option<At> {
-        self.0.last().failures.since()
-    }
-
     /// Whether an answered health probe alone does not show that the server is up.
     pub(crate) fn outweighs_probes(&self) -> bool {
         self.0.last().outweighs_probes()
@@ -236,7 +230,7 @@ impl SegmentLiveness {
                 } else if self.failures.is_decided() {
                     return None;
                 }
-                self.came(request.done, || format!("a request {}", request.ended.word()))
+                self.came(request.done, &format!("a request {}", request.ended.word()))
             }
             Sign::Bad => {
                 self.doubted(request.done, &what());
@@ -258,7 +252,7 @@ impl SegmentLiveness {
             return match is_true(reading) {
                 true if self.outweighs_probes() => None,
                 true if self.pages.is_read(at) && !self.may_be_well() => None,
-                true => self.came(at, || "its health probe was answered".to_owned()),
+                true => self.came(at, "its health probe was answered"),
                 false if self.served == Some((at, true)) => None,
                 false => {
                     let is_answered = self.status == Some(at);
@@ -341,7 +335,7 @@ impl SegmentLiveness {
     }
 
     /// Records a good sign.
-    fn came(&mut self, at: At, words: impl FnOnce() -> String) -> Option<LivenessChange> {
+    fn came(&mut self, at: At, words: &str) -> Option<LivenessChange> {
         self.good = self.good.max(Some(at));
         if self.bad.is_some_and(|bad| at < bad) {
             return None;
@@ -349,7 +343,7 @@ impl SegmentLiveness {
         (self.doubt, self.unwell) = (None, None);
         let was = std::mem::replace(&mut self.state, State::Up);
         let since = self.away.take().unwrap_or(at);
-        (was == State::Down).then(|| LivenessChange::CameBack { since, evidence: words() })
+        (was == State::Down).then(|| LivenessChange::CameBack { since, evidence: words.to_owned() })
     }
 }
 

@@ -236,7 +236,7 @@ async fn a_file_that_is_not_of_the_run_is_reported() {
     assert_snapshot!(all.join("\n"), @"
         a row edited with its checksum: requests.csv was changed after the run's end
         the manifest of another run: run.json is of another run
-        other line ends: run.json was changed after it was written
+        other line ends: run.json has no checksum
         the manifest of schema 1: nothing
         the manifest of schema 1 of another run: run.json is of another run
     ");

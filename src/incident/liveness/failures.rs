@@ -56,12 +56,6 @@ impl Failures {
         self.decided
     }
 
-    /// Returns the end of the first failure since the last answered request, where the server was
-    /// found not to serve.
-    pub(super) fn since(&self) -> Option<At> {
-        self.row.as_ref().filter(|_| self.decided).map(|row| row.first)
-    }
-
     /// Takes in a request, with the last good sign of the server, and whether an earlier request is
     /// still being served. Returns that the server does not serve, when that is found.
     pub(super) fn fold(

@@ -92,9 +92,7 @@ impl Conductor {
     /// together took too much time.
     fn limit(&self, now: At) -> Option<Ending> {
         let away_us = self.clock.away_us(now);
-        // A server that answers every probe and no request is away all the time.
-        let failing_us = self.server.failing_since().map_or(0, |since| now.since(since));
-        let too_long = away_us.max(failing_us) > micros(self.plan.limits.away);
+        let too_long = away_us > micros(self.plan.limits.away);
         let out_of_time = match self.plan.extent {
             Extent::Duration(duration) => {
                 self.clock.spent_us(now) > micros(duration) / 4 * 5
@@ -105,10 +103,7 @@ impl Conductor {
         let ending = if self.is_past(now) {
             Ending::new(ClosedBecause::Done, "the duration is over")
         } else if too_long {
-            let note = match span(away_us.max(failing_us) as f64 / 1e6) {
-                lasted if failing_us > away_us => format!("no request was answered for {lasted}"),
-                lasted => format!("away for {lasted}"),
-            };
+            let note = format!("away for {}", span(away_us as f64 / 1e6));
             Ending::new(ClosedBecause::Away, note)
         } else if out_of_time {
             let note = "a quarter of the duration was added, and outages took more";

@@ -122,12 +122,6 @@ impl ServerState {
         self.is_up() && !self.awaits()
     }
 
-    /// Returns the end of the first of the requests that failed one after the other, while the server
-    /// is down for it.
-    pub(super) fn failing_since(&self) -> Option<At> {
-        self.liveness.failing_since()
-    }
-
     /// Whether the server was found to hang.
     pub(super) fn is_hung(&self) -> bool {
         matches!(self.process, ProcessState::Hung { .. })

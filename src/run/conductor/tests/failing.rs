@@ -60,20 +60,6 @@ fn a_server_that_never_answers_a_request_again_ends_the_run_as_one_that_is_away(
 }
 
 #[test]
-fn a_server_that_answers_probes_for_a_token_and_no_request_ends_the_run_after_as_long() {
-    let mut toy = failing(4 * 3600);
-    (toy.refuses, toy.answers_probes) = (Some((SPELL.0, At(u64::MAX))), true);
-    assert_eq!(toy.run(), ClosedBecause::Away);
-    let lasted = Duration::from_micros(toy.now.since(SPELL.0));
-    let most = toy.plan.limits.away + Duration::from_secs(30);
-    assert!(lasted < most, "{lasted:?}");
-    let Some(Fact::Closed(closed)) = toy.entries.last().map(|entry| &entry.fact) else {
-        panic!("{:?}", toy.entries.last());
-    };
-    assert!(closed.note.starts_with("no request was answered for "), "{}", closed.note);
-}
-
-#[test]
 fn an_open_loop_stops_too_and_goes_on_when_a_token_comes() {
     let mut toy = Toy::open(300, Arrivals::Constant);
     (toy.refuses, toy.status, toy.sensor) = (Some(SPELL), 500, true);

@@ -59,8 +59,6 @@ pub(super) struct Toy {
     pub retry_after_us: Option<u64>,
     /// Status of these refusals.
     pub status: u16,
-    /// Whether the request of a probe is answered meanwhile.
-    pub answers_probes: bool,
 }
 
 impl Toy {
@@ -104,7 +102,6 @@ impl Toy {
             refuses: None,
             retry_after_us: None,
             status: 429,
-            answers_probes: false,
         }
     }
 
@@ -139,7 +136,6 @@ impl Toy {
             wall_us: 0,
             boot_id: None,
             endpoint: String::new(),
-            run: String::new(),
         };
         self.record(At::ZERO, Fact::Opened(opened));
         self.now = At(3_000_000);
@@ -212,8 +208,7 @@ impl Toy {
                     self.probes += 1;
                     let value = f64::from(u8::from(!self.is_away()));
                     if self.conductor.is_failing() && !self.silent {
-                        let came = self.answers_probes || !self.refuses_now();
-                        let came = f64::from(u8::from(came));
+                        let came = f64::from(u8::from(!self.refuses_now()));
                         self.record(self.now, Fact::Reading(TOKEN_ANSWERED.reading(came)));
                     }
                     if !self.silent {
