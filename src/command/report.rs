@@ -144,14 +144,10 @@ fn understood(
     mut asked: RunDescription,
 ) -> Result<JudgedRun, Mistake> {
     let mut first = CalendarFold::new(&asked.trend);
-    for entry in &mut reader {
-        first.fold(&entry);
-    }
+    reader.read_ahead(|entry| first.fold(entry));
     asked.reported = reported(&reader.reported());
     let mut fold = Fold::over_time(&asked, first.finish());
-    for entry in reader.again()? {
-        fold.fold(&entry);
-    }
+    reader.again()?.read_ahead(|entry| fold.fold(entry));
     let analysis = fold.finish();
     let verdict = verdict::judge(&asked.contract, &analysis);
     Ok(JudgedRun { asked, analysis, verdict })

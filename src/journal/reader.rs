@@ -7,6 +7,8 @@
 use std::fs::{self, File};
 use std::io::{BufReader, Read, Take};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 
 use super::folder::MANIFEST;
 use super::lines::WholeLines;
@@ -17,6 +19,11 @@ use crate::fact::{Entry, Fact, Segment, Seq, row};
 /// Limit of the attempts to see the same lengths of the three files twice in a row. A writer that
 /// changes them between so many attempts writes faster than any run.
 const LOOKS_MAX: usize = 32;
+
+/// Entries that are handed over at once to the thread that folds them, and bound on such parts that
+/// wait.
+const PART_ENTRIES: usize = 512;
+const PARTS_AHEAD: usize = 4;
 
 /// Bytes that are read of a file at once.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -134,6 +141,22 @@ impl Reader {
     /// The folder cannot be read any more.
     pub(crate) fn again(self) -> Result<Reader, Mistake> {
         Reader::new(self.dir, self.manifest, self.lengths)
+    }
+
+    /// Hands every entry to `fold`. Rows are read and decoded on another thread meanwhile.
+    pub(crate) fn read_ahead(&mut self, mut fold: impl FnMut(&Entry)) {
+        thread::scope(|scope| {
+            let (give, take) = mpsc::sync_channel(PARTS_AHEAD);
+            scope.spawn(move || {
+                loop {
+                    let part: Vec<Entry> = self.by_ref().take(PART_ENTRIES).collect();
+                    if part.is_empty() || give.send(part).is_err() {
+                        return;
+                    }
+                }
+            });
+            take.iter().flatten().for_each(|entry| fold(&entry));
+        });
     }
 
     /// Returns the summary of what is missing, as far as has been read.
