@@ -78,7 +78,7 @@ const OUTSIDE: [(&str, &[&str]); 17] = [
     ("hyper_util", &["http"]),
     ("httparse", &["serve"]),
     ("unicode_width", &["report"]),
-    ("flate2", &["stats"]),
+    ("miniz_oxide", &["stats"]),
     ("rustix", &["command", "target"]),
     ("granit_parser", &["spec"]),
     ("tracing_subscriber", &["command"]),

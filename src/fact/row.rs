@@ -181,7 +181,7 @@ fn hex(digits: &[u8]) -> Option<u32> {
             b'a'..=b'f' => digit - b'a' + 10,
             _ => return None,
         };
-        Some(number << 4 | u32::from(digit))
+        Some((number << 4) | u32::from(digit))
     })
 }
 

@@ -155,7 +155,7 @@ impl Reader {
                     }
                 }
             });
-            take.iter().flatten().for_each(|entry| fold(&entry));
+            take.iter().for_each(|part| part.iter().for_each(&mut fold));
         });
     }
 

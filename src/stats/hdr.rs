@@ -1,13 +1,11 @@
 //! Encodes HDR histograms as text: V2 deflate in base64, as the standard tools
 //! read it.
 
-use std::io::Read as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flate2::bufread::ZlibDecoder;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 
 /// Cookie, and length of what follows, before the deflated histogram.
 const OUTER_BYTES: usize = 8;
@@ -17,7 +15,7 @@ const COOKIE: [u8; 4] = [0x1c, 0x84, 0x93, 0x13];
 /// Offset 0, three significant figures, least value 1: those of longhaul's histograms.
 const SHAPE: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1];
 /// Largest size of a histogram with three figures.
-const BYTES_MAX: u64 = 1 << 20;
+const BYTES_MAX: usize = 1 << 20;
 /// Steps of a bucket: each has the same width, twice that of the bucket before.
 const BUCKET_STEPS: u64 = 1_024;
 /// Largest number of a bucket of 64 bits.
@@ -44,9 +42,8 @@ pub(crate) fn encode(histogram: &Histogram<u64>) -> Option<String> {
 /// text is none. A [`Histogram`] would be far larger than what is read.
 pub(crate) fn decode(text: &str) -> Option<Vec<HistogramStep>> {
     let outer = STANDARD.decode(text).ok()?;
-    let mut bytes = Vec::new();
     let deflated = outer.get(OUTER_BYTES..)?;
-    ZlibDecoder::new(deflated).take(BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    let bytes = decompress_to_vec_zlib_with_limit(deflated, BYTES_MAX).ok()?;
     let (header, mut counts) = bytes.split_at_checked(HEADER_BYTES)?;
     let length = u32::try_from(counts.len()).ok()?.to_be_bytes();
     if header[..4] != COOKIE || header[4..8] != length || header[8..24] != SHAPE {
@@ -54,15 +51,11 @@ pub(crate) fn decode(text: &str) -> Option<Vec<HistogramStep>> {
     }
     let (mut steps, mut index) = (Vec::new(), 0_u64);
     while !counts.is_empty() {
-        match count(&mut counts)? {
-            empty @ ..0 => index = index.checked_add(empty.unsigned_abs())?,
-            n => {
-                if n > 0 {
-                    steps.push(HistogramStep { value: middle(index)?, n: n.unsigned_abs() });
-                }
-                index += 1;
-            }
+        let n = count(&mut counts)?;
+        if n > 0 {
+            steps.push(HistogramStep { value: middle(index)?, n: n.unsigned_abs() });
         }
+        index = index.checked_add(if n < 0 { n.unsigned_abs() } else { 1 })?;
     }
     Some(steps)
 }
@@ -82,7 +75,7 @@ fn count(bytes: &mut &[u8]) -> Option<i64> {
             break;
         }
     }
-    Some((number >> 1) as i64 ^ -((number & 1) as i64))
+    Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
 }
 
 /// Returns the middle of a step. The first two buckets have the same width.

@@ -9,6 +9,13 @@ pub(super) struct Ranges(BTreeMap<u64, u64>);
 impl Ranges {
     /// Adds a range.
     pub(super) fn add(&mut self, mut from: u64, mut until: u64) {
+        // Most ranges continue the last one.
+        let last = self.0.last_entry();
+        if let Some(mut last) = last.filter(|it| (*it.key()..=*it.get()).contains(&from)) {
+            let end = until.max(*last.get());
+            last.insert(end);
+            return;
+        }
         while let Some((start, end)) = self.last_before(until).filter(|(_, end)| *end >= from) {
             self.0.remove(&start);
             (from, until) = (from.min(start), until.max(end));
