@@ -191,6 +191,16 @@ fn bytes(blocks: &Blocks) -> usize {
     held.sum::<usize>() + given.sum::<usize>() + spans
 }
 
+/// Returns a reading of each of so many processes.
+fn workers(story: &Story, count: u32) -> Vec<Entry> {
+    let entry = |index| {
+        let mut reading = Reading::single(Source::Process, "rss_bytes", 1.0);
+        reading.instance = format!("worker {index:03}");
+        Entry { fact: Fact::Reading(reading), ..story.entries[0].clone() }
+    };
+    (0..count).map(entry).collect()
+}
+
 #[test]
 fn three_days_of_two_hundred_series_stay_below_twenty_megabytes() {
     let mut story = Story::new();
@@ -201,14 +211,11 @@ fn three_days_of_two_hundred_series_stay_below_twenty_megabytes() {
     let mut pass = CalendarFold::default();
     story.entries.iter().for_each(|entry| pass.fold(entry));
     let mut blocks = blocks_of(&pass.finish());
-    let mut entry = story.entries[0].clone();
+    let mut entries = workers(&story, 200);
     for minute in 1..=72 * 60u32 {
-        entry.at = Story::at(f64::from(minute) * 60.0);
-        for index in 0..200 {
-            let mut reading = Reading::single(Source::Process, "rss_bytes", f64::from(minute));
-            reading.instance = format!("worker {index:03}");
-            entry.fact = Fact::Reading(reading);
-            blocks.fold(&entry);
+        for entry in &mut entries {
+            entry.at = Story::at(f64::from(minute) * 60.0);
+            blocks.fold(entry);
         }
     }
     let (held, reported) = (bytes(&blocks), blocks.finish());
@@ -236,15 +243,12 @@ fn a_run_of_thousands_of_lifetimes_does_not_fill_the_memory() {
         let calendar = pass.finish();
         assert_eq!(calendar.lifetimes().len(), LIVES as usize);
         let mut blocks = blocks_of(&calendar);
-        let mut entry = story.entries[0].clone();
+        let mut entries = workers(&story, SERIES);
         for step in 0..LIVES * 2 {
-            entry.segment = step / 2;
-            entry.at = Story::at(f64::from(step % 2) * 30.0 + 15.0);
-            for index in 0..SERIES {
-                let mut reading = Reading::single(Source::Process, "rss_bytes", 1.0);
-                reading.instance = format!("worker {index:03}");
-                entry.fact = Fact::Reading(reading);
-                blocks.fold(&entry);
+            for entry in &mut entries {
+                entry.segment = step / 2;
+                entry.at = Story::at(f64::from(step % 2) * 30.0 + 15.0);
+                blocks.fold(entry);
             }
         }
         let (held, reported) = (bytes(&blocks), blocks.finish());

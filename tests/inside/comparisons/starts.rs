@@ -1,7 +1,10 @@
 //! Provides short rehearsals of a machine with a known speed, for comparisons.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use longhaul::command::compare::{floor_of, sides as compare_sides};
 use longhaul::command::drive::{DriveOptions, NoRun};
@@ -41,6 +44,12 @@ fn profile(factor: f64) -> String {
         22.8 / factor
     )
 }
+
+/// Files of a run folder.
+type Files = Vec<(OsString, Vec<u8>)>;
+
+/// Healthy starts that were played, by server seed, seed and factor: tests compare the same ones.
+static PLAYED: Mutex<BTreeMap<(u64, u64, u64), Arc<OnceLock<Files>>>> = Mutex::new(BTreeMap::new());
 
 /// A folder of a test's own, removed when it is dropped.
 pub(super) struct Starts(TempDir);
@@ -139,12 +148,30 @@ impl Starts {
             },
             server_seed: Some(server_seed),
             ailments: ailments.iter().map(|text| (*text).to_owned()).collect(),
-            output: Some(folder),
+            output: Some(folder.clone()),
             quiet: true,
             ..DriveOptions::default()
         };
-        played(options)
+        if !ailments.is_empty() {
+            return played(options);
+        }
+        let key = (server_seed, seed, factor.to_bits());
+        let start = Arc::clone(PLAYED.lock().unwrap().entry(key).or_default());
+        let files = start.get_or_init(|| files(&played(options)));
+        if !folder.exists() {
+            fs::create_dir(&folder).unwrap();
+            files.iter().for_each(|(name, bytes)| fs::write(folder.join(name), bytes).unwrap());
+        }
+        folder
     }
+}
+
+fn files(folder: &Path) -> Files {
+    let file = |entry: std::io::Result<fs::DirEntry>| {
+        let entry = entry.unwrap();
+        (entry.file_name(), fs::read(entry.path()).unwrap())
+    };
+    fs::read_dir(folder).unwrap().map(file).collect()
 }
 
 fn played(options: DriveOptions) -> PathBuf {
