@@ -167,6 +167,30 @@ fn a_ramp_is_no_step() {
 }
 
 #[test]
+fn a_fill_at_one_rate_that_ends_soon_after_the_warm_up_is_no_step() {
+    for blocks in [30, 36, 48, 78] {
+        let warm = (blocks as f64 * 0.1).max(1.5) as usize + 1;
+        for ends in warm + 4..=warm + 14 {
+            let filled = |block: usize| 6_144.0 + 100.0 * block.min(ends) as f64;
+            let values = (0..blocks).map(|block| filled(block) + (block % 3) as f64);
+            let trend = judged(&exact(values), &RULE);
+            assert_eq!(trend.step, None, "{blocks} blocks, filled after {ends}");
+        }
+    }
+}
+
+#[test]
+fn a_level_that_changes_within_a_block_is_a_step() {
+    let level = |block: usize| match block {
+        0..40 => 6_144.0,
+        40 => 6_394.0,
+        _ => 6_644.0,
+    };
+    let trend = judged(&exact((0..78).map(|block| level(block) + (block % 3) as f64)), &RULE);
+    assert_eq!(trend.word, TrendWord::Step, "{trend:?}");
+}
+
+#[test]
 fn a_series_that_jumps_has_two_levels() {
     let trend = course(|hour, _| where_true(is_upper(hour), 3_000.0), 13.0);
     assert_eq!((trend.word, trend.step), (TrendWord::TwoLevels, None));
