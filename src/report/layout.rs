@@ -287,11 +287,14 @@ mod tests {
     fn a_list_whose_first_item_fills_its_lines_still_says_how_much_is_left_out() {
         let long = "a long item of many words that goes on and on".to_owned();
         let items = [long.clone(), "second".into(), "third".into()];
-        assert_snapshot!(fold(&items, 40, 1).join("\n"), @"");
-        assert_snapshot!(fold(&items, 40, 2).join("\n"), @"");
+        assert_snapshot!(fold(&items, 40, 1).join("\n"), @"a long item of many wo… · 2 more: --wide");
+        assert_snapshot!(fold(&items, 40, 2).join("\n"), @"
+        a long item of many words that goes on
+        and on · second · third
+        ");
         let exact = "x".repeat(40);
-        assert_snapshot!(fold(&[exact, "second".into()], 40, 1).join("\n"), @"");
-        assert_snapshot!(fold(&[long], 20, 1).join("\n"), @"");
+        assert_snapshot!(fold(&[exact, "second".into()], 40, 1).join("\n"), @"xxxxxxxxxxxxxxxxxxxxxx… · 1 more: --wide");
+        assert_snapshot!(fold(&[long], 20, 1).join("\n"), @"a long item of many…");
     }
 
     #[test]

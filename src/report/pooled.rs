@@ -42,15 +42,15 @@ pub(crate) fn render(pool: &Pool) -> String {
         lines.extend(grid(&bounds));
     }
     lines.push(String::new());
-    let sentence = |words: &String| cut(words, WIDTH - LABEL, LINES_MAX);
-    lines.extend(labelled("proves", proves(pool).iter().flat_map(sentence).collect()));
+    let sentence = |words: &str| cut(words, WIDTH - LABEL, LINES_MAX);
+    lines.extend(labelled("proves", proves(pool).iter().flat_map(|it| sentence(it)).collect()));
     let needed = bounds::needed(&pool.total).join(" · ");
     let needed = format!("to an MTBF of {needed}");
     lines.extend(labelled("missing", sentence(&needed)));
     lines.extend(labelled("together", packed(&gates(pool), WIDTH - LABEL)));
-    lines.extend(labelled("note", pool.notes.iter().flat_map(sentence).collect()));
-    lines.extend(labelled("added up", sentence(&ADDED_UP.to_owned())));
-    lines.extend(labelled("each run", sentence(&EACH_RUN.to_owned())));
+    lines.extend(labelled("note", pool.notes.iter().flat_map(|it| sentence(it)).collect()));
+    lines.extend(labelled("added up", sentence(ADDED_UP)));
+    lines.extend(labelled("each run", sentence(EACH_RUN)));
     let not = not(pool);
     lines.extend(labelled("not", sentence(&not)));
     finish(&lines, WIDTH)
