@@ -171,10 +171,10 @@ pub(crate) const PAGES: &[Page] = &[
                 &["slow_leak=200MiB/h@0s"],
             ),
             run(
-                "longhaul rehearse --scenario overnight --ailment leak_that_plateaus=4GiB@0s",
+                "longhaul rehearse --scenario overnight --depths 100000 --concurrency 1 --ailment leak_that_plateaus=4GiB@2h",
                 "--duration 10m --depths 0 --concurrency 1",
                 3,
-                &["leak_that_plateaus=4GiB@0s"],
+                &["leak_that_plateaus=4GiB@2h"],
             ),
             run(
                 "longhaul rehearse --scenario overnight",

@@ -294,7 +294,7 @@ fn course(trend: &Trend, amount: impl Fn(f64) -> String, matters: &str) -> Strin
             format!("jumps between {} and {}", amount(low), amount(high))
         }
         (TrendWord::Plateau, ..) => {
-            format!("a plateau: {}, {}", trend.why, span(trend.hours * HOUR_S))
+            format!("a plateau, flat for the last {}", span(trend.hours * HOUR_S))
         }
         _ if trend.why.is_empty() => trend.word.word().to_owned(),
         _ => reason(trend, matters),
