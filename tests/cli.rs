@@ -5,6 +5,7 @@
 #[path = "../src/shown.rs"]
 mod shown;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -642,4 +643,39 @@ fn a_sweep_that_is_interrupted_says_so_and_the_same_command_goes_on() {
     let again = longhaul_in(folder.0.path(), &arguments);
     assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
     assert_snapshot!("sweep.interrupted", stdout(&again));
+}
+
+/// Nights of the guide, played anew: the report of each command has the lines that stand below it, in
+/// their order.
+#[test]
+#[ignore = "minutes: three nights in virtual time"]
+fn the_nights_of_the_guide_are_what_the_simulator_gives() {
+    let pages = [include_str!("../docs/trends.md"), include_str!("../docs/soak.md")];
+    let mut nights: Vec<(&str, &str)> = pages.into_iter().flat_map(nights).collect();
+    assert_eq!(nights.len(), 4, "three nights of trends.md, and that of soak.md");
+    let report = include_str!("../docs/report.md").split("### Memory and drift\n\n```\n").nth(1);
+    let lines = report.and_then(|it| it.split("\n```").next()).expect("a sample");
+    nights.push((nights[3].0, lines));
+    let mut played: BTreeMap<&str, String> = BTreeMap::new();
+    for (command, sample) in nights {
+        let reported = played.entry(command).or_insert_with(|| {
+            let folder = Folder::new();
+            let arguments: Vec<&str> = command.split(' ').skip(1).collect();
+            stdout(&longhaul_in(folder.0.path(), &arguments))
+        });
+        let mut lines = reported.lines();
+        for line in sample.lines().filter(|line| line.trim() != "…") {
+            assert!(lines.any(|it| it == line), "`{command}` does not give\n{line}\n{reported}");
+        }
+    }
+}
+
+/// Returns the rehearsals of a page that a sample follows, each with its sample.
+fn nights(page: &str) -> Vec<(&str, &str)> {
+    let commands = page.split("\n    ").skip(1);
+    let with_sample = commands.filter_map(|it| it.split_once("\n\n```\n"));
+    let nights = with_sample.filter(|(command, _)| {
+        command.starts_with("longhaul rehearse ") && !command.contains('\n')
+    });
+    nights.filter_map(|(command, rest)| Some((command, rest.split_once("\n```")?.0))).collect()
 }

@@ -63,6 +63,8 @@ pub(crate) struct Trend {
     pub hours: f64,
     /// Hours left out at the start.
     pub from_h: f64,
+    /// Whether the lifetime was watched for long enough for a rate.
+    pub is_long: bool,
     /// Slope per hour, in the series' own sign; each bound is one-sided at 95 %. Without the step
     /// or the levels, where there are any. `None` for too few blocks.
     pub slope: Option<Slope>,
@@ -70,7 +72,7 @@ pub(crate) struct Trend {
     pub threshold: f64,
     /// One-sided p-value of a growth, adjusted for all series.
     pub p: Option<f64>,
-    /// Least growth per hour that would have been seen four times out of five, at 1 % false alarms.
+    /// Least growth per hour that would have passed all gates four times out of five.
     pub detectable: Option<f64>,
     /// Median of the last three blocks.
     pub last: Option<f64>,
@@ -82,6 +84,25 @@ pub(crate) struct Trend {
     pub grows: bool,
     /// Reason for *unresolved*, *plateau* and *no data*; empty otherwise.
     pub why: String,
+}
+
+impl Trend {
+    /// Returns the slope where a rate may be quoted: the course is decided, has no jump, and was
+    /// watched for long enough.
+    pub(crate) fn rate(&self) -> Option<Slope> {
+        self.slope.filter(|_| self.is_decided() && self.is_long)
+    }
+
+    /// Whether its word is about a course without a jump, and not open.
+    pub(crate) fn is_decided(&self) -> bool {
+        use TrendWord::{Falling, Growing, Plateau, Stable};
+        matches!(self.word, Stable | Growing | Plateau | Falling)
+    }
+
+    /// Whether its noise alone leaves it open.
+    pub(crate) fn is_noisy(&self) -> bool {
+        self.why == rule::NOT_EXCLUDED
+    }
 }
 
 /// Change of the level of a series.

@@ -274,7 +274,7 @@ impl Forecast {
             }
             Measure::Portion(_) | Measure::NotInEffect => Decidable::Yes,
             Measure::Growth(_) | Measure::Steps | Measure::Drift(_) => {
-                blocks::decidable(gate.measure, plan, self)
+                blocks::decidable(gate, plan, self, sight)
             }
             Measure::Count(count) => {
                 let hidden = in_flight::hidden(self.in_flight, count, sight);

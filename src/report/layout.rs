@@ -84,11 +84,13 @@ pub(crate) fn fold(items: &[String], width: usize, lines_max: usize) -> Vec<Stri
         }
         let lines = wrap(&parts.join(" · "), width);
         if lines.len() <= lines_max {
-            // A single long item is cut rather than left out.
-            if shown == 0 && !items.is_empty() {
-                return cut(&items[0], width, lines_max);
-            }
-            return lines;
+            let Some(first) = items.first().filter(|_| shown == 0) else { return lines };
+            // A long item is cut rather than left out.
+            let more = match items.len() - 1 {
+                0 => String::new(),
+                others => format!(" · {others} more: --wide"),
+            };
+            return cut_before(first, &more, width, lines_max);
         }
     }
     Vec::new()
@@ -111,14 +113,23 @@ pub(crate) fn packed(items: &[String], width: usize) -> Vec<String> {
 
 /// Wraps a text to at most `lines_max` lines, with `…` where it was cut.
 pub(crate) fn cut(text: &str, width: usize, lines_max: usize) -> Vec<String> {
-    let mut lines = wrap(text, width);
+    cut_before(text, "", width, lines_max)
+}
+
+/// Wraps a text to at most `lines_max` lines, with `…` where it was cut, and an ending behind it that
+/// is not cut.
+fn cut_before(text: &str, ending: &str, width: usize, lines_max: usize) -> Vec<String> {
+    let mut lines = wrap(&format!("{text}{ending}"), width);
     if lines.len() > lines_max {
+        lines = wrap(text, width);
         lines.truncate(lines_max);
         if let Some(last) = lines.last_mut() {
-            while columns(last) >= width.max(1) {
+            let room = width.max(1).saturating_sub(columns(ending));
+            while !last.is_empty() && columns(last) >= room {
                 last.pop();
             }
             last.push('…');
+            last.push_str(ending);
         }
     }
     lines
@@ -270,6 +281,20 @@ mod tests {
         assert!(lines[1].ends_with("more: --wide"), "{lines:?}");
         assert_eq!(fold(&items[..2], 40, 1), ["item 0 · item 1"]);
         assert!(fold(&["x".repeat(100)], 40, 1)[0].ends_with('…'));
+    }
+
+    #[test]
+    fn a_list_whose_first_item_fills_its_lines_still_says_how_much_is_left_out() {
+        let long = "a long item of many words that goes on and on".to_owned();
+        let items = [long.clone(), "second".into(), "third".into()];
+        assert_snapshot!(fold(&items, 40, 1).join("\n"), @"a long item of many wo… · 2 more: --wide");
+        assert_snapshot!(fold(&items, 40, 2).join("\n"), @"
+        a long item of many words that goes on
+        and on · second · third
+        ");
+        let exact = "x".repeat(40);
+        assert_snapshot!(fold(&[exact, "second".into()], 40, 1).join("\n"), @"xxxxxxxxxxxxxxxxxxxxxx… · 1 more: --wide");
+        assert_snapshot!(fold(&[long], 20, 1).join("\n"), @"a long item of many…");
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub(crate) struct Page<'a> {
     pub notes: Vec<String>,
     /// Times and rates by depth.
     pub depths: Grid,
-    /// What more streams gave and cost, a line for each depth.
+    /// Throughput and speed by the number of streams, a line for each depth.
     pub stream_lines: Vec<String>,
     /// Gates by word, the gravest first.
     pub gates: Vec<GateWords>,
@@ -92,6 +92,8 @@ pub(crate) struct Page<'a> {
     pub coverage: &'a Coverage,
     /// Readings over time, by lifetime in blocks.
     pub over_time: &'a OverTime,
+    /// Percentiles that the table leaves out; `None` where it has all.
+    pub percentiles_left_out: Option<String>,
     /// Series that the table leaves out, a sentence each.
     pub series_left_out: Vec<String>,
     /// Changes over the hours in words.
@@ -128,6 +130,7 @@ impl<'a> Page<'a> {
             gates: gates::gates(verdict),
             proofs: Proofs::of(asked, analysis, verdict),
             tables: Tables::of(asked, analysis, verdict, &cells, &streams),
+            percentiles_left_out: percentiles::left_out(&cells),
             cells,
             streams,
             acceptance: &analysis.acceptance,

@@ -2,7 +2,7 @@
 
 pub(crate) mod json;
 
-use super::layout::{LABEL, NONE, cut, ending, finish, fold, grid, labelled, table};
+use super::layout::{LABEL, NONE, cut, ending, finish, grid, labelled, packed, table};
 use super::page::{Grid, bounds};
 use super::words::counted;
 use crate::escape::one_line;
@@ -25,6 +25,13 @@ const BOUND_COLUMNS: usize = 4;
 /// Lines of a sentence.
 const LINES_MAX: usize = 3;
 
+/// What is added up.
+const ADDED_UP: &str = "time under load, failures, and requests whose answers were checked";
+
+/// What stays with each run.
+const EACH_RUN: &str = "has its own gates, speed, growth and drift: see `longhaul report` of it. \
+    The word above is that of the worst run";
+
 /// Writes the report.
 pub(crate) fn render(pool: &Pool) -> String {
     let mut lines = vec![headline(pool), String::new()];
@@ -35,13 +42,15 @@ pub(crate) fn render(pool: &Pool) -> String {
         lines.extend(grid(&bounds));
     }
     lines.push(String::new());
-    let sentence = |words: &String| cut(words, WIDTH - LABEL, LINES_MAX);
-    lines.extend(labelled("proves", proves(pool).iter().flat_map(sentence).collect()));
+    let sentence = |words: &str| cut(words, WIDTH - LABEL, LINES_MAX);
+    lines.extend(labelled("proves", proves(pool).iter().flat_map(|it| sentence(it)).collect()));
     let needed = bounds::needed(&pool.total).join(" · ");
     let needed = format!("to an MTBF of {needed}");
     lines.extend(labelled("missing", sentence(&needed)));
-    lines.extend(labelled("together", fold(&gates(pool), WIDTH - LABEL, LINES_MAX)));
-    lines.extend(labelled("note", pool.notes.iter().flat_map(sentence).collect()));
+    lines.extend(labelled("together", packed(&gates(pool), WIDTH - LABEL)));
+    lines.extend(labelled("note", pool.notes.iter().flat_map(|it| sentence(it)).collect()));
+    lines.extend(labelled("added up", sentence(ADDED_UP)));
+    lines.extend(labelled("each run", sentence(EACH_RUN)));
     let not = not(pool);
     lines.extend(labelled("not", sentence(&not)));
     finish(&lines, WIDTH)

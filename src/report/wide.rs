@@ -1,7 +1,7 @@
 //! Lays out the tables behind the report at their full width.
 
 use super::layout::{finish, grid, table};
-use super::page::{IncidentWords, Page, seqs};
+use super::page::{Grid, IncidentWords, Page, seqs};
 use super::terminal::incident_lines;
 
 /// Width of an incident's sentence in columns.
@@ -31,7 +31,10 @@ fn lines(page: &Page<'_>) -> Vec<String> {
     let sections = [
         ("run", grid(&tables.run)),
         ("cells", grid(&tables.cells)),
-        ("percentiles [95 % interval]", grid(&tables.percentiles)),
+        (
+            "percentiles [95 % interval]",
+            noted(&tables.percentiles, page.percentiles_left_out.as_slice()),
+        ),
         ("streams", grid(&tables.streams)),
         ("speculative decoding", grid(&tables.acceptance)),
         ("endings", grid(&tables.endings)),
@@ -43,7 +46,9 @@ fn lines(page: &Page<'_>) -> Vec<String> {
         ("errors in words", grid(&tables.errors)),
         ("coverage", grid(&tables.coverage)),
         ("changes over the hours", grid(&tables.trends)),
-        ("series", series(page)),
+        ("growth by time and work [each bound 95 %]", grid(&tables.rates)),
+        ("levels", grid(&tables.levels)),
+        ("series", noted(&tables.series, &page.series_left_out)),
     ];
     let label = if page.asked.simulated { " (SIMULATED)" } else { "" };
     let mut lines = Vec::new();
@@ -54,11 +59,11 @@ fn lines(page: &Page<'_>) -> Vec<String> {
     lines
 }
 
-/// Returns the table of series, with the notes on what was left out below it.
-fn series(page: &Page<'_>) -> Vec<String> {
-    let mut lines = grid(&page.tables.series);
+/// Returns a table, with the notes on what was left out below it.
+fn noted(table: &Grid, left_out: &[String]) -> Vec<String> {
+    let mut lines = grid(table);
     if !lines.is_empty() {
-        lines.extend(page.series_left_out.iter().map(|words| format!("  {words}")));
+        lines.extend(left_out.iter().map(|words| format!("  {words}")));
     }
     lines
 }

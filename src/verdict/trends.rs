@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn a_short_run_and_one_without_memory_decide_nothing() {
         let short = soak(2, |_| 10.0 * GIB, |_| 40.0 * GIB);
-        assert_snapshot!(judged(&short, &none("growth")), @"INCONCLUSIVE process_anonymous, host_mem_available: 10 blocks, 20 needed");
+        assert_snapshot!(judged(&short, &none("growth")), @"INCONCLUSIVE process_anonymous, host_mem_available: unresolved at this length: 10 blocks, 20 needed");
         let mut unseen = leaking(0.0, 0.0);
         unseen.entries.retain(|it| !matches!(it.fact, crate::fact::Fact::Reading(_)));
         assert_snapshot!(judged(&unseen, &none("growth")), @"INCONCLUSIVE the memory of the server was not read");

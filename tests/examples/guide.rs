@@ -162,6 +162,29 @@ pub(crate) const PAGES: &[Page] = &[
         ],
     },
     Page {
+        name: "docs/trends.md",
+        steps: &[
+            run(
+                "longhaul rehearse --scenario overnight --ailment slow_leak=200MiB/h@0s",
+                "--duration 10m --depths 0 --concurrency 1",
+                3,
+                &["slow_leak=200MiB/h@0s"],
+            ),
+            run(
+                "longhaul rehearse --scenario overnight --depths 100000 --concurrency 1 --ailment leak_that_plateaus=4GiB@2h",
+                "--duration 10m --depths 0 --concurrency 1",
+                3,
+                &["leak_that_plateaus=4GiB@2h"],
+            ),
+            run(
+                "longhaul rehearse --scenario overnight",
+                "--duration 10m --depths 0 --concurrency 1",
+                3,
+                &["overnight"],
+            ),
+        ],
+    },
+    Page {
         name: "docs/rehearse.md",
         steps: &[
             run(
@@ -284,6 +307,11 @@ fn the_guide_to_soaks() {
 #[test]
 fn the_guide_to_soaks_second_part() {
     play("docs/soak.md#2");
+}
+
+#[test]
+fn the_guide_to_trends() {
+    play("docs/trends.md");
 }
 
 #[test]

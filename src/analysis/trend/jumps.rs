@@ -16,6 +16,12 @@ const LEVEL_DEVIATIONS: f64 = 8.0;
 const CROSSINGS: usize = 3;
 /// Number of blocks on each side of a step that must show it.
 const NEAR: usize = 3;
+/// Share of a step's height that two neighbouring blocks near it must show. A fill at one rate that
+/// ends soon has no such pair.
+const AT_ONCE: f64 = 0.5;
+/// Share of its height that two blocks must show between which another lies: the one during which the
+/// level changed.
+const WITHIN_A_BLOCK: f64 = 0.75;
 
 /// Step that is sharp and larger than the noise. Whether it is significant depends on the other
 /// series.
@@ -73,9 +79,19 @@ fn found(values: &[f64], after: usize) -> Option<FoundStep> {
     let height = to - from;
     let near = median(&behind[..behind.len().min(NEAR)])?
         - median(&before[before.len().saturating_sub(NEAR)..])?;
-    let is_sharp = near * height.signum() > height.abs() / 2.0;
+    let is_sharp = near * height.signum() > height.abs() / 2.0 && is_at_once(values, after, height);
     let is_step = is_sharp && height.abs() > STEP_DEVIATIONS * deviation;
     is_step.then_some(FoundStep { after, from, to })
+}
+
+/// Whether a pair of blocks near the step shows most of its height.
+fn is_at_once(values: &[f64], after: usize, height: f64) -> bool {
+    let near = &values[after.saturating_sub(NEAR)..values.len().min(after + NEAR)];
+    let shows = |apart: usize, share: f64| {
+        let changes = near.iter().zip(&near[apart..]).map(|(one, other)| other - one);
+        changes.into_iter().any(|change| change * height.signum() > share * height.abs())
+    };
+    shows(1, AT_ONCE) || shows(2, WITHIN_A_BLOCK)
 }
 
 /// Returns the two levels between which a series jumps: far apart, by `least` or more, changed

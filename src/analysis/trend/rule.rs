@@ -24,6 +24,9 @@ const BLOCKS_GROWING: usize = TrendBlocks::FOR_GROWING;
 /// Share of the slope, and of the threshold, above which the last half still rises.
 const HALF: f64 = 0.5;
 
+/// Reason of a series whose noise decides nothing.
+pub(super) const NOT_EXCLUDED: &str = "a growth above the threshold cannot be excluded";
+
 /// Number of blocks in which the threshold gives the least height of a jump.
 const JUMP_BLOCKS: f64 = 6.0;
 
@@ -54,6 +57,12 @@ impl TrendRule {
     /// A count that goes back and forth by one is not on two levels.
     pub(super) fn least_jump(&self) -> f64 {
         self.threshold * JUMP_BLOCKS * self.block_h
+    }
+
+    /// Whether so many hours of a lifetime are enough for a rate.
+    fn is_long(&self, hours: f64) -> bool {
+        // A rounding error must not cost a verdict.
+        hours >= self.long_enough_h * (1.0 - 1e-6)
     }
 
     /// Returns the verb of a growth in the worse direction.
@@ -142,6 +151,7 @@ fn trend(evidence: &Evidence, judged: Option<(Chosen, f64)>) -> Trend {
         all_blocks: evidence.blocks,
         hours: evidence.until_h - evidence.from_h,
         from_h: evidence.from_h,
+        is_long: evidence.rule.is_long(evidence.until_h),
         slope: None,
         threshold: evidence.rule.threshold,
         p: None,
@@ -168,7 +178,7 @@ fn trend(evidence: &Evidence, judged: Option<(Chosen, f64)>) -> Trend {
         trend.blocks = evidence.blocks.div_ceil(2);
     }
     trend.slope = Some(evidence.rule.own_sign(slope));
-    trend.detectable = detectable(slope);
+    trend.detectable = detectable(slope, evidence.rule.threshold);
     Trend { step: chosen.step, levels: chosen.levels, ..trend }
 }
 
@@ -235,7 +245,7 @@ fn word(evidence: &Evidence, chosen: &Chosen, p: f64) -> (TrendWord, String) {
         };
         return (TrendWord::Plateau, format!("it {moved}, and no longer does in the last half"));
     }
-    (TrendWord::Unresolved, "a growth above the threshold cannot be excluded".into())
+    (TrendWord::Unresolved, NOT_EXCLUDED.to_owned())
 }
 
 /// Returns the word of a growth: *growing* only where it was watched for long enough.
@@ -245,8 +255,7 @@ fn growing(evidence: &Evidence) -> (TrendWord, String) {
         Better::Lower => "growing",
         Better::Higher => "shrinking",
     };
-    // A rounding error must not cost a verdict.
-    let why = if seen_h < needed_h * (1.0 - 1e-6) {
+    let why = if !evidence.rule.is_long(seen_h) {
         let (seen, needed) = (span(seen_h * 3600.0), span(needed_h * 3600.0));
         format!("{moving}, unresolved at this length: {seen} seen, {needed} needed")
     } else if evidence.blocks < BLOCKS_GROWING {

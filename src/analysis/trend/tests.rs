@@ -68,7 +68,7 @@ fn noise_around_a_level_is_stable_and_says_what_it_could_have_seen() {
     let trend = course(|_, _| 0.0, 13.0);
     assert_eq!((trend.word, trend.grows), (TrendWord::Stable, false));
     let detectable = trend.detectable.unwrap();
-    assert!((1.0..32.0).contains(&detectable), "{detectable}");
+    assert!((33.0..64.0).contains(&detectable), "{detectable}");
     assert!((trend.hours - 11.7).abs() < 0.2 && trend.blocks == 70, "{trend:?}");
 }
 
@@ -88,7 +88,7 @@ fn growth_below_the_threshold_is_stable() {
 #[test]
 fn a_constant_series_is_stable() {
     let trend = judged(&exact([40.0; 78]), &TrendRule { threshold: 1.0, ..RULE });
-    assert_eq!((trend.word, trend.detectable), (TrendWord::Stable, Some(0.0)));
+    assert_eq!((trend.word, trend.detectable), (TrendWord::Stable, Some(1.0)));
     assert_eq!(trend.slope.map(|slope| slope.high), Some(0.0));
 }
 
@@ -164,6 +164,30 @@ fn a_ramp_is_no_step() {
     let ramp = course(|hour, all| 500.0 * ((hour - all * 0.4) / 2.0).clamp(0.0, 1.0), 13.0);
     assert_eq!(ramp.step, None);
     assert_ne!(ramp.word, TrendWord::Growing);
+}
+
+#[test]
+fn a_fill_at_one_rate_that_ends_soon_after_the_warm_up_is_no_step() {
+    for blocks in [30, 36, 48, 78] {
+        let warm = (blocks as f64 * 0.1).max(1.5) as usize + 1;
+        for ends in warm + 4..=warm + 14 {
+            let filled = |block: usize| 6_144.0 + 100.0 * block.min(ends) as f64;
+            let values = (0..blocks).map(|block| filled(block) + (block % 3) as f64);
+            let trend = judged(&exact(values), &RULE);
+            assert_eq!(trend.step, None, "{blocks} blocks, filled after {ends}");
+        }
+    }
+}
+
+#[test]
+fn a_level_that_changes_within_a_block_is_a_step() {
+    let level = |block: usize| match block {
+        0..40 => 6_144.0,
+        40 => 6_394.0,
+        _ => 6_644.0,
+    };
+    let trend = judged(&exact((0..78).map(|block| level(block) + (block % 3) as f64)), &RULE);
+    assert_eq!(trend.word, TrendWord::Step, "{trend:?}");
 }
 
 #[test]

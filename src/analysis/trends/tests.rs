@@ -102,7 +102,7 @@ fn a_cache_that_fills_is_a_plateau_and_a_jump_is_a_step() {
     let story = soak(12, |hour| filled(hour) + wobble(hour), |hour| jumped(hour) + wobble(hour));
     assert_snapshot!(sentences(&story), @"
         host_mem_available: a step from 40.0 GiB to 36.0 GiB after 6 h 59 m
-        process_anonymous: a plateau: it rose, and no longer does in the last half, 5 h 20 m
+        process_anonymous: a plateau, flat for the last 5 h 20 m
         ttft d0/c1/p2048/o128 stable over 10 h 47 m
         tpot d0/c1/p2048/o128 stable over 7 h 30 m
         prefill_per_s d0/c1/p2048/o128 stable over 10 h 47 m

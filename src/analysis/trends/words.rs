@@ -34,6 +34,27 @@ impl SeriesTrend {
         in_worse_direction(slope, self.judged.better)
     }
 
+    /// Returns a slope of it with its bounds, in its worse direction.
+    pub(crate) fn with_bounds(&self, slope: Slope) -> String {
+        with_bounds(self.in_worse(slope), "", |value| self.amount(value))
+    }
+
+    /// Returns what stands beside its word in a table.
+    pub(crate) fn beside(&self) -> String {
+        match (self.trend.word, self.trend.detectable) {
+            (TrendWord::Stable, Some(least)) => format!("{}/h would be seen", self.amount(least)),
+            (TrendWord::Growing, _) if self.most_in.is_some() => {
+                self.most_of_it().trim_start_matches(", ").to_owned()
+            }
+            _ => beside(&self.trend, |value| self.amount(value), &self.matters()),
+        }
+    }
+
+    /// Returns the least growth that matters.
+    fn matters(&self) -> String {
+        format!("a growth above {}/h", self.amount(self.trend.threshold))
+    }
+
     /// Whether its level changed at once in the worse direction, by 5 % or more; a restart counts too.
     pub(crate) fn worse_step(&self) -> bool {
         self.trend.step.is_some_and(|step| is_worse(step, self.judged.better))
@@ -96,7 +117,7 @@ impl SeriesTrend {
     fn growth(&self, note: &str) -> String {
         let Some(slope) = self.worse() else { return self.title() };
         let verb = if self.judged.better == Better::Higher { "falls" } else { "grows" };
-        let rate = rate(slope, |value| amount(self.judged, value));
+        let rate = with_bounds(slope, "/h", |value| amount(self.judged, value));
         let over = span(self.trend.hours * HOUR_S);
         let (most, by) = (self.most_of_it(), self.by_request());
         format!("{} {verb} {rate} over {over}{most}{note}{by}", self.title())
@@ -129,7 +150,7 @@ impl SeriesTrend {
                 format!("{title} {verb} over {over}")
             }
             _ => {
-                let course = course(trend, |value| amount(self.judged, value));
+                let course = course(trend, |value| amount(self.judged, value), &self.matters());
                 format!("{title}: {course}{}", self.most_of_it())
             }
         }
@@ -193,58 +214,116 @@ impl AnswerTrend {
                 });
                 format!("{title} stable over {over}{seen}")
             }
-            _ => format!("{title}: {}", course(trend, |value| value_of(self.quantity, value))),
+            _ => format!("{title}: {}", course(trend, |it| self.value(it), &self.matters())),
         }
+    }
+
+    /// Returns what stands beside its word in a table.
+    pub(crate) fn beside(&self) -> String {
+        let percent = |share: f64| format!("{} %", figures(share * 100.0));
+        let Some(drift) = self.drift().filter(|_| self.trend.is_decided()) else {
+            return beside(&self.trend, |it| self.value(it), &self.matters());
+        };
+        let drift = with_bounds(drift, "", percent);
+        match self.detectable().filter(|_| self.trend.word == TrendWord::Stable) {
+            Some(least) => format!("{drift}; {} would be seen", percent(least)),
+            None => drift,
+        }
+    }
+
+    /// Returns why it is unresolved.
+    pub(crate) fn why(&self) -> String {
+        reason(&self.trend, &self.matters())
+    }
+
+    fn value(&self, value: f64) -> String {
+        match self.quantity.unit() {
+            Unit::TokensPerSecond => format!("{} tok/s", figures(value)),
+            _ if value < 1.0 => format!("{} ms", figures(value * 1e3)),
+            _ => format!("{} s", figures(value)),
+        }
+    }
+
+    /// Returns the least change that matters.
+    fn matters(&self) -> String {
+        let all_h = self.trend.from_h + self.trend.hours;
+        let share = self.trend.threshold * all_h / self.level;
+        format!("a drift above {} %", figures(share * 100.0))
     }
 }
 
-/// Joins the titles of sentences that say the same, such as `a, b: no data`, and returns the
-/// sentences in order.
+/// Joins the titles of sentences that say the same, such as `a, b: no data` or `a and 4 more: no data`,
+/// and returns the sentences in order.
 pub(crate) fn joined(sentences: impl IntoIterator<Item = (String, String)>) -> Vec<String> {
-    let mut all: Vec<(String, String)> = Vec::new();
+    let mut all: Vec<(Vec<String>, String)> = Vec::new();
     for (title, words) in sentences {
         let said = words.strip_prefix(title.as_str()).unwrap_or_default().to_owned();
         match all.iter_mut().find(|(_, of)| said.starts_with(':') && *of == said) {
-            Some((titles, _)) => titles.extend([", ", &title]),
-            None => all.push((title, said)),
+            Some((titles, _)) => titles.push(title),
+            None => all.push((vec![title], said)),
         }
     }
-    all.into_iter().map(|(titles, said)| titles + &said).collect()
+    let titled = |titles: &[String]| match titles {
+        [first, others @ ..] if others.len() > 1 => format!("{first} and {} more", others.len()),
+        _ => titles.join(", "),
+    };
+    all.into_iter().map(|(titles, said)| titled(&titles) + &said).collect()
 }
 
-/// Formats a slope per hour with its bounds; units that are the same are written once.
-fn rate(slope: Slope, amount: impl Fn(f64) -> String) -> String {
+/// Formats a slope with its bounds; units that are the same are written once.
+fn with_bounds(slope: Slope, per: &str, amount: impl Fn(f64) -> String) -> String {
     let [value, low, high] = [slope.value, slope.low, slope.high].map(amount);
     let unit = |text: &str| text.split_once(' ').map(|(_, unit)| unit.to_owned());
     let number = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
     if unit(&low) == unit(&value) && unit(&high) == unit(&value) {
-        return format!("{value}/h [{}, {}]", number(&low), number(&high));
+        return format!("{value}{per} [{}, {}]", number(&low), number(&high));
     }
-    format!("{value}/h [{low}, {high}]")
+    format!("{value}{per} [{low}, {high}]")
 }
 
 fn is_rate(quantity: Quantity) -> bool {
     quantity.unit() == Unit::TokensPerSecond
 }
 
-/// Returns what a trend says that is neither a growth nor stable.
-fn course(trend: &Trend, amount: impl Fn(f64) -> String) -> String {
-    let at = |hours: f64| span(hours * HOUR_S);
+/// Returns what a trend says that is neither a growth nor stable; `matters` is the least change that
+/// does.
+fn course(trend: &Trend, amount: impl Fn(f64) -> String, matters: &str) -> String {
     match (trend.word, trend.step, trend.levels) {
-        (TrendWord::Step, Some(step), _) => format!(
-            "a step from {} to {} after {}",
-            amount(step.from),
-            amount(step.to),
-            at(step.hours)
-        ),
+        (TrendWord::Step, Some(step), _) => step_in_words(step, amount),
         (TrendWord::TwoLevels, _, Some((low, high))) => {
             format!("jumps between {} and {}", amount(low), amount(high))
         }
         (TrendWord::Plateau, ..) => {
-            format!("a plateau: {}, {}", trend.why, at(trend.hours))
+            format!("a plateau, flat for the last {}", span(trend.hours * HOUR_S))
         }
         _ if trend.why.is_empty() => trend.word.word().to_owned(),
-        _ => trend.why.clone(),
+        _ => reason(trend, matters),
+    }
+}
+
+fn step_in_words(step: LevelStep, amount: impl Fn(f64) -> String) -> String {
+    let after = span(step.hours * HOUR_S);
+    format!("a step from {} to {} after {after}", amount(step.from), amount(step.to))
+}
+
+/// Returns the reason of a word, with the least change that matters in place of `the threshold`.
+fn reason(trend: &Trend, matters: &str) -> String {
+    let has_too_few_blocks = trend.word == TrendWord::Unresolved && trend.slope.is_none();
+    if has_too_few_blocks {
+        return format!("unresolved at this length: {}", trend.why);
+    }
+    trend.why.replace("a growth above the threshold", matters)
+}
+
+/// Returns what stands beside a word in a table, which need not be said again.
+fn beside(trend: &Trend, amount: impl Fn(f64) -> String, matters: &str) -> String {
+    match trend.word {
+        TrendWord::Plateau => trend.why.clone(),
+        TrendWord::Unresolved if trend.slope.is_none() => trend.why.clone(),
+        TrendWord::Unresolved => reason(trend, matters).replace(", unresolved at this length", ""),
+        TrendWord::Growing => trend.step.map_or(String::new(), |step| step_in_words(step, amount)),
+        TrendWord::Stable | TrendWord::Falling => String::new(),
+        _ => course(trend, amount, matters),
     }
 }
 
@@ -269,13 +348,5 @@ pub(crate) fn amount(judged: &JudgedSeries, value: f64) -> String {
             format!("{sign}{}", Bytes(value.abs().round() as u64))
         }
         _ => figures(value),
-    }
-}
-
-fn value_of(quantity: Quantity, value: f64) -> String {
-    match quantity.unit() {
-        Unit::TokensPerSecond => format!("{} tok/s", figures(value)),
-        _ if value < 1.0 => format!("{} ms", figures(value * 1e3)),
-        _ => format!("{} s", figures(value)),
     }
 }

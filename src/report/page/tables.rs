@@ -30,7 +30,7 @@ pub(crate) struct Tables {
     pub cells: Grid,
     /// Percentiles of every cell with their intervals.
     pub percentiles: Grid,
-    /// What more streams at once gave and cost.
+    /// Throughput and times by the number of streams at once.
     pub streams: Grid,
     /// Share of the drafted tokens that were accepted.
     pub acceptance: Grid,
@@ -48,6 +48,10 @@ pub(crate) struct Tables {
     pub coverage: Grid,
     /// Changes over the hours.
     pub trends: Grid,
+    /// Rates of the series that are decided.
+    pub rates: Grid,
+    /// Changes of the levels of series.
+    pub levels: Grid,
     /// Bounds by kind of failure.
     pub bounds: Grid,
     /// Readings over time, a row for each lifetime of a series.
@@ -76,6 +80,8 @@ impl Tables {
             errors: errors(&analysis.notes),
             coverage: coverage(&analysis.coverage, &analysis.notes),
             trends: trends::grid(&analysis.trends),
+            rates: trends::rates(&analysis.trends.series),
+            levels: trends::levels(&analysis.trends.series),
             bounds: bounds::grid(&verdict.exposure),
             series: series::grid(&analysis.over_time),
         }

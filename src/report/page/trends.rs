@@ -1,9 +1,9 @@
-//! Formats changes over the hours: a line for memory and one for the answers, and a table of all.
+//! Formats changes over the hours: a line for memory and one for the answers, and tables of all.
 
 use crate::analysis::Trends;
 use crate::analysis::trend::{Trend, TrendWord};
 use crate::analysis::trends::{AnswerTrend, Driver, SeriesTrend, joined};
-use crate::measure::Quantity;
+use crate::measure::{Better, Quantity};
 use crate::series::SeriesUnit;
 use crate::stats::theil_sen::Slope;
 use crate::unit::{figures, span};
@@ -65,19 +65,32 @@ fn drift(answers: &[AnswerTrend]) -> Vec<String> {
         return Vec::new();
     }
     let mut words = Vec::new();
-    for word in GRAVEST.into_iter().filter(|word| *word != TrendWord::Unresolved) {
+    let (open, told): (Vec<&AnswerTrend>, Vec<_>) = answers.iter().partition(|it| is_open(it));
+    for word in GRAVEST {
         for quantity in Quantity::DRIFTING {
-            let of = answers.iter().filter(|it| (it.trend.word, it.quantity) == (word, quantity));
-            words.extend(the_largest(of.collect()));
+            let of = told.iter().filter(|it| (it.trend.word, it.quantity) == (word, quantity));
+            words.extend(the_largest(of.copied().collect()));
         }
     }
-    let all: Vec<&AnswerTrend> = answers.iter().collect();
-    words.extend(stable_answers(&stable(&all, |it| &it.trend), answers.len()));
-    let open = answers.iter().filter(|it| it.trend.word == TrendWord::Unresolved).count();
-    if open > 0 {
-        words.push(format!("{open} of {} unresolved: --wide", answers.len()));
-    }
+    words.extend(stable_answers(&stable(&told, |it| &it.trend), answers.len()));
+    words.extend(open_answers(&open, answers.len()));
     words
+}
+
+/// Whether a change is unresolved by its noise or its length alone, and shows no direction.
+fn is_open(of: &AnswerTrend) -> bool {
+    let is_short = of.trend.slope.is_none();
+    of.trend.word == TrendWord::Unresolved && (is_short || of.trend.is_noisy())
+}
+
+/// Counts the open changes, with the reason: of those that are too short the longest one's.
+fn open_answers(open: &[&AnswerTrend], of: usize) -> Vec<String> {
+    let (short, noisy): (Vec<&AnswerTrend>, Vec<_>) =
+        open.iter().copied().partition(|it| it.trend.slope.is_none());
+    let counted = |all: &[&AnswerTrend], why: String| format!("{} {why}", part_of(all.len(), of));
+    let noisy_why = noisy.first().map(|it| counted(&noisy, format!("unresolved: {}", it.why())));
+    let longest = short.iter().max_by_key(|it| it.trend.blocks);
+    noisy_why.into_iter().chain(longest.map(|it| counted(&short, it.why()))).collect()
 }
 
 /// Says the largest change of a quantity, and how many other groups changed in the same way.
@@ -94,8 +107,7 @@ fn the_largest(mut of: Vec<&AnswerTrend>) -> Option<String> {
 
 fn stable_answers(stable: &[&AnswerTrend], of: usize) -> Option<String> {
     let over = span(least_hours(stable.iter().map(|it| &it.trend))? * 3_600.0);
-    let n =
-        if stable.len() == of { format!("all {of}") } else { format!("{} of {of}", stable.len()) };
+    let n = part_of(stable.len(), of);
     let least = stable.iter().filter_map(|it| it.detectable()).fold(0.0, f64::max);
     let seen = if least > 0.0 {
         format!("; {} % would be seen", figures(least * 100.0))
@@ -103,6 +115,11 @@ fn stable_answers(stable: &[&AnswerTrend], of: usize) -> Option<String> {
         String::new()
     };
     Some(format!("{n} times and rates stable over {over}{seen}"))
+}
+
+/// Formats a number of several: `all 56`, `12 of 56`.
+fn part_of(n: usize, of: usize) -> String {
+    if n == of { format!("all {of}") } else { format!("{n} of {of}") }
 }
 
 /// Returns the fewest hours that one of several trends stands on.
@@ -119,85 +136,97 @@ fn stable<'a, T>(all: &[&'a T], trend: impl Fn(&T) -> &Trend) -> Vec<&'a T> {
     all.iter().copied().filter(|it| trend(it).word == TrendWord::Stable).collect()
 }
 
-/// Names the stable series, with the least growth that would have been seen in each that is memory.
+/// Counts the stable series, with the least growth that would have been seen in the first that is
+/// memory: that of the server, where it was read.
 fn stable_series(stable: &[&SeriesTrend], of: usize) -> Option<String> {
     let over = span(least_hours(stable.iter().map(|it| &it.trend))? * 3_600.0);
-    let names: Vec<String> = stable.iter().map(|it| it.title()).collect();
-    let names = if names.len() == of { format!("all {of} series") } else { names.join(", ") };
-    let memory = stable.iter().filter(|it| it.judged.series.unit == SeriesUnit::Bytes);
-    let least = memory.filter_map(|it| Some((it, it.trend.detectable?)));
-    let least = least.max_by(|(_, one), (_, other)| one.total_cmp(other));
-    let seen = least.filter(|(_, least)| *least > 0.0).map_or(String::new(), |(series, least)| {
-        format!("; {}/h would be seen", series.amount(least))
-    });
-    Some(format!("stable over {over}: {names}{seen}"))
+    let seen = stable.iter().find(|it| it.judged.series.unit == SeriesUnit::Bytes);
+    let seen =
+        seen.and_then(|it| Some(format!("; {}/h would be seen", it.amount(it.trend.detectable?))));
+    let n = part_of(stable.len(), of);
+    Some(format!("{n} series stable over {over}{}", seen.unwrap_or_default()))
 }
 
-/// Returns the table: a row for every lifetime of every judged series, and for every quantity of
-/// every group.
+/// Returns the table of words: a row for every lifetime of every judged series, and for every quantity
+/// of every group.
 pub(super) fn grid(trends: &Trends) -> Grid {
-    let mut headings = ["series", "lifetime", "word"].map(Heading::left).to_vec();
-    headings.push(Heading::left("per hour"));
-    headings.extend(["per request", "per 1k tokens", "would be seen"].map(Heading::left));
-    headings.extend(["hours", "blocks", ""].map(Heading::left));
-    let series = trends.series.iter().map(series_row);
-    let rows = series.chain(trends.answers.iter().map(answer_row)).collect();
-    Grid { headings, rows }
+    let row = |title: String, lifetime: usize, trend: &Trend, beside: String| {
+        vec![
+            GridValue::Text(title),
+            number(lifetime),
+            GridValue::text(trend.word.word()),
+            GridValue::Text(span(trend.hours * 3_600.0)),
+            GridValue::Count(trend.blocks as u64),
+            GridValue::Text(beside),
+        ]
+    };
+    let series =
+        trends.series.iter().map(|it| row(it.title(), it.lifetime, &it.trend, it.beside()));
+    let answers =
+        trends.answers.iter().map(|it| row(it.title(), it.lifetime, &it.trend, it.beside()));
+    let headings = ["", "lifetime", "word", "over", "blocks", ""].map(Heading::left).to_vec();
+    of_lifetimes(Grid { headings, rows: series.chain(answers).collect() })
 }
 
-fn series_row(of: &SeriesTrend) -> Vec<GridValue> {
-    let amount = |value: f64| of.amount(value);
-    let slope = |slope: Option<Slope>| slope.map_or(String::new(), |it| interval(it, amount));
-    let work = of.per_work;
-    let why = [
-        of.trend.why.clone(),
-        work.and_then(|it| it.driver).map_or(String::new(), |driver| match driver {
-            Driver::Requests => "follows the requests".to_owned(),
-            Driver::Time => "follows the time".to_owned(),
-        }),
-        of.returned.map_or(String::new(), |it| format!("return less reference: {}", amount(it))),
-        of.released.map_or(String::new(), |it| format!("given back when idle: {}", amount(it))),
-        of.since_restart.map_or(String::new(), |it| format!("since the restart: {}", amount(it))),
-    ];
-    let why = why.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("; ");
-    row(
-        [of.title(), (of.lifetime + 1).to_string()],
-        &of.trend,
-        [
-            slope(of.trend.slope),
-            slope(work.map(|it| it.request)),
-            slope(work.and_then(|it| it.kilotoken)),
-            of.trend.detectable.map_or(String::new(), |it| format!("{}/h", amount(it))),
-        ],
-        why,
-    )
+/// Returns the table of rates in the worse direction: a row for every series of which one may be
+/// quoted, and that changes at all.
+pub(super) fn rates(series: &[SeriesTrend]) -> Grid {
+    let row = |of: &SeriesTrend| {
+        let hourly = of.trend.rate().filter(|slope| slope.low < 0.0 || slope.high > 0.0)?;
+        let cell = |slope: Option<Slope>| {
+            GridValue::Text(slope.map_or(String::new(), |slope| of.with_bounds(slope)))
+        };
+        let loss = if of.judged.better == Better::Higher { "loss of " } else { "" };
+        let follows = of.per_work.and_then(|it| it.driver).map_or("", |driver| match driver {
+            Driver::Requests => "the requests",
+            Driver::Time => "the time",
+        });
+        Some(vec![
+            GridValue::Text(format!("{loss}{}", of.title())),
+            number(of.lifetime),
+            cell(Some(hourly)),
+            cell(of.per_work.map(|it| it.request)),
+            cell(of.per_work.and_then(|it| it.kilotoken)),
+            GridValue::text(follows),
+        ])
+    };
+    let mut headings =
+        ["series", "lifetime", "per hour", "per request"].map(Heading::left).to_vec();
+    headings.extend(["per 1k tokens", "follows"].map(Heading::left));
+    of_lifetimes(Grid { headings, rows: series.iter().filter_map(row).collect() })
 }
 
-fn answer_row(of: &AnswerTrend) -> Vec<GridValue> {
-    let percent = |value: f64| format!("{} %", figures(value * 100.0));
-    let drift = of.drift().map_or(String::new(), |it| interval(it, percent) + " in all");
-    let seen = of.detectable().map_or(String::new(), |it| format!("{} in all", percent(it)));
-    let cells = [drift, String::new(), String::new(), seen];
-    row([of.title(), (of.lifetime + 1).to_string()], &of.trend, cells, of.trend.why.clone())
+/// Returns the table of levels: a row for every series of which one changed between two parts of the
+/// run.
+pub(super) fn levels(series: &[SeriesTrend]) -> Grid {
+    let row = |of: &SeriesTrend| {
+        let all = [of.returned, of.released, of.since_restart];
+        let changed = all.iter().flatten().any(|change| *change != 0.0);
+        let cell =
+            |change: Option<f64>| GridValue::maybe(change.map(|it| of.amount(it)), GridValue::Text);
+        let title = [GridValue::Text(of.title()), number(of.lifetime)];
+        changed.then(|| title.into_iter().chain(all.map(cell)).collect())
+    };
+    let mut headings = ["series", "lifetime"].map(Heading::left).to_vec();
+    let words = ["return less reference", "given back when idle", "since the restart"];
+    headings.extend(words.map(Heading::right));
+    of_lifetimes(Grid { headings, rows: series.iter().filter_map(row).collect() })
 }
 
-fn row(
-    [title, lifetime]: [String; 2],
-    trend: &Trend,
-    numbers: [String; 4],
-    why: String,
-) -> Vec<GridValue> {
-    let mut row =
-        vec![GridValue::Text(title), GridValue::Text(lifetime), GridValue::text(trend.word.word())];
-    row.extend(numbers.map(GridValue::Text));
-    row.push(GridValue::Text(span(trend.hours * 3_600.0)));
-    row.push(GridValue::Text(trend.blocks.to_string()));
-    row.push(GridValue::Text(why));
-    row
+/// Returns the number of a lifetime, from 1.
+fn number(lifetime: usize) -> GridValue {
+    GridValue::Count(lifetime as u64 + 1)
 }
 
-fn interval(slope: Slope, amount: impl Fn(f64) -> String) -> String {
-    format!("{} [{}, {}]", amount(slope.value), amount(slope.low), amount(slope.high))
+/// Leaves out the column of lifetimes where there is one.
+fn of_lifetimes(mut grid: Grid) -> Grid {
+    if grid.rows.iter().all(|row| row[1] == number(0)) {
+        grid.headings.remove(1);
+        for row in &mut grid.rows {
+            row.remove(1);
+        }
+    }
+    grid
 }
 
 #[cfg(test)]
@@ -208,6 +237,7 @@ mod tests {
     use crate::analysis::fixture::{asked, gate};
     use crate::analysis::trends::tests::{analysed, soak};
     use crate::incident::fixture::Story;
+    use crate::report::layout;
     use crate::spec::{Contract, Limit};
     use crate::verdict::judge;
 
@@ -243,6 +273,56 @@ mod tests {
         assert_eq!(told.memory.len(), 1);
         assert_eq!(gated.memory, Vec::<String>::new());
         assert_eq!(gated.drift, told.drift);
+    }
+
+    /// Returns the tables of words, rates and levels, each under its first line.
+    fn tables(story: &Story) -> String {
+        let trends = analysed(story, &asked(&[0])).trends;
+        let tables = [grid(&trends), rates(&trends.series), levels(&trends.series)];
+        let lines: Vec<String> = tables.iter().flat_map(layout::grid).collect();
+        assert!(lines.iter().all(|line| layout::columns(line) <= 120), "{lines:#?}");
+        lines.join("\n")
+    }
+
+    #[test]
+    fn a_leak_of_a_night_has_rates_in_the_worse_direction() {
+        assert_snapshot!(tables(&leaking(12)), @"");
+    }
+
+    #[test]
+    fn below_eight_hours_and_of_a_step_no_rate_is_quoted() {
+        assert_snapshot!(tables(&leaking(6)), @"");
+        let jumped = |hour: f64| if hour < 7.0 { 10.0 * GIB } else { 12.0 * GIB };
+        assert_snapshot!(tables(&soak(12, jumped, |_| 40.0 * GIB)), @"");
+    }
+
+    #[test]
+    fn times_that_are_open_are_counted_with_the_reason() {
+        let of = |story: &Story, change: fn(&mut Trend)| {
+            let mut answers = analysed(story, &asked(&[0])).trends.answers;
+            answers.iter_mut().for_each(|it| change(&mut it.trend));
+            drift(&answers).join("\n")
+        };
+        let night = leaking(12);
+        let noisy = |trend: &mut Trend| {
+            trend.word = TrendWord::Unresolved;
+            trend.why = "a growth above the threshold cannot be excluded".into();
+        };
+        assert_snapshot!(of(&night, noisy), @"");
+        let grows = |trend: &mut Trend| {
+            trend.word = TrendWord::Unresolved;
+            trend.why = "growing, unresolved at this length: 28 blocks, 30 needed".into();
+        };
+        assert_snapshot!(of(&night, grows), @"");
+        let mut answers = analysed(&night, &asked(&[0])).trends.answers;
+        let short = Trend {
+            word: TrendWord::Unresolved,
+            slope: None,
+            why: "18 blocks, 20 needed".into(),
+            ..answers[0].trend.clone()
+        };
+        answers[0].trend = short;
+        assert_snapshot!(drift(&answers).join("\n"), @"");
     }
 
     #[test]
