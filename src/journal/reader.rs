@@ -188,22 +188,6 @@ impl Reader {
         });
     }
 
-    /// Hands every entry to `fold`. Rows are read and decoded on another thread meanwhile.
-    pub(crate) fn read_ahead(&mut self, mut fold: impl FnMut(&Entry)) {
-        thread::scope(|scope| {
-            let (give, take) = mpsc::sync_channel(PARTS_AHEAD);
-            scope.spawn(move || {
-                loop {
-                    let part: Vec<Entry> = self.by_ref().take(PART_ENTRIES).collect();
-                    if part.is_empty() || give.send(part).is_err() {
-                        return;
-                    }
-                }
-            });
-            take.iter().for_each(|part| part.iter().for_each(&mut fold));
-        });
-    }
-
     /// Returns the summary of what is missing, as far as has been read.
     pub(crate) fn reported(&self) -> ReadSummary {
         let mut reported = ReadSummary {

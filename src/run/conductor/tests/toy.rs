@@ -136,6 +136,7 @@ impl Toy {
             wall_us: 0,
             boot_id: None,
             endpoint: String::new(),
+            run: String::new(),
         };
         self.record(At::ZERO, Fact::Opened(opened));
         self.now = At(3_000_000);
