@@ -8,8 +8,10 @@ use crate::stats::theil_sen::{PairSlopes, Slope};
 
 /// Normal quantile of a one-sided bound at 95 %.
 const Z: f64 = 1.644_853_627;
-/// Sum of the normal quantiles of 99 %, the confidence of a growth, and of 80 %, the power.
-const Z_DETECTABLE: f64 = 2.326_347_874 + 0.841_621_234;
+/// Normal quantile of 99 %, the confidence of a growth.
+const Z_GROWTH: f64 = 2.326_347_874;
+/// Normal quantile of 80 %, the power.
+const Z_POWER: f64 = 0.841_621_234;
 
 /// Level of the test of the last quarter, which is not adjusted for the number of series.
 const LEVEL_AT_END: f64 = 0.001;
@@ -34,11 +36,12 @@ pub(super) struct GrowthTests {
     pub rise_at_end: Option<f64>,
 }
 
-/// Returns the least slope that would have been seen with a power of 80 % at a level of 1 %, by the
-/// standard error that the bounds of a slope show.
-pub(super) fn detectable(slope: Slope) -> Option<f64> {
+/// Returns the least slope that would have been a growth with a power of 80 %: significant at 1 %,
+/// with a lower bound above the threshold. The bounds of a slope show its standard error.
+pub(super) fn detectable(slope: Slope, threshold: f64) -> Option<f64> {
     let error = (slope.high - slope.low) / (2.0 * Z);
-    error.is_finite().then_some(Z_DETECTABLE * error)
+    let significant = (Z_GROWTH + Z_POWER) * error;
+    error.is_finite().then_some(significant.max(threshold + (Z + Z_POWER) * error))
 }
 
 /// Times, values and parts of a series: two points of different parts are never compared.

@@ -2,7 +2,7 @@
 
 use crate::analysis::Trends;
 use crate::analysis::trend::{Trend, TrendWord};
-use crate::analysis::trends::{AnswerTrend, Driver, SeriesTrend, joined};
+use crate::analysis::trends::{AnswerTrend, Driver, Sentence, SeriesTrend, once_each};
 use crate::measure::Quantity;
 use crate::series::SeriesUnit;
 use crate::stats::theil_sen::Slope;
@@ -46,18 +46,37 @@ fn memory(trends: &Trends) -> Vec<String> {
     let mut series: Vec<&SeriesTrend> = series.collect();
     // The server comes before its machine.
     series.sort_by_key(|it| !it.judged.is_process_memory());
-    let mut words: Vec<String> = series.iter().filter_map(|it| it.kept_in_words()).collect();
+    let mut words = kept(&series);
     if !series.iter().any(|it| is_told(&it.trend)) {
         return words;
     }
+    series.retain(|it| !it.is_told_by_processes(&trends.series));
+    let lifetimes = |title: &str| series.iter().filter(|it| it.title() == title).count();
+    let sentence = |it: &SeriesTrend, words: String| Sentence {
+        title: it.title(),
+        words,
+        weight: it.trend.hours,
+    };
     for word in GRAVEST {
         let of = series.iter().filter(|it| it.trend.word == word);
-        let of = of.filter(|it| !it.is_told_by_processes(&trends.series));
-        words.extend(joined(of.map(|it| (it.title(), it.in_words_among(&trends.series)))));
+        let of = of.map(|it| sentence(it, it.in_words_among(&trends.series)));
+        words.extend(once_each(of, lifetimes));
     }
-    let stable: Vec<&SeriesTrend> = stable(&series, |it| &it.trend);
-    words.extend(stable_series(&stable, series.len()));
+    let slow = series.iter().filter_map(|it| Some(sentence(it, it.slow_growth_in_words()?)));
+    words.extend(once_each(slow, lifetimes));
+    words.extend(stable_series(&series));
     words
+}
+
+/// Says what the machine did not get back, once of each series: the most.
+fn kept(series: &[&SeriesTrend]) -> Vec<String> {
+    let mut all: Vec<(&SeriesTrend, f64)> =
+        series.iter().filter_map(|it| Some((*it, it.kept()?))).collect();
+    all.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    let is_first =
+        |index: usize| all[..index].iter().all(|(it, _)| it.title() != all[index].0.title());
+    let first = (0..all.len()).filter(|index| is_first(*index));
+    first.filter_map(|index| all[index].0.kept_in_words()).collect()
 }
 
 fn drift(answers: &[AnswerTrend]) -> Vec<String> {
@@ -119,18 +138,42 @@ fn stable<'a, T>(all: &[&'a T], trend: impl Fn(&T) -> &Trend) -> Vec<&'a T> {
     all.iter().copied().filter(|it| trend(it).word == TrendWord::Stable).collect()
 }
 
-/// Names the stable series, with the least growth that would have been seen in each that is memory.
-fn stable_series(stable: &[&SeriesTrend], of: usize) -> Option<String> {
+/// Names the stable series, with the least growth that would have been seen in the first that is memory:
+/// that of the server, where it was read. Those that grow slowly have a sentence of their own.
+fn stable_series(series: &[&SeriesTrend]) -> Option<String> {
+    let (slow, others): (Vec<&SeriesTrend>, Vec<&SeriesTrend>) =
+        series.iter().partition(|it| it.slow_growth_in_words().is_some());
+    let stable: Vec<&SeriesTrend> = stable(&others, |it| &it.trend);
     let over = span(least_hours(stable.iter().map(|it| &it.trend))? * 3_600.0);
-    let names: Vec<String> = stable.iter().map(|it| it.title()).collect();
-    let names = if names.len() == of { format!("all {of} series") } else { names.join(", ") };
-    let memory = stable.iter().filter(|it| it.judged.series.unit == SeriesUnit::Bytes);
-    let least = memory.filter_map(|it| Some((it, it.trend.detectable?)));
-    let least = least.max_by(|(_, one), (_, other)| one.total_cmp(other));
-    let seen = least.filter(|(_, least)| *least > 0.0).map_or(String::new(), |(series, least)| {
-        format!("; {}/h would be seen", series.amount(least))
+    let titles = |of: &[&SeriesTrend]| {
+        let mut titles: Vec<String> = Vec::new();
+        for title in of.iter().map(|it| it.title()) {
+            if !titles.contains(&title) {
+                titles.push(title);
+            }
+        }
+        titles
+    };
+    let count =
+        |of: &[&SeriesTrend], title: &str| of.iter().filter(|it| it.title() == title).count();
+    let name = |title: &String| match (count(&stable, title), count(series, title)) {
+        (n, of) if n < of => format!("{title} in {n} of {of} lifetimes"),
+        _ => title.clone(),
+    };
+    let named = titles(&stable);
+    let names = if stable.len() < others.len() {
+        named.iter().map(name).collect::<Vec<_>>().join(", ")
+    } else if slow.is_empty() {
+        format!("all {} series", named.len())
+    } else {
+        format!("the other {} series", named.len())
+    };
+    let seen = stable.iter().find(|it| it.judged.series.unit == SeriesUnit::Bytes);
+    let seen = seen.and_then(|it| {
+        let least = it.amount(it.trend.detectable?);
+        Some(format!("; {least}/h of {} would be seen", it.title()))
     });
-    Some(format!("stable over {over}: {names}{seen}"))
+    Some(format!("stable over {over}: {names}{}", seen.unwrap_or_default()))
 }
 
 /// Returns the table: a row for every lifetime of every judged series, and for every quantity of
