@@ -358,6 +358,93 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_per_request_is_judged_by_its_own_interval_whatever_the_word() {
+        use crate::measure::Measure;
+        let request = |kib| of("process_anonymous", Measure::Growth(Per::Request), kib * 1_024.0);
+        // 60 requests an hour: 171 KiB each.
+        let slow = leaking(10.0, 0.0);
+        assert_snapshot!(judged(&slow, &request(16.0)), @"");
+        assert_snapshot!(judged(&slow, &request(200.0)), @"");
+        let noisy = soak(
+            12,
+            |hour| 10.0 * GIB + (10.0 * hour + 30.0 * (hour * 37.0).sin()) * MIB,
+            |_| 40.0 * GIB,
+        );
+        assert_snapshot!(judged(&noisy, &request(170.0)), @"");
+        let short = soak(6, |hour| 10.0 * GIB + 10.0 * MIB * hour, |_| 40.0 * GIB);
+        assert_snapshot!(judged(&short, &request(16.0)), @"");
+        let late = |hour: f64| 10.0 * GIB + 100.0 * MIB * (hour - 9.0).max(0.0);
+        assert_snapshot!(judged(&soak(12, late, |_| 40.0 * GIB), &request(16.0)), @"");
+    }
+
+    #[test]
+    fn two_limits_on_one_series_are_judged_each_by_itself() {
+        use crate::measure::Measure;
+        let limit = |mib| of("process_anonymous", Measure::Growth(Per::Hour), mib * MIB);
+        let mut asked = asked(&[0]);
+        asked.contract = Contract { gates: vec![limit(50.0), limit(150.0)] };
+        let verdict = judge(&asked.contract, &analysed(&leaking(100.0, 0.0), &asked));
+        let words: Vec<&str> = verdict.gates.iter().map(|it| it.word.word()).collect();
+        assert_eq!(words, ["FAIL", "PASS"]);
+        for gate in &verdict.gates {
+            let value = gate.value.map(crate::stats::Estimate::number).unwrap() / MIB;
+            assert!((value - 100.0).abs() < 1.0, "{value}");
+        }
+        assert_eq!(verdict.gates.iter().map(|it| it.n).collect::<Vec<_>>(), [64, 64]);
+        assert_eq!(verdict.gates[0].bound, Some(50.0 * MIB));
+        assert_eq!(verdict.gates[0].evidence.len(), 2, "the first and the last row");
+    }
+
+    #[test]
+    fn a_number_of_growths_and_steps_is_a_value() {
+        let of = |story: &Story, gate: Gate| {
+            let mut asked = asked(&[0]);
+            asked.contract = Contract { gates: vec![gate] };
+            let gate = judge(&asked.contract, &analysed(story, &asked)).gates.remove(0);
+            (gate.word, gate.value.and_then(crate::stats::Estimate::known), gate.bound)
+        };
+        let leak = leaking(200.0, 200.0);
+        assert_eq!(of(&leak, none("growth")), (VerdictWord::Fail, Some(2.0), Some(0.0)));
+        assert_eq!(of(&leak, none("steps")), (VerdictWord::Pass, Some(0.0), Some(0.0)));
+        let open = leaking(200.0, 0.0);
+        assert_eq!(of(&open, none("growth")), (VerdictWord::Inconclusive, None, Some(0.0)));
+    }
+
+    #[test]
+    fn answers_that_jump_between_two_levels_break_the_gate_on_steps_and_leave_drift_open() {
+        let mut story = leaking(0.0, 0.0);
+        for entry in &mut story.entries {
+            if let crate::fact::Fact::Request(request) = &mut entry.fact {
+                let is_slow = entry.at.0 / 3_600_000_000 % 2 == 1;
+                let factor = if is_slow { 1.5 } else { 1.0 };
+                request.ttft_us = request.ttft_us.map(|us| (us as f64 * factor) as u64);
+            }
+        }
+        let drift = |limit| gate("drift_ttft", Limit::AtMost(limit));
+        assert_snapshot!(judged(&story, &none("steps")), @"");
+        assert_snapshot!(judged(&story, &drift(0.05)), @"");
+        assert_eq!(judged(&story, &drift(0.6)), "PASS ");
+    }
+
+    #[test]
+    fn several_lifetimes_that_are_too_short_have_one_sentence() {
+        let mut story = soak(6, |_| 10.0 * GIB, |_| 40.0 * GIB);
+        for hour in [2.0, 4.0] {
+            let seconds = hour * 3_600.0;
+            let at = story.entries.iter().position(|it| it.at.seconds() > seconds).unwrap();
+            let after = story.entries.split_off(at);
+            story.bad(seconds, 0, crate::fact::Ended::Refused, "refused").up(seconds + 1.0, false);
+            story.up(seconds + 60.0, true).started(seconds + 60.0, seconds);
+            let from = story.entries.last().unwrap().at;
+            story.entries.extend(after.into_iter().filter(|it| it.at > from));
+        }
+        for (seq, entry) in story.entries.iter_mut().enumerate() {
+            entry.seq = seq as u64;
+        }
+        assert_snapshot!(judged(&story, &none("growth")), @"");
+    }
+
+    #[test]
     fn a_short_run_and_one_without_memory_decide_nothing() {
         let short = soak(2, |_| 10.0 * GIB, |_| 40.0 * GIB);
         assert_snapshot!(judged(&short, &none("growth")), @"INCONCLUSIVE process_anonymous, host_mem_available: 10 blocks, 20 needed");
