@@ -128,7 +128,9 @@ impl CalendarFold {
             }
         }
         if let Fact::Phase(began) = &entry.fact {
-            if let Some(name) = began.because.strip_prefix("drill: ") {
+            let is_drill = matches!(began.phase, Phase::Idle | Phase::Drill);
+            let name = began.because.strip_prefix("drill: ").filter(|_| is_drill);
+            if let Some(name) = name {
                 let (segment, name, seq) = (entry.segment, name.to_owned(), entry.seq);
                 let (from, until) = (entry.at, entry.at);
                 self.drills.push(DrillSpan { segment, name, from, until, seq });
