@@ -68,7 +68,7 @@ fn noise_around_a_level_is_stable_and_says_what_it_could_have_seen() {
     let trend = course(|_, _| 0.0, 13.0);
     assert_eq!((trend.word, trend.grows), (TrendWord::Stable, false));
     let detectable = trend.detectable.unwrap();
-    assert!((1.0..32.0).contains(&detectable), "{detectable}");
+    assert!((33.0..64.0).contains(&detectable), "{detectable}");
     assert!((trend.hours - 11.7).abs() < 0.2 && trend.blocks == 70, "{trend:?}");
 }
 
@@ -88,7 +88,7 @@ fn growth_below_the_threshold_is_stable() {
 #[test]
 fn a_constant_series_is_stable() {
     let trend = judged(&exact([40.0; 78]), &TrendRule { threshold: 1.0, ..RULE });
-    assert_eq!((trend.word, trend.detectable), (TrendWord::Stable, Some(0.0)));
+    assert_eq!((trend.word, trend.detectable), (TrendWord::Stable, Some(1.0)));
     assert_eq!(trend.slope.map(|slope| slope.high), Some(0.0));
 }
 
@@ -164,6 +164,19 @@ fn a_ramp_is_no_step() {
     let ramp = course(|hour, all| 500.0 * ((hour - all * 0.4) / 2.0).clamp(0.0, 1.0), 13.0);
     assert_eq!(ramp.step, None);
     assert_ne!(ramp.word, TrendWord::Growing);
+}
+
+#[test]
+fn a_growth_below_the_threshold_rises_all_the_time_and_one_that_begins_late_does_not() {
+    let slow = course(|hour, _| 10.0 * hour, 13.0);
+    assert_eq!((slow.word, slow.rises, slow.grows), (TrendWord::Stable, true, false));
+    let late = course(|hour, _| 10.0 * (hour - 9.0).max(0.0) * 10.0, 13.0);
+    assert!(!late.rises && late.late.is_some_and(|low| low > 32.0), "{late:?}");
+    let flat = course(|_, _| 0.0, 13.0);
+    assert!(!flat.rises && flat.late.is_none_or(|low| low < 32.0), "{flat:?}");
+    let short = course(|hour, _| 10.0 * hour, 6.0);
+    assert_eq!(short.too_short.as_deref(), Some("6 h 00 m seen, 8 h 00 m needed"));
+    assert_eq!(slow.too_short, None);
 }
 
 #[test]
