@@ -343,6 +343,11 @@ impl Measure {
         }
     }
 
+    /// Whether a sentence says more of its value than the number.
+    pub(crate) fn is_told_in_words(self) -> bool {
+        matches!(self, Measure::Mtbf | Measure::Growth(_) | Measure::Steps | Measure::Drift(_))
+    }
+
     /// Whether it belongs to the run as a whole, not to a depth.
     pub(crate) fn is_of_the_run(self) -> bool {
         !matches!(self, Measure::Of(..) | Measure::Drift(_))

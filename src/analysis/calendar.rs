@@ -20,6 +20,19 @@ pub(crate) struct PhaseSpan {
     pub until: At,
 }
 
+/// Drill with its start and end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DrillSpan {
+    /// Segment whose anchor the instants refer to.
+    pub segment: Segment,
+    /// Name in the scenario: `idle`, `aborts`.
+    pub name: String,
+    pub from: At,
+    pub until: At,
+    /// Entry with which it began.
+    pub seq: Seq,
+}
+
 /// Segment with its start and end.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SegmentSpan {
@@ -49,6 +62,8 @@ pub(crate) struct Calendar {
     pub segments: Vec<SegmentSpan>,
     /// Phases, in order.
     pub phases: Vec<PhaseSpan>,
+    /// Drills that have a phase of their own, in order.
+    pub drills: Vec<DrillSpan>,
     /// Incidents since the load began, in order.
     pub incidents: Vec<Incident>,
     /// Ends of laps, in order; only some of the ends where laps are short.
@@ -62,6 +77,7 @@ pub(crate) struct Calendar {
 pub(crate) struct CalendarFold {
     segments: Vec<SegmentSpan>,
     phases: Vec<PhaseSpan>,
+    drills: Vec<DrillSpan>,
     causes: Causes,
     laps: LapEnds,
     block_us: u64,
@@ -80,6 +96,7 @@ impl CalendarFold {
         CalendarFold {
             segments: Vec::new(),
             phases: Vec::new(),
+            drills: Vec::new(),
             causes: Causes::default(),
             laps: LapEnds::new(block_us),
             block_us,
@@ -105,8 +122,19 @@ impl CalendarFold {
         }
         if let Some(last) = self.phases.last_mut().filter(|last| last.segment == entry.segment) {
             last.until = end;
+            let is_drill = matches!(last.phase, Phase::Idle | Phase::Drill);
+            if let Some(drill) = self.drills.last_mut().filter(|_| is_drill) {
+                drill.until = end;
+            }
         }
         if let Fact::Phase(began) = &entry.fact {
+            let is_drill = matches!(began.phase, Phase::Idle | Phase::Drill);
+            let name = began.because.strip_prefix("drill: ").filter(|_| is_drill);
+            if let Some(name) = name {
+                let (segment, name, seq) = (entry.segment, name.to_owned(), entry.seq);
+                let (from, until) = (entry.at, entry.at);
+                self.drills.push(DrillSpan { segment, name, from, until, seq });
+            }
             if let Some(last) = self.phases.last_mut().filter(|last| last.segment == entry.segment)
             {
                 last.until = entry.at.max(last.from);
@@ -137,6 +165,7 @@ impl CalendarFold {
         Calendar {
             segments: self.segments.clone(),
             phases: self.phases.clone(),
+            drills: self.drills.clone(),
             incidents: incidents.collect(),
             lap_ends: self.laps.ends().to_vec(),
             block_us: self.block_us,

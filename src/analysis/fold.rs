@@ -175,7 +175,13 @@ impl Fold {
         let over_time = self.series.as_ref().map(Blocks::finish).unwrap_or_default();
         let answers = self.answers.as_ref().map(AnswersFold::finish).unwrap_or_default();
         Analysis {
-            trends: Trends::of(&self.calendar, &self.rules, &over_time, &answers),
+            trends: Trends::of(
+                &self.calendar,
+                &self.rules,
+                &over_time,
+                &answers,
+                &self.notes.steps,
+            ),
             coverage: self.watch.finish(&self.calendar),
             acceptance: self.acceptance.finish(&self.calendar),
             calendar: self.calendar,

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use super::calendar::Lifetime;
 use super::spans::{Span, Spans};
 use super::thinned::Thinned;
-use crate::fact::{Entry, Fact, Phase, Reading, Segment, Source};
+use crate::fact::{Entry, Fact, Phase, Reading, Segment, Seq, Source};
 use crate::unit::At;
 
 /// Bound on the series of a run. A large machine has two hundred; the rest is counted.
@@ -58,6 +58,8 @@ pub(crate) struct LifetimeBlocks {
     pub first: f64,
     /// Last value.
     pub last: f64,
+    /// First and last row.
+    pub rows: [Seq; 2],
     /// Blocks of the lifetime, in order.
     pub blocks: Vec<Block>,
 }
@@ -173,7 +175,7 @@ impl Blocks {
             }
             self.kept += needed;
             known.close(&self.spans);
-            known.begin(&span, reading);
+            known.begin(&span, reading, entry.seq);
             known.open = Some(Open::new(index));
         }
         if let Some(open) = &mut known.open {
@@ -181,6 +183,7 @@ impl Blocks {
         }
         if let Some(lifetime) = known.lifetimes.last_mut() {
             lifetime.last = reading.last;
+            lifetime.rows[1] = entry.seq;
         }
     }
 
@@ -235,7 +238,7 @@ impl OneSeries {
     }
 
     /// Begins a lifetime, unless it is already the newest.
-    fn begin(&mut self, span: &Span, reading: &Reading) {
+    fn begin(&mut self, span: &Span, reading: &Reading, seq: Seq) {
         let lifetime = span.lifetime;
         if !self.is_in(lifetime) {
             self.lifetimes.push(LifetimeBlocks {
@@ -244,6 +247,7 @@ impl OneSeries {
                 until: lifetime.until,
                 first: reading.mean,
                 last: reading.last,
+                rows: [seq; 2],
                 // A server that crashes every minute has a lifetime with one block in each.
                 blocks: Vec::with_capacity(1),
             });

@@ -82,6 +82,15 @@ pub(crate) struct Trend {
     pub levels: Option<(f64, f64)>,
     /// Whether it passed all gates for a growth, whatever its length.
     pub grows: bool,
+    /// Whether it passed them but for the threshold: it grows all the time, by whatever amount.
+    pub rises: bool,
+    /// Lower bound of the growth per hour in the last half or the last quarter, where it is
+    /// significant.
+    pub late: Option<f64>,
+    /// Hours or blocks that it lacks for a rate: `5 h 59 m seen, 8 h 00 m needed`.
+    pub too_short: Option<String>,
+    /// Whether the return window lies beyond everything before it.
+    pub is_beyond: bool,
     /// Reason for *unresolved*, *plateau* and *no data*; empty otherwise.
     pub why: String,
 }

@@ -1,36 +1,44 @@
 //! Judges how series and answers change over the hours, in each process lifetime of the server: the
 //! readings whose growth matters, and the times and rates of every group.
 
+mod events;
 mod kept;
 mod limit;
 mod parts;
+mod returned;
 mod samples;
 #[cfg(test)]
 pub(crate) mod tests;
+mod until_oom;
 mod words;
 mod work;
 
-pub(crate) use limit::{HORIZON_H, agrees_with_available};
-pub(crate) use words::{amount, joined};
+pub(crate) use limit::{HORIZON_H, MachineLoss, machine_loss};
+pub(crate) use until_oom::UntilOom;
+pub(crate) use words::{Sentence, amount, once_each};
 pub(crate) use work::{Driver, PerWork};
 
 use std::collections::BTreeMap;
 
 use super::answers::{AnswerBlocks, AnswersOverTime, Work};
 use super::calendar::{Calendar, Lifetime};
+use super::notes::ClockStep;
 use super::series::{LifetimeBlocks, OverTime, SeriesBlocks};
 use super::spans::{Span, Spans};
-use super::trend::Trend;
 use super::trend::evidence::{Evidence, Point, examine};
 use super::trend::rule::{TrendRule, decide};
-use crate::fact::{Group, Phase, Segment};
+use super::trend::{Trend, TrendWord};
+use crate::fact::{Group, Phase, Segment, Seq};
+use crate::incident::Incident;
 use crate::measure::{Better, Measure, Per, Quantity, Unit};
 use crate::series::growth::JudgedSeries;
 use crate::spec::{Contract, Limit, TrendBlocks};
 use crate::stats::robust::median;
 use crate::stats::theil_sen::Slope;
 use crate::stats::time_to_limit::TimeToLimit;
-use crate::unit::At;
+use crate::unit::{At, figures};
+use events::Event;
+use returned::Windows;
 use samples::Samples;
 use work::Done;
 
@@ -70,6 +78,18 @@ pub(crate) struct SeriesTrend {
     pub first: Option<f64>,
     /// Level of the machine's memory at the start, less that at the start of the lifetime before.
     pub since_restart: Option<f64>,
+    /// The same less that at the start of the first lifetime, where there are more than two.
+    pub since_first: Option<f64>,
+    /// First value of the lifetime.
+    pub began: Option<f64>,
+    /// End of the lifetime.
+    pub until: (Segment, At),
+    /// Growth until the server's memory ran out, where it took most of it.
+    pub until_oom: Option<UntilOom>,
+    /// Words on what happened when its level changed: `when the drill aborts began`.
+    pub event: Option<String>,
+    /// Entries that show it: the first and the last row, and those of the event.
+    pub evidence: Vec<Seq>,
 }
 
 /// Trend of a time or rate of answers in one lifetime.
@@ -82,6 +102,12 @@ pub(crate) struct AnswerTrend {
     /// Median of the blocks.
     pub level: f64,
     pub trend: Trend,
+    /// Level of the return window less that of the reference window.
+    pub returned: Option<f64>,
+    /// Words on what happened when its level changed.
+    pub event: Option<String>,
+    /// Entries of the event.
+    pub evidence: Vec<Seq>,
 }
 
 impl SeriesTrend {
@@ -92,9 +118,14 @@ impl SeriesTrend {
 }
 
 impl AnswerTrend {
+    /// Returns the slope in the worse direction per hour.
+    pub(crate) fn worse(&self) -> Option<Slope> {
+        self.trend.slope.map(|slope| in_worse_direction(slope, better(self.quantity)))
+    }
+
     /// Returns the change in the worse direction over the judged hours, as a share of the level.
     pub(crate) fn drift(&self) -> Option<Slope> {
-        let slope = in_worse_direction(self.trend.slope?, better(self.quantity));
+        let slope = self.worse()?;
         let scale = self.trend.hours / self.level;
         let of = |value: f64| value * scale;
         (self.level > 0.0).then(|| Slope {
@@ -172,8 +203,9 @@ impl Trends {
         rules: &TrendRules,
         over_time: &OverTime,
         answers: &AnswersOverTime,
+        clock_steps: &[ClockStep],
     ) -> Trends {
-        let frame = Frame::new(calendar, rules);
+        let frame = Frame::new(calendar, rules, clock_steps);
         let series: Vec<_> = over_time.series.iter().flat_map(|it| frame.series(it)).collect();
         let groups: Vec<_> = answers.groups.iter().flat_map(|it| frame.answers(it)).collect();
         // The false discovery rate is held over all of them together.
@@ -188,11 +220,9 @@ impl Trends {
         limit::add(&mut series);
         parts::add(&mut series);
         kept::add(&mut series);
-        let answers = groups.into_iter().zip(trends).map(|(it, trend)| {
-            let (group, level) = it.about;
-            let (quantity, lifetime) = (group.quantity, it.lifetime);
-            AnswerTrend { group: group.group.clone(), quantity, lifetime, level, trend }
-        });
+        until_oom::judge(&mut series);
+        let answers = groups.into_iter().zip(trends);
+        let answers = answers.map(|(it, trend)| frame.answer_trend(&it, trend));
         Trends { series, answers: answers.collect() }
     }
 }
@@ -200,6 +230,8 @@ impl Trends {
 /// Spans and lifetimes of a run, and what its rules have in common.
 struct Frame<'r> {
     rules: &'r TrendRules,
+    incidents: &'r [Incident],
+    events: Vec<Event>,
     spans: Spans,
     lifetimes: Vec<Lifetime>,
     /// Least length of a block that is judged, microseconds.
@@ -210,7 +242,7 @@ struct Frame<'r> {
 }
 
 impl<'r> Frame<'r> {
-    fn new(calendar: &Calendar, rules: &'r TrendRules) -> Frame<'r> {
+    fn new(calendar: &'r Calendar, rules: &'r TrendRules, clock_steps: &[ClockStep]) -> Frame<'r> {
         let spans = Spans::new(calendar);
         let mut lifetimes: Vec<Lifetime> = spans.all().iter().map(|span| span.lifetime).collect();
         lifetimes.dedup();
@@ -218,6 +250,8 @@ impl<'r> Frame<'r> {
         let block_h = rules.blocks.block.as_secs_f64() / 3_600.0;
         Frame {
             rules,
+            incidents: &calendar.incidents,
+            events: events::events(calendar, clock_steps),
             whole_us,
             block_h: block_h.max(hours(whole_us)),
             warmup_h: rules.blocks.warmup.as_secs_f64() / 3_600.0,
@@ -323,12 +357,25 @@ impl<'r> Frame<'r> {
     fn series_trend(
         &self,
         examined: &Examined<(&'static JudgedSeries, &SeriesBlocks, &LifetimeBlocks)>,
-        trend: Trend,
+        mut trend: Trend,
         work: &[Work],
     ) -> SeriesTrend {
         let (judged, series, blocks) = examined.about;
         let lifetime = examined.lifetime;
         let points = self.points(lifetime, blocks);
+        let all = blocks.blocks.iter().map(|it| (it.phase, (it.from, it.until), it.median));
+        let windows = self.windows(lifetime, all, trend.from_h);
+        let all_h = trend.from_h + trend.hours;
+        let amount = |value: f64| amount(judged, value);
+        let least = trend.threshold * all_h;
+        end_apart(&mut trend, &windows, judged.better, least, amount);
+        let event = self.event(lifetime, &trend);
+        let until_oom =
+            until_oom::ends_in_oom(self.lifetimes[lifetime], self.incidents).then(|| {
+                let values: Vec<f64> = points.iter().map(|point| point.value).collect();
+                let hours = hours(blocks.until.since(blocks.from));
+                UntilOom::of(&values, [blocks.first, blocks.max()], hours)
+            });
         SeriesTrend {
             judged,
             instance: series.instance.clone(),
@@ -339,13 +386,75 @@ impl<'r> Frame<'r> {
             trend,
             most_in: None,
             to_limit: None,
-            returned: level(blocks, Phase::Return)
-                .zip(level(blocks, Phase::Reference))
-                .map(|(after, before)| after - before),
+            returned: windows.change(),
             released: released(blocks),
             first: kept::first(&points, examined.evidence.left_out_h()),
             since_restart: None,
+            since_first: None,
+            began: Some(blocks.first),
+            until: (blocks.segment, blocks.until),
+            until_oom: until_oom.flatten(),
+            evidence: evidence(&blocks.rows, event),
+            event: event.map(|event| event.words.clone()),
         }
+    }
+
+    fn answer_trend(
+        &self,
+        examined: &Examined<(&AnswerBlocks, f64)>,
+        mut trend: Trend,
+    ) -> AnswerTrend {
+        let ((group, level), lifetime) = (examined.about, examined.lifetime);
+        let quantity = group.quantity;
+        let spans = group.medians.iter().map(|(index, median)| (self.spans.get(*index), *median));
+        let here = spans.filter(|(span, _)| span.lifetime == self.lifetimes[lifetime]);
+        let all = here.map(|(span, median)| (span.phase, (span.from, span.until), median));
+        let windows = self.windows(lifetime, all, trend.from_h);
+        let least = trend.threshold * (trend.from_h + trend.hours);
+        let share = |value: f64| format!("{} %", figures(value / level * 100.0));
+        end_apart(&mut trend, &windows, better(quantity), least, share);
+        let event = self.event(lifetime, &trend);
+        AnswerTrend {
+            group: group.group.clone(),
+            quantity,
+            lifetime,
+            level,
+            returned: windows.change(),
+            evidence: evidence(&[], event),
+            event: event.map(|event| event.words.clone()),
+            trend,
+        }
+    }
+
+    /// Returns the values of a lifetime by window: those of the reference and of the return, and the
+    /// judged ones before the return from an hour on.
+    fn windows(
+        &self,
+        lifetime: usize,
+        blocks: impl Iterator<Item = (Phase, (At, At), f64)>,
+        from_h: f64,
+    ) -> Windows {
+        let mut windows = Windows::default();
+        for (phase, (from, until), value) in blocks {
+            if phase == Phase::Return {
+                windows.back.push(value);
+                continue;
+            }
+            if phase == Phase::Reference {
+                windows.reference.push(value);
+            }
+            let hours = self.point(lifetime, (from, until), value).hours;
+            if self.is_judged(phase, from, until) && hours > from_h {
+                windows.before.push(value);
+            }
+        }
+        windows
+    }
+
+    /// Returns what happened when a level changed.
+    fn event(&self, lifetime: usize, trend: &Trend) -> Option<&Event> {
+        let step = trend.step.filter(|_| trend.word == TrendWord::Step)?;
+        events::near(&self.events, self.lifetimes[lifetime], step.hours, self.block_h)
     }
 
     /// Returns the work that was done before the middle of each block of a lifetime that is judged,
@@ -361,7 +470,6 @@ impl<'r> Frame<'r> {
                     hours: self.point(lifetime, (span.from, span.until), 0.0).hours,
                     requests: requests + here / 2.0,
                     tokens: tokens + tokens_here / 2.0,
-                    requests_per_h: here / hours(span.until.since(span.from)),
                 });
             }
             requests += here;
@@ -371,10 +479,33 @@ impl<'r> Frame<'r> {
     }
 }
 
-/// Returns the median of the blocks of a phase.
-fn level(blocks: &LifetimeBlocks, phase: Phase) -> Option<f64> {
-    let of = blocks.blocks.iter().filter(|block| block.phase == phase);
-    median(&of.map(|block| block.median).collect::<Vec<_>>())
+/// Withdraws the word of a trend whose return window lies beyond everything before it.
+fn end_apart(
+    trend: &mut Trend,
+    windows: &Windows,
+    better: Better,
+    least: f64,
+    amount: impl Fn(f64) -> String,
+) {
+    let is_claimed = matches!(trend.word, TrendWord::Stable | TrendWord::Plateau);
+    if !is_claimed || !windows.is_beyond(better, least) {
+        return;
+    }
+    let by = amount(windows.change().unwrap_or_default().abs());
+    let (moving, side) = match better {
+        Better::Lower => ("growing", "above"),
+        Better::Higher => ("shrinking", "below"),
+    };
+    trend.word = TrendWord::Unresolved;
+    trend.is_beyond = true;
+    trend.why = format!(
+        "{moving}, unresolved at this length: the return window is {by} {side} the reference window"
+    );
+}
+
+/// Returns the entries that show a trend.
+fn evidence(rows: &[Seq], event: Option<&Event>) -> Vec<Seq> {
+    rows.iter().chain(event.iter().flat_map(|it| &it.evidence)).copied().collect()
 }
 
 /// Returns the level of the last block under load before an idle period, less that of the last

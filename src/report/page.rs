@@ -118,7 +118,7 @@ impl<'a> Page<'a> {
             verdict,
             load_s: analysis.calendar.load_us() as f64 / 1e6,
             ailing: ailing::ailing(asked, analysis, verdict),
-            incidents: incident::all(&analysis.calendar),
+            incidents: incident::all(&analysis.calendar, &analysis.trends),
             errors: errors(analysis, verdict),
             error_words: error_words(analysis),
             checks: verdict.checks.iter().map(check).collect(),

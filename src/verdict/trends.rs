@@ -1,52 +1,77 @@
 //! Judges gates on changes over the hours: growth of series, steps, and drift of answers.
 
 use crate::analysis::Analysis;
-use crate::analysis::trend::TrendWord;
-use crate::analysis::trends::{AnswerTrend, HORIZON_H, SeriesTrend, agrees_with_available, joined};
+use crate::analysis::trend::{Trend, TrendWord};
+use crate::analysis::trends::{
+    AnswerTrend, HORIZON_H, MachineLoss, Sentence, SeriesTrend, machine_loss, once_each,
+};
+use crate::fact::Seq;
 use crate::measure::{Per, Quantity};
 use crate::spec::{Contract, Gate, Limit};
+use crate::stats::theil_sen::Slope;
 
 use super::{Finding, GateResult, VerdictWord};
 
 /// Number of sentences that a gate gives.
 const WHY_MAX: usize = 3;
 
+/// Bound on the evidence of a gate.
+const EVIDENCE_MAX: usize = 8;
+
 /// Reason given where nothing of the memory was read.
 const NOT_SEEN: &str = "the memory of the server was not read";
 
-/// Title of a trend and its sentence; no sentence where another one says it.
-type Reason = (String, String);
-
-/// Verdicts of the parts of a gate, with a reason for each that did not pass.
-#[derive(Default)]
-struct Parts {
-    n: u64,
-    of: Vec<(VerdictWord, Reason)>,
+/// Part of a gate: a trend in one lifetime.
+struct Part {
+    word: VerdictWord,
+    /// Title and sentence; the sentence is empty where another one says it.
+    sentence: Sentence,
+    /// Value that is compared with the limit.
+    value: Option<f64>,
+    /// Number of its blocks.
+    blocks: usize,
+    evidence: Vec<Seq>,
 }
 
-impl Parts {
-    fn push(&mut self, word: VerdictWord, why: Reason) {
-        self.n += 1;
-        if word != VerdictWord::Pass {
-            self.of.push((word, why));
+/// Writes the worst word of some parts, and the reasons of those that have it: once for each title.
+fn write(result: &mut GateResult, parts: Vec<Part>) {
+    let worst = parts.iter().map(|part| part.word).max().unwrap_or(VerdictWord::Pass);
+    result.word = worst;
+    match result.limit {
+        // A number of growths or steps is known where each of them was decided.
+        Limit::AtMost(limit) if limit <= 0.0 => {
+            let broken = parts.iter().filter(|part| part.word == VerdictWord::Fail).count();
+            result.bound = Some(limit);
+            result.n = parts.len() as u64;
+            result.value = (worst != VerdictWord::Inconclusive).then_some((broken as f64).into());
         }
+        Limit::AtMost(limit) => {
+            let of_worst = parts.iter().filter(|part| part.word == worst);
+            let largest = of_worst.filter_map(|part| Some((part.value?, part.blocks)));
+            let largest = largest.max_by(|(one, _), (other, _)| one.total_cmp(other));
+            result.bound = Some(limit);
+            result.value = largest.map(|(value, _)| value.into());
+            result.n = largest.map_or(0, |(_, blocks)| blocks as u64);
+        }
+        _ => {}
     }
-
-    /// Writes the worst word and its reasons.
-    fn write(self, result: &mut GateResult) {
-        result.n = self.n;
-        let worst = self.of.iter().map(|(word, _)| *word).max().unwrap_or(VerdictWord::Pass);
-        result.word = worst;
-        let told = self.of.into_iter().filter(|(_, (_, why))| !why.is_empty());
-        let (of_worst, others): (Vec<_>, Vec<_>) = told.partition(|(word, _)| *word == worst);
-        let reasons = if of_worst.is_empty() { others } else { of_worst };
-        let mut why = joined(reasons.into_iter().map(|(_, why)| why)).into_iter();
-        let first: Vec<String> = why.by_ref().take(WHY_MAX).collect();
-        result.why = first.join("; ");
-        let more = why.count();
-        if more > 0 {
-            result.why = format!("{}; {more} more", result.why);
-        }
+    if worst == VerdictWord::Pass {
+        return;
+    }
+    let titles: Vec<String> = parts.iter().map(|part| part.sentence.title.clone()).collect();
+    let told = parts.into_iter().filter(|part| part.word != VerdictWord::Pass);
+    let told = told.filter(|part| !part.sentence.words.is_empty());
+    let (of_worst, others): (Vec<_>, Vec<_>) = told.partition(|part| part.word == worst);
+    let reasons = if of_worst.is_empty() { others } else { of_worst };
+    result.evidence = reasons.iter().flat_map(|part| part.evidence.iter().copied()).collect();
+    result.evidence.truncate(EVIDENCE_MAX);
+    let lifetimes = |title: &str| titles.iter().filter(|it| *it == title).count();
+    let mut why = once_each(reasons.into_iter().map(|part| part.sentence), lifetimes).into_iter();
+    let first: Vec<String> = why.by_ref().take(WHY_MAX).collect();
+    result.why = first.join("; ");
+    let more = why.count();
+    if more > 0 {
+        result.why = format!("{}; {more} more", result.why);
     }
 }
 
@@ -73,22 +98,27 @@ pub(super) fn not_asked(contract: &Contract, analysis: &Analysis) -> Vec<Finding
 /// Judges `growth: 0`, or a limit of one series.
 pub(super) fn judge_growth(result: &mut GateResult, per: Per, analysis: &Analysis) {
     let trends = &analysis.trends.series;
-    let mut parts = Parts::default();
-    for series in judged(trends, result) {
-        let word = match (result.select.series, per, result.limit) {
-            (Some(_), Per::Request, Limit::AtMost(limit)) => by_request(series, limit),
-            (Some(_), ..) => word(series.trend.word),
-            (None, ..) => whole(series, trends),
+    let part = |series: &SeriesTrend| {
+        let limited = match (result.select.series, result.limit) {
+            (Some(_), Limit::AtMost(limit)) => by_limit(series, per, limit),
+            _ => None,
         };
-        // One event has one sentence.
-        let is_told = result.select.series.is_none() && series.is_told_by_processes(trends);
-        let why = if is_told { String::new() } else { series.in_words_among(trends) };
-        parts.push(word, (series.title(), why));
-    }
-    if parts.n == 0 {
+        let (word, words, value) = limited.unwrap_or_else(|| {
+            let words = series.in_words_among(trends);
+            // One event has one sentence.
+            let is_told = result.select.series.is_none() && series.is_told_by_processes(trends);
+            let words = if is_told { String::new() } else { words };
+            (whole(series, trends), words, None)
+        });
+        let sentence = Sentence { title: series.title(), words, weight: series.trend.hours };
+        let evidence = series.evidence.clone();
+        Part { word, sentence, value, blocks: series.trend.blocks, evidence }
+    };
+    let parts: Vec<Part> = judged(trends, result).into_iter().map(part).collect();
+    if parts.is_empty() {
         return NOT_SEEN.clone_into(&mut result.why);
     }
-    parts.write(result);
+    write(result, parts);
 }
 
 /// Returns the trends that a gate is about. A lifetime that is too short for a word is left out
@@ -112,17 +142,19 @@ fn judged<'a>(trends: &'a [SeriesTrend], result: &GateResult) -> Vec<&'a SeriesT
         };
         it.trend.slope.is_none()
             && it.trend.word == TrendWord::Unresolved
+            && it.until_oom.is_none()
+            && it.kept().is_none()
             && all.iter().any(|of| longer(&of) && of.trend.hours >= it.trend.hours)
     };
     all.iter().filter(|it| !is_part(it) && !is_short(it)).copied().collect()
 }
 
-/// Judges a growth that has no limit of its own: it fails where the machine loses what the
-/// processes take, and would be full within a week.
+/// Judges a growth that has no limit of its own: it fails where it used up the memory, or where the
+/// machine loses what the processes take, and would be full within a week.
 fn whole(series: &SeriesTrend, trends: &[SeriesTrend]) -> VerdictWord {
     match word(series.trend.word) {
-        VerdictWord::Fail => {
-            let is_lost = agrees_with_available(trends, series.lifetime) == Some(true);
+        VerdictWord::Fail if series.until_oom.is_none() => {
+            let is_lost = machine_loss(trends, series.lifetime) == MachineLoss::Same;
             let soon = series.to_limit.is_some_and(|time| time.low < HORIZON_H);
             if is_lost && soon { VerdictWord::Fail } else { VerdictWord::Inconclusive }
         }
@@ -142,62 +174,128 @@ fn word(word: TrendWord) -> VerdictWord {
     }
 }
 
-/// Judges a growth per request by its interval.
-fn by_request(series: &SeriesTrend, limit: f64) -> VerdictWord {
-    let Some(work) = series.per_work else { return VerdictWord::Inconclusive };
-    let slope = series.in_worse(work.request);
-    if series.trend.slope.is_none() {
-        VerdictWord::Inconclusive
-    } else if slope.high <= limit {
-        VerdictWord::Pass
-    } else if slope.low > limit && series.trend.word == TrendWord::Growing {
-        VerdictWord::Fail
+/// Judges the slope of a series per hour or per request by its interval, with the sentence and the
+/// slope. `None` where it has none, or its memory was used up.
+fn by_limit(
+    series: &SeriesTrend,
+    per: Per,
+    limit: f64,
+) -> Option<(VerdictWord, String, Option<f64>)> {
+    let hourly = series.worse().filter(|_| series.until_oom.is_none())?;
+    let (slope, limit_h) = match per {
+        Per::Hour => (hourly, limit),
+        Per::Request => {
+            let Some(work) = series.per_work else {
+                let words = format!("{}: no request was counted", series.title());
+                return Some((VerdictWord::Inconclusive, words, None));
+            };
+            (series.in_worse(work.request), limit * work.requests_per_h)
+        }
+    };
+    let (word, why) = within(&series.trend, slope, limit, limit_h);
+    let words = match why {
+        Some(why) if series.trend.too_short.is_none() => {
+            format!("{}, {why}", series.slope_in_words(slope, per))
+        }
+        Some(_) => series.slope_in_words(slope, per),
+        None => series.course_in_words(),
+    };
+    Some((word, words, Some(slope.value)))
+}
+
+/// Judges a slope in the worse direction by a limit, which is also given per hour. Returns the word,
+/// and what is to be added to the sentence of the slope; `None` where the word of the trend has one.
+fn within(
+    trend: &Trend,
+    slope: Slope,
+    limit: f64,
+    limit_h: f64,
+) -> (VerdictWord, Option<&'static str>) {
+    let is_late = trend.late.is_some_and(|low| low > limit_h);
+    let jumps = matches!(trend.word, TrendWord::Step | TrendWord::TwoLevels);
+    if trend.rises && slope.low > limit {
+        let is_sure = trend.too_short.is_none();
+        let word = if is_sure { VerdictWord::Fail } else { VerdictWord::Inconclusive };
+        (word, Some("above the limit"))
+    } else if trend.is_beyond {
+        (VerdictWord::Inconclusive, None)
+    } else if slope.low > limit || is_late {
+        (VerdictWord::Inconclusive, Some("but not all the time"))
+    } else if slope.high <= limit || jumps {
+        (VerdictWord::Pass, None)
     } else {
-        VerdictWord::Inconclusive
+        (VerdictWord::Inconclusive, Some("which leaves the limit open"))
     }
 }
 
-/// Judges `steps: 0`: a step in the worse direction of a judged series, or of a time or rate.
+/// Judges `steps: 0`: a step in the worse direction of a judged series, or of a time or rate, and
+/// times and rates that jump between two levels.
 pub(super) fn judge_steps(result: &mut GateResult, analysis: &Analysis) {
-    let mut parts = Parts::default();
-    for series in judged(&analysis.trends.series, result) {
-        let step = series.worse_step();
-        parts
-            .push(stepped(step, series.trend.slope.is_some()), (series.title(), series.in_words()));
-    }
-    for answers in &analysis.trends.answers {
-        let step = answers.worse_step();
-        parts.push(
-            stepped(step, answers.trend.slope.is_some()),
-            (answers.title(), answers.in_words()),
-        );
-    }
-    if parts.n == 0 {
+    let of_series = judged(&analysis.trends.series, result).into_iter().map(|series| {
+        let title = series.title();
+        let weight = series.kept().unwrap_or(series.trend.hours);
+        Part {
+            word: stepped(series.worse_step(), &series.trend),
+            sentence: Sentence { title, words: series.in_words(), weight },
+            value: None,
+            blocks: series.trend.blocks,
+            evidence: series.evidence.clone(),
+        }
+    });
+    let of_answers = analysis.trends.answers.iter().map(|answers| {
+        let is_broken = answers.worse_step() || answers.trend.word == TrendWord::TwoLevels;
+        answer_part(answers, stepped(is_broken, &answers.trend), answers.in_words(), None)
+    });
+    let parts: Vec<Part> = of_series.chain(of_answers).collect();
+    if parts.is_empty() {
         return "nothing was measured over the hours".clone_into(&mut result.why);
     }
-    parts.write(result);
+    write(result, parts);
 }
 
-fn stepped(step: bool, is_tested: bool) -> VerdictWord {
-    match (step, is_tested) {
+fn stepped(step: bool, trend: &Trend) -> VerdictWord {
+    match (step, trend.slope.is_some() && !trend.is_beyond) {
         (true, _) => VerdictWord::Fail,
         (false, true) => VerdictWord::Pass,
         (false, false) => VerdictWord::Inconclusive,
     }
 }
 
+fn answer_part(of: &AnswerTrend, word: VerdictWord, words: String, value: Option<f64>) -> Part {
+    let sentence = Sentence { title: of.title(), words, weight: of.trend.hours };
+    let evidence = of.evidence.clone();
+    Part { word, sentence, value, blocks: of.trend.blocks, evidence }
+}
+
 /// Judges the drift of a quantity at the depths and loads of the gate.
 pub(super) fn judge_drift(result: &mut GateResult, quantity: Quantity, analysis: &Analysis) {
-    let mut parts = Parts::default();
     let select = &result.select;
     let is_asked = |it: &&AnswerTrend| it.quantity == quantity && select.takes(&it.group);
-    for answers in analysis.trends.answers.iter().filter(is_asked) {
-        parts.push(word(answers.trend.word), (answers.title(), answers.in_words()));
-    }
-    if parts.n == 0 {
+    let part = |answers: &AnswerTrend| {
+        let word = match (answers.worse(), result.limit) {
+            (Some(slope), Limit::AtMost(limit)) => drifts(answers, slope, limit),
+            _ => word(answers.trend.word),
+        };
+        let value = answers.drift().map(|drift| drift.value);
+        answer_part(answers, word, answers.in_words(), value)
+    };
+    let parts: Vec<Part> = analysis.trends.answers.iter().filter(is_asked).map(part).collect();
+    if parts.is_empty() {
         return "n/a: nothing of it was measured".clone_into(&mut result.why);
     }
-    parts.write(result);
+    write(result, parts);
+}
+
+/// Judges the drift of a group by its interval, over all hours. Between two levels that are further
+/// apart than the limit, no level is the one that it drifts from.
+fn drifts(answers: &AnswerTrend, slope: Slope, limit: f64) -> VerdictWord {
+    let trend = &answers.trend;
+    let is_apart = trend.levels.is_some_and(|(low, high)| high - low > limit * low);
+    let limit_h = limit * answers.level / (trend.from_h + trend.hours);
+    match within(trend, slope, limit_h, limit_h).0 {
+        VerdictWord::Pass if is_apart => VerdictWord::Inconclusive,
+        word => word,
+    }
 }
 
 #[cfg(test)]
@@ -257,6 +355,93 @@ mod tests {
         let words = [hourly(50.0), hourly(150.0), request(1.0), request(2.0)];
         let words = words.map(|gate| judged(&story, &gate).split(' ').next().unwrap().to_owned());
         assert_eq!(words, ["FAIL", "PASS", "FAIL", "PASS"]);
+    }
+
+    #[test]
+    fn a_limit_per_request_is_judged_by_its_own_interval_whatever_the_word() {
+        use crate::measure::Measure;
+        let request = |kib| of("process_anonymous", Measure::Growth(Per::Request), kib * 1_024.0);
+        // 60 requests an hour: 171 KiB each.
+        let slow = leaking(10.0, 0.0);
+        assert_snapshot!(judged(&slow, &request(16.0)), @"");
+        assert_snapshot!(judged(&slow, &request(200.0)), @"");
+        let noisy = soak(
+            12,
+            |hour| 10.0 * GIB + (10.0 * hour + 30.0 * (hour * 37.0).sin()) * MIB,
+            |_| 40.0 * GIB,
+        );
+        assert_snapshot!(judged(&noisy, &request(170.0)), @"");
+        let short = soak(6, |hour| 10.0 * GIB + 10.0 * MIB * hour, |_| 40.0 * GIB);
+        assert_snapshot!(judged(&short, &request(16.0)), @"");
+        let late = |hour: f64| 10.0 * GIB + 100.0 * MIB * (hour - 9.0).max(0.0);
+        assert_snapshot!(judged(&soak(12, late, |_| 40.0 * GIB), &request(16.0)), @"");
+    }
+
+    #[test]
+    fn two_limits_on_one_series_are_judged_each_by_itself() {
+        use crate::measure::Measure;
+        let limit = |mib| of("process_anonymous", Measure::Growth(Per::Hour), mib * MIB);
+        let mut asked = asked(&[0]);
+        asked.contract = Contract { gates: vec![limit(50.0), limit(150.0)] };
+        let verdict = judge(&asked.contract, &analysed(&leaking(100.0, 0.0), &asked));
+        let words: Vec<&str> = verdict.gates.iter().map(|it| it.word.word()).collect();
+        assert_eq!(words, ["FAIL", "PASS"]);
+        for gate in &verdict.gates {
+            let value = gate.value.map(crate::stats::Estimate::number).unwrap() / MIB;
+            assert!((value - 100.0).abs() < 1.0, "{value}");
+        }
+        assert_eq!(verdict.gates.iter().map(|it| it.n).collect::<Vec<_>>(), [64, 64]);
+        assert_eq!(verdict.gates[0].bound, Some(50.0 * MIB));
+        assert_eq!(verdict.gates[0].evidence.len(), 2, "the first and the last row");
+    }
+
+    #[test]
+    fn a_number_of_growths_and_steps_is_a_value() {
+        let of = |story: &Story, gate: Gate| {
+            let mut asked = asked(&[0]);
+            asked.contract = Contract { gates: vec![gate] };
+            let gate = judge(&asked.contract, &analysed(story, &asked)).gates.remove(0);
+            (gate.word, gate.value.and_then(crate::stats::Estimate::known), gate.bound)
+        };
+        let leak = leaking(200.0, 200.0);
+        assert_eq!(of(&leak, none("growth")), (VerdictWord::Fail, Some(2.0), Some(0.0)));
+        assert_eq!(of(&leak, none("steps")), (VerdictWord::Pass, Some(0.0), Some(0.0)));
+        let open = leaking(200.0, 0.0);
+        assert_eq!(of(&open, none("growth")), (VerdictWord::Inconclusive, None, Some(0.0)));
+    }
+
+    #[test]
+    fn answers_that_jump_between_two_levels_break_the_gate_on_steps_and_leave_drift_open() {
+        let mut story = leaking(0.0, 0.0);
+        for entry in &mut story.entries {
+            if let crate::fact::Fact::Request(request) = &mut entry.fact {
+                let is_slow = entry.at.0 / 3_600_000_000 % 2 == 1;
+                let factor = if is_slow { 1.5 } else { 1.0 };
+                request.ttft_us = request.ttft_us.map(|us| (us as f64 * factor) as u64);
+            }
+        }
+        let drift = |limit| gate("drift_ttft", Limit::AtMost(limit));
+        assert_snapshot!(judged(&story, &none("steps")), @"");
+        assert_snapshot!(judged(&story, &drift(0.05)), @"");
+        assert_eq!(judged(&story, &drift(0.6)), "PASS ");
+    }
+
+    #[test]
+    fn several_lifetimes_that_are_too_short_have_one_sentence() {
+        let mut story = soak(6, |_| 10.0 * GIB, |_| 40.0 * GIB);
+        for hour in [2.0, 4.0] {
+            let seconds = hour * 3_600.0;
+            let at = story.entries.iter().position(|it| it.at.seconds() > seconds).unwrap();
+            let after = story.entries.split_off(at);
+            story.bad(seconds, 0, crate::fact::Ended::Refused, "refused").up(seconds + 1.0, false);
+            story.up(seconds + 60.0, true).started(seconds + 60.0, seconds);
+            let from = story.entries.last().unwrap().at;
+            story.entries.extend(after.into_iter().filter(|it| it.at > from));
+        }
+        for (seq, entry) in story.entries.iter_mut().enumerate() {
+            entry.seq = seq as u64;
+        }
+        assert_snapshot!(judged(&story, &none("growth")), @"");
     }
 
     #[test]

@@ -160,6 +160,10 @@ fn trend(evidence: &Evidence, judged: Option<(Chosen, f64)>) -> Trend {
         step: None,
         levels: None,
         grows: false,
+        rises: false,
+        late: None,
+        is_beyond: false,
+        too_short: too_short(evidence),
         why: format!("{} blocks, {BLOCKS_MIN} needed", evidence.blocks),
     };
     if let Some(why) = &evidence.missing {
@@ -168,7 +172,9 @@ fn trend(evidence: &Evidence, judged: Option<(Chosen, f64)>) -> Trend {
     let Some((chosen, p)) = judged else { return trend };
     let growth = &chosen.growth;
     trend.p = Some(p);
+    trend.rises = rises(growth, p);
     trend.grows = grows(growth, p, evidence.rule.threshold);
+    trend.late = late(growth, p);
     (trend.word, trend.why) = word(evidence, &chosen, p);
     let mut slope = growth.slope;
     if stands_on_last_half(trend.word, growth, evidence.rule.threshold) {
@@ -193,12 +199,18 @@ fn stands_on_last_half(word: TrendWord, growth: &GrowthTests, threshold: f64) ->
 
 /// Whether a growth passes all four gates.
 fn grows(growth: &GrowthTests, p: f64, threshold: f64) -> bool {
-    let still = growth.last_half.value;
-    p < LEVEL
-        && growth.slope.low > threshold
-        && growth.thirds_rise
-        && still > HALF * growth.slope.value
-        && still > HALF * threshold
+    rises(growth, p) && growth.slope.low > threshold && growth.last_half.value > HALF * threshold
+}
+
+/// Returns the lower bound of a growth that the last half or the last quarter shows.
+fn late(growth: &GrowthTests, p: f64) -> Option<f64> {
+    let last_half = (p < LEVEL).then_some(growth.last_half.low);
+    last_half.into_iter().chain(growth.rise_at_end).max_by(f64::total_cmp)
+}
+
+/// Whether a growth passes the gates that know no threshold.
+fn rises(growth: &GrowthTests, p: f64) -> bool {
+    p < LEVEL && growth.thirds_rise && growth.last_half.value > HALF * growth.slope.value
 }
 
 /// Returns the word of a series with enough blocks, and the reason.
@@ -250,19 +262,25 @@ fn word(evidence: &Evidence, chosen: &Chosen, p: f64) -> (TrendWord, String) {
 
 /// Returns the word of a growth: *growing* only where it was watched for long enough.
 fn growing(evidence: &Evidence) -> (TrendWord, String) {
-    let (seen_h, needed_h) = (evidence.until_h, evidence.rule.long_enough_h);
     let moving = match evidence.rule.better {
         Better::Lower => "growing",
         Better::Higher => "shrinking",
     };
-    let why = if !evidence.rule.is_long(seen_h) {
+    match too_short(evidence) {
+        Some(lack) => {
+            (TrendWord::Unresolved, format!("{moving}, unresolved at this length: {lack}"))
+        }
+        None => (TrendWord::Growing, String::new()),
+    }
+}
+
+/// Returns what a series lacks for a rate.
+fn too_short(evidence: &Evidence) -> Option<String> {
+    let (seen_h, needed_h) = (evidence.until_h, evidence.rule.long_enough_h);
+    if !evidence.rule.is_long(seen_h) {
         let (seen, needed) = (span(seen_h * 3600.0), span(needed_h * 3600.0));
-        format!("{moving}, unresolved at this length: {seen} seen, {needed} needed")
-    } else if evidence.blocks < BLOCKS_GROWING {
-        let blocks = evidence.blocks;
-        format!("{moving}, unresolved at this length: {blocks} blocks, {BLOCKS_GROWING} needed")
-    } else {
-        return (TrendWord::Growing, String::new());
-    };
-    (TrendWord::Unresolved, why)
+        return Some(format!("{seen} seen, {needed} needed"));
+    }
+    let blocks = evidence.blocks;
+    (blocks < BLOCKS_GROWING).then(|| format!("{blocks} blocks, {BLOCKS_GROWING} needed"))
 }

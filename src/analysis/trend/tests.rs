@@ -191,6 +191,19 @@ fn a_level_that_changes_within_a_block_is_a_step() {
 }
 
 #[test]
+fn a_growth_below_the_threshold_rises_all_the_time_and_one_that_begins_late_does_not() {
+    let slow = course(|hour, _| 10.0 * hour, 13.0);
+    assert_eq!((slow.word, slow.rises, slow.grows), (TrendWord::Stable, true, false));
+    let late = course(|hour, _| 10.0 * (hour - 9.0).max(0.0) * 10.0, 13.0);
+    assert!(!late.rises && late.late.is_some_and(|low| low > 32.0), "{late:?}");
+    let flat = course(|_, _| 0.0, 13.0);
+    assert!(!flat.rises && flat.late.is_none_or(|low| low < 32.0), "{flat:?}");
+    let short = course(|hour, _| 10.0 * hour, 6.0);
+    assert_eq!(short.too_short.as_deref(), Some("6 h 00 m seen, 8 h 00 m needed"));
+    assert_eq!(slow.too_short, None);
+}
+
+#[test]
 fn a_series_that_jumps_has_two_levels() {
     let trend = course(|hour, _| where_true(is_upper(hour), 3_000.0), 13.0);
     assert_eq!((trend.word, trend.step), (TrendWord::TwoLevels, None));

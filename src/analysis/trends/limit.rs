@@ -1,6 +1,7 @@
 //! Computes when the memory of the machine is used up if it goes on as observed.
 
 use super::SeriesTrend;
+use crate::stats::theil_sen::Slope;
 use crate::stats::time_to_limit::time_to_limit;
 
 /// Available memory below which a machine is no longer safe, bytes: watchdogs of machines with
@@ -40,14 +41,37 @@ fn left(available: &SeriesTrend) -> Option<f64> {
     Some(last - RESERVE.min(last / 2.0))
 }
 
-/// Whether the processes of a lifetime grow as fast as the machine's available memory falls;
-/// `None` where one of the two was not read.
-pub(crate) fn agrees_with_available(series: &[SeriesTrend], lifetime: usize) -> Option<bool> {
+/// Loss of the machine's available memory beside the growth of the processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MachineLoss {
+    /// One of the two was not read.
+    Unread,
+    /// The interval of one of the two excludes no standstill.
+    NotShown,
+    /// Less than half of the growth.
+    Less,
+    /// As much, within a factor of two.
+    Same,
+    /// More than twice the growth.
+    More,
+}
+
+/// Compares what the machine loses with what all processes of a lifetime take.
+pub(crate) fn machine_loss(series: &[SeriesTrend], lifetime: usize) -> MachineLoss {
     let here = || series.iter().filter(|it| it.lifetime == lifetime);
-    let worse = |it: &SeriesTrend| it.worse().map(|slope| slope.value);
     let all = here().filter(|it| it.judged.is_process_memory() && it.instance.is_empty());
-    let grown: Vec<f64> = all.filter_map(worse).collect();
-    let lost = here().filter(|it| it.judged.is_available_memory()).find_map(worse)?;
-    let grown = (!grown.is_empty()).then(|| grown.iter().sum::<f64>())?;
-    Some(grown > 0.0 && lost > 0.0 && grown <= AGREES * lost && lost <= AGREES * grown)
+    let grown: Vec<Slope> = all.filter_map(SeriesTrend::worse).collect();
+    let lost = here().filter(|it| it.judged.is_available_memory()).find_map(SeriesTrend::worse);
+    let Some(lost) = lost.filter(|_| !grown.is_empty()) else { return MachineLoss::Unread };
+    let sum = |of: fn(&Slope) -> f64| grown.iter().map(of).sum::<f64>();
+    let taken = sum(|slope| slope.value);
+    if lost.low <= 0.0 || sum(|slope| slope.low) <= 0.0 {
+        MachineLoss::NotShown
+    } else if taken > AGREES * lost.value {
+        MachineLoss::Less
+    } else if lost.value > AGREES * taken {
+        MachineLoss::More
+    } else {
+        MachineLoss::Same
+    }
 }

@@ -199,3 +199,132 @@ fn a_limit_of_the_contract_is_the_threshold_of_the_word() {
     assert_eq!(word(&asked(&[0])), Some(TrendWord::Stable));
     assert_eq!(word(&strict), Some(TrendWord::Growing));
 }
+
+/// Returns ten hours with a reference window and a return window, with these readings and times to the
+/// first token in seconds.
+fn with_return(memory: impl Fn(f64) -> f64, ttft: impl Fn(f64) -> f64) -> Story {
+    let mut story = Story::new();
+    story.opened().phase(0.0, Phase::Warmup);
+    for minute in 1..=600u32 {
+        let (second, hour) = (f64::from(minute) * 60.0, f64::from(minute) / 60.0);
+        let phase = match minute {
+            20 => Some(Phase::Reference),
+            40 => Some(Phase::Soak),
+            580 => Some(Phase::Return),
+            _ => None,
+        };
+        if let Some(phase) = phase {
+            story.phase(second - 59.0, phase);
+        }
+        story.good(second - 30.0, 0);
+        if let Some(Fact::Request(request)) = story.entries.last_mut().map(|it| &mut it.fact) {
+            request.ttft_us = Some((ttft(hour) * 1e6) as u64);
+        }
+        story.reading(second, Source::Process, ANONYMOUS.name, memory(hour));
+        story.reading(second, Source::Host, MEM_AVAILABLE.name, 40.0 * GIB + wobble(hour));
+    }
+    story.closed(36_001.0, ClosedBecause::Done);
+    story
+}
+
+/// Returns a small variation of a time.
+fn jitter(hour: f64) -> f64 {
+    1.0 + (hour * 41.0).sin() * 0.005
+}
+
+#[test]
+fn what_changes_in_the_return_window_is_not_stable() {
+    let late = |hour: f64| 2.0 * GIB * (hour - 9.0).max(0.0);
+    let story = with_return(
+        |hour| 10.0 * GIB + late(hour) + wobble(hour),
+        |hour| jitter(hour) * if hour < 9.66 { 1.0 } else { 1.2 },
+    );
+    assert_snapshot!(sentences(&story), @"");
+}
+
+#[test]
+fn a_night_that_returns_to_where_it_began_is_stable_and_so_is_a_cache_that_filled() {
+    let filled = |hour: f64| 600.0 * MIB * (1.0 - (-hour * 3.0).exp());
+    let story = with_return(|hour| 10.0 * GIB + filled(hour) + wobble(hour), jitter);
+    assert_snapshot!(sentences(&story), @"");
+    let slow = with_return(|hour| 10.0 * GIB + 28.0 * MIB * hour + wobble(hour), jitter);
+    assert_snapshot!(sentences(&slow), @"");
+}
+
+#[test]
+fn a_step_names_what_happened_then() {
+    let mut story =
+        soak(12, |_| 10.0 * GIB, |hour| if hour < 6.0 { 40.0 * GIB } else { 30.0 * GIB });
+    let began = crate::fact::PhaseBegan { phase: Phase::Drill, because: "drill: aborts".into() };
+    let over = crate::fact::PhaseBegan { phase: Phase::Soak, because: "drill: aborts is over".into() };
+    for (second, began) in [(21_500.0, began), (21_900.0, over)] {
+        let at = story.entries.iter().position(|it| it.at.seconds() > second).unwrap();
+        let after = story.entries.split_off(at);
+        story.push(second, Fact::Phase(began));
+        story.entries.extend(after);
+    }
+    let trends = analysed(&story, &asked(&[0])).trends;
+    let stepped = trends.series.iter().find(|it| it.trend.word == TrendWord::Step).unwrap();
+    assert_snapshot!(stepped.in_words(), @"");
+    assert_eq!(stepped.evidence.len(), 3, "two rows and the drill");
+}
+
+#[test]
+fn memory_that_many_restarts_keep_is_added_up() {
+    let mut story = Story::new();
+    story.opened().phase(0.0, Phase::Warmup).phase(60.0, Phase::Soak);
+    for life in 0..10u32 {
+        let began = f64::from(life) * 3_600.0 + 100.0;
+        if life > 0 {
+            story.bad(began, 0, crate::fact::Ended::Refused, "refused").up(began + 1.0, false);
+            story.up(began + 30.0, true).started(began + 30.0, began);
+        }
+        let left = 40.0 * GIB - f64::from(life) * 500.0 * MIB;
+        for minute in 1..=55u32 {
+            let second = began + 30.0 + f64::from(minute) * 60.0;
+            story.good(second - 10.0, 0);
+            story.reading(second, Source::Host, MEM_AVAILABLE.name, left);
+        }
+    }
+    story.closed(36_100.0, ClosedBecause::Done);
+    let trends = analysed(&story, &asked(&[0])).trends;
+    let last = trends.series.last().unwrap();
+    assert_snapshot!(last.in_words(), @"");
+    assert!(last.worse_step());
+    assert_eq!(trends.series[1].kept(), None, "one restart alone keeps little");
+}
+
+/// Returns hours in which the processes take so much an hour, until the kernel kills them.
+fn killed(hours: f64, taken: f64) -> Story {
+    let mut story = Story::new();
+    story.opened().phase(0.0, Phase::Warmup).phase(1_000.0, Phase::Soak);
+    story.reading(1.0, Source::Process, "processes", 1.0);
+    for minute in 1..=(hours * 60.0) as u32 {
+        let (second, hour) = (f64::from(minute) * 60.0, f64::from(minute) / 60.0);
+        story.good(second - 30.0, 0);
+        story.reading(second, Source::Process, ANONYMOUS.name, 6.0 * GIB + taken * hour);
+        story.reading(second, Source::Host, MEM_AVAILABLE.name, 24.0 * GIB - taken * hour);
+    }
+    let end = hours * 3_600.0 + 20.0;
+    story.bad(
+        end,
+        0,
+        crate::fact::Ended::ErrorFrame,
+        "CUDA out of memory. Tried to allocate 2 GiB",
+    );
+    story.bad(end + 1.0, 0, crate::fact::Ended::Refused, "refused").up(end + 2.0, false);
+    story.up(end + 3.0, false).closed(end + 60.0, ClosedBecause::Away);
+    story
+}
+
+#[test]
+fn a_growth_that_used_up_the_memory_is_growing_however_short_it_was() {
+    let grown = |story: &Story| {
+        let analysis = analysed(story, &asked(&[0]));
+        let series = analysis.trends.series.iter().find(|it| *it.judged.series == ANONYMOUS);
+        series.map(|it| format!("{}: {}", it.trend.word.word(), it.in_words())).unwrap()
+    };
+    assert_snapshot!(grown(&killed(2.0, 11.0 * GIB)), @"");
+    assert_snapshot!(grown(&killed(5.0, 4.0 * GIB)), @"");
+    assert_snapshot!(grown(&killed(5.0, 0.3 * GIB)), @"");
+}

@@ -1,9 +1,12 @@
 //! Says in a sentence how a series or an answer changed. A rate never stands without the hours that
 //! it was observed for, and not at all where they are too few.
 
-use super::{AnswerTrend, Driver, SeriesTrend, agrees_with_available, better, in_worse_direction};
+use super::{
+    AnswerTrend, Driver, HORIZON_H, MachineLoss, SeriesTrend, better, in_worse_direction,
+    machine_loss,
+};
 use crate::analysis::trend::{LevelStep, Trend, TrendWord};
-use crate::measure::{Better, Quantity, Unit};
+use crate::measure::{Better, Per, Quantity, Unit};
 use crate::series::SeriesUnit;
 use crate::series::growth::JudgedSeries;
 use crate::stats::theil_sen::Slope;
@@ -62,9 +65,14 @@ impl SeriesTrend {
     }
 
     /// Returns what the machine did not get back from the processes before, where it is 5 % of its
-    /// level or more.
+    /// level or more: by several restarts together, or by one.
     pub(crate) fn kept(&self) -> Option<f64> {
-        let (change, now) = self.since_restart.zip(self.first)?;
+        self.lower(self.since_first).or_else(|| self.lower(self.since_restart))
+    }
+
+    /// Returns by how much a level at the start is worse, where it is 5 % or more.
+    fn lower(&self, change: Option<f64>) -> Option<f64> {
+        let (change, now) = change.zip(self.first)?;
         let better = self.judged.better;
         is_worse_change(now - change, now, better).then_some(change.abs())
     }
@@ -72,24 +80,40 @@ impl SeriesTrend {
     /// Says what the machine did not get back.
     pub(crate) fn kept_in_words(&self) -> Option<String> {
         let kept = self.amount(self.kept()?);
-        Some(format!("{} begins {kept} lower than before the restart", self.title()))
+        let since = match self.lower(self.since_first) {
+            Some(_) => format!("before the first of {} restarts", self.lifetime),
+            None => "before the restart".to_owned(),
+        };
+        Some(format!("{} begins {kept} lower than {since}", self.title()))
     }
 
     /// Returns the sentence, where other series of the run show whether the machine loses what the
     /// processes take.
     pub(crate) fn in_words_among(&self, all: &[SeriesTrend]) -> String {
-        if self.trend.word != TrendWord::Growing || !self.is_memory_of_all() {
+        let is_told = self.trend.word == TrendWord::Growing && self.until_oom.is_none();
+        if !is_told || !self.is_memory_of_all() {
             return self.course_in_words();
         }
-        let agrees = agrees_with_available(all, self.lifetime);
-        let (note, is_lost) = match (agrees, self.judged.is_available_memory()) {
-            (Some(true), false) => (", and the machine loses it", true),
-            (Some(false), false) => (", but the machine does not lose it", false),
-            (None, false) => (", and the machine's memory was not read", true),
-            (Some(true), true) => (", and the processes take it", true),
-            (Some(false), true) => (", but the processes do not take it", true),
-            (None, true) => (", and the processes' memory was not read", true),
+        let loss = machine_loss(all, self.lifetime);
+        let note = if self.judged.is_available_memory() {
+            match loss {
+                MachineLoss::Unread => ", and the processes' memory was not read",
+                MachineLoss::NotShown => ", but the processes do not take it",
+                MachineLoss::Less => ", but the processes take more than twice as much",
+                MachineLoss::Same => ", and the processes take it",
+                MachineLoss::More => ", but the processes take less than half of it",
+            }
+        } else {
+            match loss {
+                MachineLoss::Unread => ", and the machine's memory was not read",
+                MachineLoss::NotShown => ", but the machine does not lose it",
+                MachineLoss::Less => ", but the machine's memory does not shrink as much",
+                MachineLoss::Same => ", and the machine loses it",
+                MachineLoss::More => ", but the machine's memory shrinks more than twice as fast",
+            }
         };
+        let is_lost = self.judged.is_available_memory()
+            || !matches!(loss, MachineLoss::NotShown | MachineLoss::Less);
         let until = if is_lost { self.until_full() } else { String::new() };
         self.growth(&format!("{note}{until}"))
     }
@@ -97,14 +121,16 @@ impl SeriesTrend {
     /// Whether it is the available memory of a machine that loses what its processes take, and the
     /// sentence of the processes says so.
     pub(crate) fn is_told_by_processes(&self, all: &[SeriesTrend]) -> bool {
-        let grows = |it: &SeriesTrend| it.trend.word == TrendWord::Growing;
         let takes = |it: &SeriesTrend| {
-            it.judged.is_process_memory() && it.is_memory_of_all() && it.lifetime == self.lifetime
+            it.judged.is_process_memory()
+                && it.is_memory_of_all()
+                && it.lifetime == self.lifetime
+                && it.trend.word == TrendWord::Growing
         };
         self.judged.is_available_memory()
-            && grows(self)
-            && all.iter().any(|it| takes(it) && grows(it))
-            && agrees_with_available(all, self.lifetime) == Some(true)
+            && matches!(self.trend.word, TrendWord::Growing | TrendWord::Stable)
+            && all.iter().any(takes)
+            && machine_loss(all, self.lifetime) == MachineLoss::Same
     }
 
     /// Whether it is memory of the machine, or of all processes together.
@@ -116,25 +142,58 @@ impl SeriesTrend {
     /// Returns the sentence of a growth: what matters most comes first, for it may be cut.
     fn growth(&self, note: &str) -> String {
         let Some(slope) = self.worse() else { return self.title() };
-        let verb = if self.judged.better == Better::Higher { "falls" } else { "grows" };
         let rate = with_bounds(slope, "/h", |value| amount(self.judged, value));
         let over = span(self.trend.hours * HOUR_S);
         let (most, by) = (self.most_of_it(), self.by_request());
-        format!("{} {verb} {rate} over {over}{most}{note}{by}", self.title())
+        format!("{} {} {rate} over {over}{most}{note}{by}", self.title(), self.verb())
     }
 
-    /// Returns the growth per request, where it does not follow the time alone.
+    /// Returns the verb of a change in the worse direction.
+    fn verb(&self) -> &'static str {
+        if self.judged.better == Better::Higher { "falls" } else { "grows" }
+    }
+
+    /// Returns the growth per request, and whether it follows the requests or the time.
     fn by_request(&self) -> String {
-        let work = self.per_work.filter(|work| work.driver != Some(Driver::Time));
-        work.map_or(String::new(), |work| {
-            format!(", {} a request", amount(self.judged, self.in_worse(work.request).value))
-        })
+        let Some(work) = self.per_work else { return String::new() };
+        let each = || self.amount(self.in_worse(work.request).value);
+        match work.driver {
+            Some(Driver::Requests) => format!(", and follows the requests: {} each", each()),
+            Some(Driver::Time) => ", and follows the time, not the requests".to_owned(),
+            None => format!(", {} a request", each()),
+        }
+    }
+
+    /// Returns the sentence of a slope per hour or per request that a limit is compared with: with
+    /// its interval where it has a rate.
+    pub(crate) fn slope_in_words(&self, slope: Slope, per: Per) -> String {
+        let title = self.title();
+        if let Some(lack) = &self.trend.too_short {
+            return format!("{title}: unresolved at this length: {lack}");
+        }
+        let unit = if per == Per::Hour { "/h" } else { " a request" };
+        let rate = with_bounds(slope, unit, |value| self.amount(value));
+        let over = span(self.trend.hours * HOUR_S);
+        format!("{title} {} {rate} over {over}", self.verb())
+    }
+
+    /// Returns the sentence of a growth that is sure and below the threshold.
+    pub(crate) fn slow_growth_in_words(&self) -> Option<String> {
+        let slope = self.worse().filter(|slope| self.trend.rises && slope.low > 0.0)?;
+        let is_told = self.trend.word == TrendWord::Stable && self.trend.too_short.is_none();
+        let threshold = self.amount(self.trend.threshold);
+        let growth = || format!("{}, under {threshold}/h", self.slope_in_words(slope, Per::Hour));
+        is_told.then(growth)
     }
 
     /// Returns the sentence.
     pub(crate) fn in_words(&self) -> String {
         let course = self.course_in_words();
-        self.kept_in_words().map_or(course.clone(), |kept| format!("{kept}; {course}"))
+        match self.kept_in_words() {
+            Some(kept) if self.trend.slope.is_some() => format!("{kept}; {course}"),
+            Some(kept) => kept,
+            None => course,
+        }
     }
 
     /// Returns the sentence without what a restart changed.
@@ -143,17 +202,30 @@ impl SeriesTrend {
         let over = span(trend.hours * HOUR_S);
         let loses = self.judged.better == Better::Higher;
         match trend.word {
+            TrendWord::Growing if self.until_oom.is_some() => self.until_oom_in_words(),
             TrendWord::Growing => self.growth(&self.until_full()),
-            TrendWord::Stable => format!("{title} stable over {over}{}", self.would_be_seen()),
+            TrendWord::Stable => match self.slow_growth_in_words() {
+                Some(growth) => format!("{growth}{}", self.would_be_seen()),
+                None => format!("{title} stable over {over}{}", self.would_be_seen()),
+            },
             TrendWord::Falling => {
                 let verb = if loses { "rises" } else { "falls" };
                 format!("{title} {verb} over {over}")
             }
             _ => {
                 let course = course(trend, |value| amount(self.judged, value), &self.matters());
-                format!("{title}: {course}{}", self.most_of_it())
+                let event = event_in_words(self.event.as_ref());
+                format!("{title}: {course}{event}{}", self.most_of_it())
             }
         }
+    }
+
+    /// Returns the sentence of a growth until the memory ran out.
+    fn until_oom_in_words(&self) -> String {
+        let Some(growth) = self.until_oom else { return self.title() };
+        let [from, to] = [growth.from, growth.to].map(|value| self.amount(value));
+        let over = span(growth.hours * HOUR_S);
+        format!("{} grew from {from} to {to} in {over}, until memory ran out", self.title())
     }
 
     /// Returns the processes that hold most of a growth.
@@ -169,7 +241,12 @@ impl SeriesTrend {
             Some(high) => format!("{low} to {high} h"),
             None => format!("{low} h or later"),
         };
-        format!(": at that pace full in {within}")
+        let later = if time.low < HORIZON_H {
+            String::new()
+        } else {
+            format!(", not within {HORIZON_H} h")
+        };
+        format!(": at that pace full in {within}{later}")
     }
 
     fn would_be_seen(&self) -> String {
@@ -214,7 +291,10 @@ impl AnswerTrend {
                 });
                 format!("{title} stable over {over}{seen}")
             }
-            _ => format!("{title}: {}", course(trend, |it| self.value(it), &self.matters())),
+            _ => {
+                let course = course(trend, |it| self.value(it), &self.matters());
+                format!("{title}: {course}{}", event_in_words(self.event.as_ref()))
+            }
         }
     }
 
@@ -252,9 +332,46 @@ impl AnswerTrend {
     }
 }
 
+/// Formats what happened when a level changed, behind the time of the change.
+fn event_in_words(event: Option<&String>) -> String {
+    event.map_or(String::new(), |event| format!(", {event}"))
+}
+
+/// Sentence about something in one lifetime.
+pub(crate) struct Sentence {
+    pub title: String,
+    pub words: String,
+    /// Weight: of several lifetimes the heaviest speaks.
+    pub weight: f64,
+}
+
+/// Says once of each title what was said of several of its lifetimes, and in how many of them it
+/// holds. `lifetimes` returns the number of all.
+pub(crate) fn once_each(
+    sentences: impl IntoIterator<Item = Sentence>,
+    lifetimes: impl Fn(&str) -> usize,
+) -> Vec<String> {
+    let mut titles: Vec<(Sentence, usize)> = Vec::new();
+    for it in sentences {
+        match titles.iter_mut().find(|(known, _)| known.title == it.title) {
+            Some((known, n)) => {
+                *n += 1;
+                if it.weight > known.weight {
+                    *known = it;
+                }
+            }
+            None => titles.push((it, 1)),
+        }
+    }
+    joined(titles.into_iter().map(|(it, n)| match lifetimes(&it.title) {
+        0 | 1 => (it.title, it.words),
+        of => (it.title, format!("{}, in {n} of {of} lifetimes", it.words)),
+    }))
+}
+
 /// Joins the titles of sentences that say the same, such as `a, b: no data` or `a and 4 more: no data`,
 /// and returns the sentences in order.
-pub(crate) fn joined(sentences: impl IntoIterator<Item = (String, String)>) -> Vec<String> {
+fn joined(sentences: impl IntoIterator<Item = (String, String)>) -> Vec<String> {
     let mut all: Vec<(Vec<String>, String)> = Vec::new();
     for (title, words) in sentences {
         let said = words.strip_prefix(title.as_str()).unwrap_or_default().to_owned();

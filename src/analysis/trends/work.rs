@@ -4,17 +4,17 @@
 use crate::analysis::trend::evidence::Point;
 use crate::stats::hamed_rao::inflation;
 use crate::stats::mann_kendall::mann_kendall;
-use crate::stats::robust::median;
 use crate::stats::theil_sen::{PairSlopes, Slope};
 
 /// Normal quantile of a one-sided bound at 95 %.
 const Z_95: f64 = 1.645;
 
-/// Factor between the upper and the lower quartile of the request rate from which a load varies.
-const VARIES: f64 = 1.3;
+/// Least distance of a course of requests from an even one, as a share of all requests, from which
+/// a load varies.
+const VARIES: f64 = 0.01;
 
-/// Factor between the residuals of two fits from which the better one explains a growth.
-const EXPLAINS: f64 = 2.0;
+/// Factor between the relative widths of two intervals from which the narrower one explains a growth.
+const EXPLAINS: f64 = 3.0;
 
 /// Work that was done before the middle of a block, since the start of the lifetime.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,8 +23,6 @@ pub(super) struct Done {
     pub hours: f64,
     pub requests: f64,
     pub tokens: f64,
-    /// Requests of the block per hour.
-    pub requests_per_h: f64,
 }
 
 /// Driver of a growth: work or time.
@@ -43,6 +41,8 @@ pub(crate) struct PerWork {
     pub kilotoken: Option<Slope>,
     /// `None` where the load hardly varied, or both explain it.
     pub driver: Option<Driver>,
+    /// Requests per hour.
+    pub requests_per_h: f64,
 }
 
 impl PerWork {
@@ -59,48 +59,48 @@ impl PerWork {
             let xs: Vec<f64> = pairs.iter().map(|(_, done)| x(done)).collect();
             (xs.last()? > xs.first()?).then(|| fit(&xs, &values))?
         };
-        let (request, by_request) = by(|done| done.requests)?;
-        let by_time = by(|done| done.hours).map(|(_, spread)| spread);
+        let (first, last) = (pairs.first()?.1, pairs.last()?.1);
+        let (request, hourly) = (by(|done| done.requests)?, by(|done| done.hours)?);
         Some(PerWork {
             request,
-            kilotoken: by(|done| done.tokens / 1_000.0).map(|(slope, _)| slope),
-            driver: by_time.filter(|_| varies(&pairs)).and_then(|by_time| {
-                if by_request * EXPLAINS <= by_time {
-                    Some(Driver::Requests)
-                } else if by_time * EXPLAINS <= by_request {
-                    Some(Driver::Time)
-                } else {
-                    None
-                }
-            }),
+            kilotoken: by(|done| done.tokens / 1_000.0),
+            driver: varies(&pairs).then(|| driver(request, hourly)).flatten(),
+            requests_per_h: (last.requests - first.requests) / (last.hours - first.hours),
         })
     }
 }
 
-/// Returns the slope, and the median absolute deviation from the line.
-fn fit(xs: &[f64], values: &[f64]) -> Option<(Slope, f64)> {
+/// Returns what a growth follows: the one by which its interval is far narrower.
+fn driver(request: Slope, hourly: Slope) -> Option<Driver> {
+    let width = |slope: Slope| {
+        let is_sure = slope.low > 0.0 || slope.high < 0.0;
+        is_sure.then(|| (slope.high - slope.low) / slope.value.abs())
+    };
+    // An interval that holds no change is no narrower than another one.
+    match (width(request).unwrap_or(f64::INFINITY), width(hourly).unwrap_or(f64::INFINITY)) {
+        (request, hourly) if request.is_infinite() && hourly.is_infinite() => None,
+        (request, hourly) if request * EXPLAINS < hourly => Some(Driver::Requests),
+        (request, hourly) if hourly * EXPLAINS < request => Some(Driver::Time),
+        _ => None,
+    }
+}
+
+/// Returns the slope with its bounds.
+fn fit(xs: &[f64], values: &[f64]) -> Option<Slope> {
     let test = mann_kendall(values);
     let slopes = PairSlopes::within([(xs, values)].into_iter())?;
     let variance = test.variance * inflation(xs, values, slopes.value());
-    let slope = slopes.slope(variance, Z_95);
-    let residuals: Vec<f64> =
-        xs.iter().zip(values).map(|(x, value)| value - slope.value * x).collect();
-    let middle = median(&residuals)?;
-    let spread = median(&residuals.iter().map(|it| (it - middle).abs()).collect::<Vec<_>>())?;
-    Some((slope, spread))
+    Some(slopes.slope(variance, Z_95))
 }
 
-/// Whether the request rate of the blocks varies.
+/// Whether the requests come unevenly over the time.
 fn varies(pairs: &[(Point, Done)]) -> bool {
-    let mut rates: Vec<f64> = pairs.iter().map(|(_, done)| done.requests_per_h).collect();
-    rates.sort_by(f64::total_cmp);
-    let quarter = rates.len() / 4;
-    let (Some(low), Some(high)) =
-        (rates.get(quarter), rates.get(rates.len().saturating_sub(1 + quarter)))
-    else {
-        return false;
-    };
-    *high > VARIES * low
+    let (Some((_, first)), Some((_, last))) = (pairs.first(), pairs.last()) else { return false };
+    let share = |value: f64, first: f64, last: f64| (value - first) / (last - first);
+    pairs.iter().any(|(_, done)| {
+        let requests = share(done.requests, first.requests, last.requests);
+        (requests - share(done.hours, first.hours, last.hours)).abs() > VARIES
+    })
 }
 
 #[cfg(test)]
@@ -118,7 +118,7 @@ mod tests {
             let value = 1_000.0 + per_request * middle + per_hour * hours;
             points.push(Point { hours, value });
             let tokens = middle * 500.0;
-            done.push(Done { hours, requests: middle, tokens, requests_per_h: here });
+            done.push(Done { hours, requests: middle, tokens });
             requests += here;
         }
         PerWork::of(&points, &done, 0.0)
@@ -134,16 +134,36 @@ mod tests {
     }
 
     #[test]
+    fn idle_hours_tell_them_apart_where_the_rate_never_varies() {
+        // Four idle hours in fourteen: no block lies in them.
+        let busy = |hour: u32| !matches!(hour, 2 | 3 | 5 | 7);
+        let course = |growth: fn(f64, f64) -> f64| {
+            let (mut points, mut done, mut requests) = (Vec::new(), Vec::new(), 0.0);
+            for quarter in 0..56u32 {
+                let hours = f64::from(quarter) / 4.0 + 0.125;
+                if busy(quarter / 4) {
+                    let middle = requests + 20.0;
+                    let noise = f64::from(quarter * 7 % 5) * 0.5;
+                    points.push(Point { hours, value: 1_000.0 + growth(hours, middle) + noise });
+                    done.push(Done { hours, requests: middle, tokens: 0.0 });
+                    requests += 40.0;
+                }
+            }
+            PerWork::of(&points, &done, 0.0).unwrap()
+        };
+        assert_eq!(course(|_, requests| requests).driver, Some(Driver::Requests));
+        assert_eq!(course(|hours, _| 120.0 * hours).driver, Some(Driver::Time));
+        assert_eq!(course(|_, _| 0.0).driver, None, "nothing grows");
+        assert!((course(|hours, _| hours).requests_per_h - 115.0).abs() < 5.0);
+    }
+
+    #[test]
     fn under_an_even_load_nothing_tells_them_apart() {
         let points: Vec<Point> = (0..30u32)
             .map(|index| Point { hours: f64::from(index), value: f64::from(index) })
             .collect();
-        let done = |point: &Point| Done {
-            hours: point.hours,
-            requests: point.hours * 60.0,
-            tokens: 0.0,
-            requests_per_h: 60.0,
-        };
+        let done =
+            |point: &Point| Done { hours: point.hours, requests: point.hours * 60.0, tokens: 0.0 };
         let done: Vec<Done> = points.iter().map(done).collect();
         let even = PerWork::of(&points, &done, 0.0).unwrap();
         assert_eq!((even.driver, even.kilotoken), (None, None));

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::analysis::Trends;
 use crate::analysis::trend::Trend;
 use crate::analysis::trends::{AnswerTrend, Driver, SeriesTrend};
+use crate::fact::Seq;
 use crate::stats::theil_sen::Slope;
 
 /// Changes of series and answers.
@@ -36,6 +37,20 @@ struct SeriesJson<'a> {
     released: Option<f64>,
     /// Level at the start less that at the start of the lifetime before, of the machine's memory.
     since_restart: Option<f64>,
+    /// The same less that at the start of the first lifetime, where there are more than two.
+    since_first: Option<f64>,
+    /// Growth until the server's memory ran out.
+    until_oom: Option<UntilOomJson>,
+    /// What happened when its level changed.
+    event: Option<&'a str>,
+    evidence: &'a [Seq],
+}
+
+#[derive(Serialize)]
+struct UntilOomJson {
+    from: f64,
+    to: f64,
+    hours: f64,
 }
 
 #[derive(Serialize)]
@@ -51,6 +66,9 @@ struct AnswerJson<'a> {
     drift: Option<SlopeJson>,
     /// Least drift that would have been seen, as a share of the level.
     detectable: Option<f64>,
+    returned: Option<f64>,
+    event: Option<&'a str>,
+    evidence: &'a [Seq],
 }
 
 /// Fields that series and answers share.
@@ -109,6 +127,14 @@ fn series(of: &SeriesTrend) -> SeriesJson<'_> {
         returned: of.returned,
         released: of.released,
         since_restart: of.since_restart,
+        since_first: of.since_first,
+        until_oom: of.until_oom.map(|it| UntilOomJson {
+            from: it.from,
+            to: it.to,
+            hours: it.hours,
+        }),
+        event: of.event.as_deref(),
+        evidence: &of.evidence,
     }
 }
 
@@ -122,6 +148,9 @@ fn answer(of: &AnswerTrend) -> AnswerJson<'_> {
         trend: trend(&of.trend, of.lifetime),
         drift: of.drift().map(slope),
         detectable: of.detectable().and_then(finite),
+        returned: of.returned,
+        event: of.event.as_deref(),
+        evidence: &of.evidence,
     }
 }
 

@@ -1,6 +1,5 @@
 //! Formats the contract and its results: the gates of one line of the contract together.
 
-use crate::measure::Measure;
 use crate::report::words::{at_least_so_long, estimate, percent, percent_whole};
 use crate::verdict::{GateResult, Verdict, VerdictWord};
 
@@ -57,7 +56,7 @@ fn items(verdict: &Verdict, word: VerdictWord, name: &str) -> Vec<String> {
 /// seen.
 fn because(gate: &GateResult, same: usize) -> String {
     let words = match (gate.word, gate.value) {
-        (VerdictWord::Fail, _) if gate.value.is_none() || gate.measure == Measure::Mtbf => {
+        (VerdictWord::Fail, _) if gate.value.is_none() || gate.measure.is_told_in_words() => {
             gate.why.clone()
         }
         (VerdictWord::Fail, Some(value)) if gate.attain.is_some() => percent(value.number()),

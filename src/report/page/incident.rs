@@ -1,6 +1,6 @@
 //! Describes an incident in parts, which a layout joins as far as there is room.
 
-use crate::analysis::Calendar;
+use crate::analysis::{Calendar, Trends};
 use crate::incident::{Cause, Confidence, Incident, IncidentKind};
 use crate::timeline::wall_text;
 use crate::unit::span;
@@ -25,12 +25,13 @@ pub(crate) struct IncidentWords<'a> {
 }
 
 /// Returns the incidents of a run in words.
-pub(super) fn all(calendar: &Calendar) -> Vec<IncidentWords<'_>> {
-    calendar.incidents.iter().map(|incident| reported(calendar, incident)).collect()
+pub(super) fn all<'a>(calendar: &'a Calendar, trends: &Trends) -> Vec<IncidentWords<'a>> {
+    calendar.incidents.iter().map(|incident| reported(calendar, trends, incident)).collect()
 }
 
-fn reported<'a>(calendar: &Calendar, incident: &'a Incident) -> IncidentWords<'a> {
-    let (cause, shown) = why(incident);
+fn reported<'a>(calendar: &Calendar, trends: &Trends, incident: &'a Incident) -> IncidentWords<'a> {
+    let (mut cause, shown) = why(incident);
+    cause.push_str(&grown(incident, trends));
     IncidentWords {
         incident,
         label: label(incident),
@@ -69,6 +70,20 @@ fn without_logger(words: &str) -> &str {
     let end = words.find("] ").filter(|at| *at < LOGGER_CHARS_MAX);
     let message = end.and_then(|at| words.get(at + 2..)).filter(|rest| !rest.is_empty());
     message.unwrap_or(words)
+}
+
+/// Says what the processes of the server had taken when memory ran out.
+fn grown(incident: &Incident, trends: &Trends) -> String {
+    let ended =
+        Some((incident.segment, incident.from)).filter(|_| incident.is(IncidentKind::OutOfMemory));
+    let here = trends.series.iter().filter(|it| it.instance.is_empty() && Some(it.until) == ended);
+    let grown = here.filter_map(|it| Some((it, it.until_oom?)));
+    let most = grown
+        .max_by(|(_, one), (_, other)| (one.to - one.from).total_cmp(&(other.to - other.from)));
+    most.map_or(String::new(), |(series, growth)| {
+        let [from, to] = [growth.from, growth.to].map(|value| series.amount(value));
+        format!("; its processes had grown from {from} to {to}")
+    })
 }
 
 fn met(incident: &Incident) -> String {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::analysis::trends::amount as trends_amount;
 use crate::analysis::{Analysis, Coverage, Notes, RunDescription, SettingEffect, StreamLadder};
 use crate::escape::one_line;
 use crate::fact::Seq;
@@ -203,24 +204,26 @@ fn setting(setting: &SettingEffect) -> Vec<GridValue> {
 fn gate(gate: &GateResult) -> Vec<GridValue> {
     let value = match gate.value {
         Some(share) if gate.attain.is_some() => GridValue::Share(share.number()),
-        Some(value) => GridValue::Of(gate.measure, value),
+        Some(value) => match growth(gate, value.number()) {
+            Some(growth) => GridValue::Text(growth),
+            None => GridValue::Of(gate.measure, value),
+        },
         None => GridValue::Nothing,
     };
     let bound = match (gate.bound, gate.limit) {
         (Some(bound), Limit::AtMost(_) | Limit::AtMostOf(..)) => {
-            format!("≤ {}", amount(gate.measure, bound))
+            let growth = growth(gate, bound);
+            format!("≤ {}", growth.unwrap_or_else(|| amount(gate.measure, bound)))
         }
         (Some(bound), _) => format!("≥ {}", amount(gate.measure, bound)),
         (None, _) => String::new(),
     };
     let share = gate.judged_share().map(|share| format!(" of {}", percent_whole(share)));
     let n = match gate.measure {
-        Measure::Count(_)
-        | Measure::Mtbf
-        | Measure::NotInEffect
-        | Measure::Growth(_)
-        | Measure::Steps
-        | Measure::Drift(_) => String::new(),
+        Measure::Count(_) | Measure::Mtbf | Measure::NotInEffect | Measure::Steps => String::new(),
+        Measure::Growth(_) if gate.select.series.is_none() => String::new(),
+        Measure::Growth(_) | Measure::Drift(_) if gate.n == 0 => String::new(),
+        Measure::Growth(_) | Measure::Drift(_) => format!("{} blocks", gate.n),
         Measure::Of(..) | Measure::Portion(_) => {
             format!("n={}{}", gate.n, share.unwrap_or_default())
         }
@@ -234,6 +237,12 @@ fn gate(gate: &GateResult) -> Vec<GridValue> {
         GridValue::Text(n),
         GridValue::Text(format!("{}{}{}", gate.why, longer_than(gate), seqs(&gate.evidence))),
     ]
+}
+
+/// Formats a growth of one series, in the unit of its limit: `9.62 MiB/h`.
+fn growth(gate: &GateResult, value: f64) -> Option<String> {
+    let Measure::Growth(per) = gate.measure else { return None };
+    Some(format!("{}/{}", trends_amount(gate.select.series?, value), per.word()))
 }
 
 fn longer_than(gate: &GateResult) -> String {

@@ -2,7 +2,7 @@
 
 use crate::analysis::Trends;
 use crate::analysis::trend::{Trend, TrendWord};
-use crate::analysis::trends::{AnswerTrend, Driver, SeriesTrend, joined};
+use crate::analysis::trends::{AnswerTrend, Driver, Sentence, SeriesTrend, once_each};
 use crate::measure::{Better, Quantity};
 use crate::series::SeriesUnit;
 use crate::stats::theil_sen::Slope;
@@ -46,18 +46,37 @@ fn memory(trends: &Trends) -> Vec<String> {
     let mut series: Vec<&SeriesTrend> = series.collect();
     // The server comes before its machine.
     series.sort_by_key(|it| !it.judged.is_process_memory());
-    let mut words: Vec<String> = series.iter().filter_map(|it| it.kept_in_words()).collect();
+    let mut words = kept(&series);
     if !series.iter().any(|it| is_told(&it.trend)) {
         return words;
     }
+    series.retain(|it| !it.is_told_by_processes(&trends.series));
+    let lifetimes = |title: &str| series.iter().filter(|it| it.title() == title).count();
+    let sentence = |it: &SeriesTrend, words: String| Sentence {
+        title: it.title(),
+        words,
+        weight: it.trend.hours,
+    };
     for word in GRAVEST {
         let of = series.iter().filter(|it| it.trend.word == word);
-        let of = of.filter(|it| !it.is_told_by_processes(&trends.series));
-        words.extend(joined(of.map(|it| (it.title(), it.in_words_among(&trends.series)))));
+        let of = of.map(|it| sentence(it, it.in_words_among(&trends.series)));
+        words.extend(once_each(of, lifetimes));
     }
-    let stable: Vec<&SeriesTrend> = stable(&series, |it| &it.trend);
-    words.extend(stable_series(&stable, series.len()));
+    let slow = series.iter().filter_map(|it| Some(sentence(it, it.slow_growth_in_words()?)));
+    words.extend(once_each(slow, lifetimes));
+    words.extend(stable_series(&series));
     words
+}
+
+/// Says what the machine did not get back, once of each series: the most.
+fn kept(series: &[&SeriesTrend]) -> Vec<String> {
+    let mut all: Vec<(&SeriesTrend, f64)> =
+        series.iter().filter_map(|it| Some((*it, it.kept()?))).collect();
+    all.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    let is_first =
+        |index: usize| all[..index].iter().all(|(it, _)| it.title() != all[index].0.title());
+    let first = (0..all.len()).filter(|index| is_first(*index));
+    first.filter_map(|index| all[index].0.kept_in_words()).collect()
 }
 
 fn drift(answers: &[AnswerTrend]) -> Vec<String> {
@@ -137,13 +156,19 @@ fn stable<'a, T>(all: &[&'a T], trend: impl Fn(&T) -> &Trend) -> Vec<&'a T> {
 }
 
 /// Counts the stable series, with the least growth that would have been seen in the first that is
-/// memory: that of the server, where it was read.
-fn stable_series(stable: &[&SeriesTrend], of: usize) -> Option<String> {
+/// memory: that of the server, where it was read. Those that grow slowly have a sentence of their own.
+fn stable_series(series: &[&SeriesTrend]) -> Option<String> {
+    let is_stable = |it: &SeriesTrend| {
+        it.trend.word == TrendWord::Stable && it.slow_growth_in_words().is_none()
+    };
+    let stable: Vec<&SeriesTrend> = series.iter().copied().filter(|it| is_stable(it)).collect();
     let over = span(least_hours(stable.iter().map(|it| &it.trend))? * 3_600.0);
     let seen = stable.iter().find(|it| it.judged.series.unit == SeriesUnit::Bytes);
-    let seen =
-        seen.and_then(|it| Some(format!("; {}/h would be seen", it.amount(it.trend.detectable?))));
-    let n = part_of(stable.len(), of);
+    let seen = seen.and_then(|it| {
+        let least = it.amount(it.trend.detectable?);
+        Some(format!("; {least}/h of {} would be seen", it.title()))
+    });
+    let n = part_of(stable.len(), series.len());
     Some(format!("{n} series stable over {over}{}", seen.unwrap_or_default()))
 }
 

@@ -1,0 +1,58 @@
+//! Finds what happened when a level changed: an incident, a drill, or a step of the clock within a block
+//! of it.
+
+use crate::analysis::calendar::{Calendar, Lifetime};
+use crate::analysis::notes::ClockStep;
+use crate::fact::{Segment, Seq};
+use crate::unit::{At, span};
+
+/// Incident, drill or step of the clock.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Event {
+    segment: Segment,
+    at: At,
+    /// Words that follow a time: `when the drill aborts began`.
+    pub words: String,
+    pub evidence: Vec<Seq>,
+}
+
+/// Returns the events of a run.
+pub(super) fn events(calendar: &Calendar, steps: &[ClockStep]) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut tell = |segment, at, words: String, evidence: &[Seq]| {
+        events.push(Event { segment, at, words, evidence: evidence.to_vec() });
+    };
+    for incident in &calendar.incidents {
+        let (segment, what) = (incident.segment, incident.kind().word());
+        tell(segment, incident.from, format!("when the {what} began"), &incident.evidence);
+        if let Some(until) = incident.until {
+            tell(segment, until, format!("when the {what} ended"), &incident.evidence);
+        }
+    }
+    for drill in &calendar.drills {
+        let (segment, name) = (drill.segment, &drill.name);
+        tell(segment, drill.from, format!("when the drill {name} began"), &[drill.seq]);
+        tell(segment, drill.until, format!("when the drill {name} ended"), &[drill.seq]);
+    }
+    for step in steps {
+        let way = if step.step_us < 0 { "back" } else { "forward" };
+        let by = span(step.step_us.unsigned_abs() as f64 / 1e6);
+        let words = format!("when the wall clock stepped {way} by {by}");
+        tell(step.segment, step.at, words, &[step.seq]);
+    }
+    events
+}
+
+/// Returns the event nearest to an hour of a lifetime, within a block of it.
+pub(super) fn near(
+    events: &[Event],
+    lifetime: Lifetime,
+    hours: f64,
+    block_h: f64,
+) -> Option<&Event> {
+    let at = lifetime.from.0 as f64 + hours * 3.6e9;
+    let far = |event: &&Event| (event.at.0 as f64 - at).abs();
+    let here = events.iter().filter(|event| event.segment == lifetime.segment);
+    let near = here.filter(|event| far(event) <= block_h * 3.6e9);
+    near.min_by(|one, other| far(one).total_cmp(&far(other)))
+}
