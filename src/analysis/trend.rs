@@ -57,12 +57,13 @@ pub(crate) struct Trend {
     pub word: TrendWord,
     /// Number of judged blocks.
     pub blocks: usize,
-    /// Number of all blocks after the warm-up, where the word stands on the last half of them alone.
-    pub all_blocks: usize,
     /// Judged hours.
     pub hours: f64,
     /// Hours left out at the start.
     pub from_h: f64,
+    /// Length that was watched and the one from which a growth has a rate, where it is shorter:
+    /// `6 h 00 m seen, 8 h 00 m needed`.
+    pub too_short: Option<String>,
     /// Slope per hour, in the series' own sign; each bound is one-sided at 95 %. Without the step
     /// or the levels, where there are any. `None` for too few blocks.
     pub slope: Option<Slope>,

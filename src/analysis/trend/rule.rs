@@ -139,9 +139,9 @@ fn trend(evidence: &Evidence, judged: Option<(Chosen, f64)>) -> Trend {
     let mut trend = Trend {
         word: TrendWord::Unresolved,
         blocks: evidence.blocks,
-        all_blocks: evidence.blocks,
         hours: evidence.until_h - evidence.from_h,
         from_h: evidence.from_h,
+        too_short: too_short(evidence),
         slope: None,
         threshold: evidence.rule.threshold,
         p: None,
@@ -221,34 +221,32 @@ fn word(evidence: &Evidence, chosen: &Chosen, p: f64) -> (TrendWord, String) {
     if growth.slope.high < -threshold && growth.p_falling < LEVEL {
         return plain(TrendWord::Falling);
     }
-    if growth.slope.high <= threshold {
-        return plain(TrendWord::Stable);
-    }
-    if growth.last_half.high <= threshold {
-        let rose = growth.slope.low > 0.0;
-        if !rose {
-            return plain(TrendWord::Stable);
-        }
+    let is_flat = growth.slope.high <= threshold;
+    let is_flat_at_last = growth.last_half.high <= threshold;
+    // The median of all slopes does not see what was over in the first quarter either.
+    let rose = growth.slope.low > 0.0
+        && (!is_flat || growth.rise_at_start.is_some_and(|low| low > threshold));
+    if is_flat_at_last && rose {
         let moved = match evidence.rule.better {
             Better::Lower => "rose",
             Better::Higher => "fell",
         };
         return (TrendWord::Plateau, format!("it {moved}, and no longer does in the last half"));
     }
+    if is_flat || is_flat_at_last {
+        return plain(TrendWord::Stable);
+    }
     (TrendWord::Unresolved, "a growth above the threshold cannot be excluded".into())
 }
 
 /// Returns the word of a growth: *growing* only where it was watched for long enough.
 fn growing(evidence: &Evidence) -> (TrendWord, String) {
-    let (seen_h, needed_h) = (evidence.until_h, evidence.rule.long_enough_h);
     let moving = match evidence.rule.better {
         Better::Lower => "growing",
         Better::Higher => "shrinking",
     };
-    // A rounding error must not cost a verdict.
-    let why = if seen_h < needed_h * (1.0 - 1e-6) {
-        let (seen, needed) = (span(seen_h * 3600.0), span(needed_h * 3600.0));
-        format!("{moving}, unresolved at this length: {seen} seen, {needed} needed")
+    let why = if let Some(lengths) = too_short(evidence) {
+        format!("{moving}, unresolved at this length: {lengths}")
     } else if evidence.blocks < BLOCKS_GROWING {
         let blocks = evidence.blocks;
         format!("{moving}, unresolved at this length: {blocks} blocks, {BLOCKS_GROWING} needed")
@@ -256,4 +254,13 @@ fn growing(evidence: &Evidence) -> (TrendWord, String) {
         return (TrendWord::Growing, String::new());
     };
     (TrendWord::Unresolved, why)
+}
+
+/// Returns the length that was watched and the one needed, where a growth has no rate yet.
+fn too_short(evidence: &Evidence) -> Option<String> {
+    let (seen_h, needed_h) = (evidence.until_h, evidence.rule.long_enough_h);
+    // A rounding error must not cost a verdict.
+    let is_short = seen_h < needed_h * (1.0 - 1e-6);
+    let (seen, needed) = (span(seen_h * 3600.0), span(needed_h * 3600.0));
+    is_short.then(|| format!("{seen} seen, {needed} needed"))
 }
