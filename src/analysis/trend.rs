@@ -57,14 +57,13 @@ pub(crate) struct Trend {
     pub word: TrendWord,
     /// Number of judged blocks.
     pub blocks: usize,
-    /// Number of all blocks after the warm-up, where the word stands on the last half of them alone.
-    pub all_blocks: usize,
     /// Judged hours.
     pub hours: f64,
     /// Hours left out at the start.
     pub from_h: f64,
-    /// Whether the lifetime was watched for long enough for a rate.
-    pub is_long: bool,
+    /// Length that was watched and the one from which a growth has a rate, where it is shorter:
+    /// `6 h 00 m seen, 8 h 00 m needed`.
+    pub too_short: Option<String>,
     /// Slope per hour, in the series' own sign; each bound is one-sided at 95 %. Without the step
     /// or the levels, where there are any. `None` for too few blocks.
     pub slope: Option<Slope>,
@@ -88,7 +87,7 @@ pub(crate) struct Trend {
     /// significant.
     pub late: Option<f64>,
     /// Hours or blocks that it lacks for a rate: `5 h 59 m seen, 8 h 00 m needed`.
-    pub too_short: Option<String>,
+    pub lack: Option<String>,
     /// Whether the return window lies beyond everything before it.
     pub is_beyond: bool,
     /// Reason for *unresolved*, *plateau* and *no data*; empty otherwise.
@@ -99,7 +98,7 @@ impl Trend {
     /// Returns the slope where a rate may be quoted: the course is decided, has no jump, and was
     /// watched for long enough.
     pub(crate) fn rate(&self) -> Option<Slope> {
-        self.slope.filter(|_| self.is_decided() && self.is_long)
+        self.slope.filter(|_| self.is_decided() && self.too_short.is_none())
     }
 
     /// Whether its word is about a course without a jump, and not open.

@@ -48,6 +48,8 @@ words!(TrendChange {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ComparedTrend {
     pub subject: TrendSubject,
+    /// Name, unambiguous among all that is compared: `process_anonymous`, `tpot d0/c1`.
+    pub title: String,
     /// Base and candidate; `None` where it was not measured.
     pub sides: [Option<TrendSide>; 2],
     /// Candidate less base in the worse direction, per hour.
@@ -79,14 +81,15 @@ pub(crate) fn compared(base: &[Start], candidate: &[Start]) -> Vec<ComparedTrend
             subjects.push(subject);
         }
     }
-    let of = |subject: TrendSubject| {
-        let sides = [base, candidate].map(|side| TrendSide::of(&subject, side));
-        trend(subject, sides)
+    subjects.sort_by_key(TrendSubject::is_of_the_machine);
+    let of = |subject: &TrendSubject| {
+        let sides = [base, candidate].map(|side| TrendSide::of(subject, side));
+        trend(subject.clone(), subject.title(&subjects), sides)
     };
-    subjects.into_iter().map(of).collect()
+    subjects.iter().map(of).collect()
 }
 
-fn trend(subject: TrendSubject, sides: [Option<TrendSide>; 2]) -> ComparedTrend {
+fn trend(subject: TrendSubject, title: String, sides: [Option<TrendSide>; 2]) -> ComparedTrend {
     let difference = |slopes: fn(&TrendSide) -> Vec<crate::stats::theil_sen::Slope>| {
         let [base, candidate] = sides.each_ref().map(|side| side.as_ref().map(slopes));
         SlopeDifference::of(&base?, &candidate?)
@@ -101,7 +104,7 @@ fn trend(subject: TrendSubject, sides: [Option<TrendSide>; 2]) -> ComparedTrend 
         [_, Some(candidate)] => (TrendChange::NotJudged, in_the("candidate", candidate)),
         [_, None] => (TrendChange::NotJudged, "not measured in the candidate".to_owned()),
     };
-    ComparedTrend { subject, sides, hourly, by_request, threshold, word, why }
+    ComparedTrend { subject, title, sides, hourly, by_request, threshold, word, why }
 }
 
 /// Returns the word of a candidate that has enough blocks, and the reason.
@@ -131,7 +134,7 @@ fn word(
     if base_grows && is_same(base, by_request) {
         return (TrendChange::Alike, "as much a request".to_owned());
     }
-    let Some(hourly) = hourly.filter(|_| base.has_enough_blocks()) else {
+    let Some(hourly) = hourly.filter(|_| base.is_long()) else {
         return (TrendChange::Unresolved, in_the("base", base));
     };
     let faster_by_request = by_request.is_none_or(|it| it.slope.low > 0.0);
@@ -160,13 +163,11 @@ fn is_same(base: &TrendSide, by_request: Option<SlopeDifference>) -> bool {
 }
 
 fn in_the(name: &str, side: &TrendSide) -> String {
-    let course = side.gravest();
-    match course {
-        Some(course) if !course.why.is_empty() => format!("in the {name}: {}", course.why),
-        Some(course) if course.slope.is_some() && !course.is_long() => {
-            format!("in the {name}: {} blocks, {} needed", course.blocks, side::BLOCKS_MIN)
-        }
-        Some(course) => format!("in the {name}: {}", course.word.word()),
-        None => format!("not measured in the {name}"),
-    }
+    let Some(course) = side.gravest() else { return format!("not measured in the {name}") };
+    let why = match course.too_short {
+        _ if !course.why.is_empty() => course.why,
+        Some(lengths) if course.slope.is_some() => lengths,
+        _ => course.word.word().to_owned(),
+    };
+    format!("in the {name}: {why}")
 }

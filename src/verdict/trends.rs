@@ -194,7 +194,7 @@ fn by_limit(
     };
     let (word, why) = within(&series.trend, slope, limit, limit_h);
     let words = match why {
-        Some(why) if series.trend.too_short.is_none() => {
+        Some(why) if series.trend.lack.is_none() => {
             format!("{}, {why}", series.slope_in_words(slope, per))
         }
         Some(_) => series.slope_in_words(slope, per),
@@ -214,7 +214,7 @@ fn within(
     let is_late = trend.late.is_some_and(|low| low > limit_h);
     let jumps = matches!(trend.word, TrendWord::Step | TrendWord::TwoLevels);
     if trend.rises && slope.low > limit {
-        let is_sure = trend.too_short.is_none();
+        let is_sure = trend.lack.is_none();
         let word = if is_sure { VerdictWord::Fail } else { VerdictWord::Inconclusive };
         (word, Some("above the limit"))
     } else if trend.is_beyond {

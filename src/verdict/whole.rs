@@ -5,6 +5,7 @@ use crate::analysis::{Analysis, Share};
 use crate::escape::one_line;
 use crate::fact::{ClosedBecause, Ended, FaultKind, Group, Phase};
 use crate::incident::{Confidence, Incident, IncidentKind};
+use crate::series::PREEMPTIONS;
 use crate::spec::{Contract, Select};
 use crate::unit::{At, grouped, span};
 
@@ -132,7 +133,8 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
     off_depth(analysis, &mut tell);
     at_once(analysis, &mut tell);
     cache::findings(analysis, &mut tell);
-    for words in [slots::fewer(analysis), delayed(analysis)].into_iter().flatten() {
+    let told = [slots::fewer(analysis), preempted(analysis), delayed(analysis)];
+    for words in told.into_iter().flatten() {
         tell(words, Vec::new());
     }
     if analysis.fate_unknown > 0 {
@@ -185,6 +187,23 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         tell(format!("{n} histograms of gaps could not be read"), Vec::new());
     }
     findings
+}
+
+/// Reports how often the server preempted requests, and when: it is why tokens came late.
+fn preempted(analysis: &Analysis) -> Option<String> {
+    let series = analysis.over_time.series.iter();
+    let preemptions = series.filter(|it| PREEMPTIONS.has(it.source, &it.name));
+    let lifetimes: Vec<_> = preemptions.flat_map(|it| &it.lifetimes).collect();
+    let times: f64 = lifetimes.iter().map(|it| it.last - it.first).sum();
+    let rises = || lifetimes.iter().flat_map(|it| &it.blocks).filter(|it| it.max > it.min);
+    let (from, until) = (rises().map(|it| it.from).min()?, rises().map(|it| it.until).max()?);
+    Some(format!(
+        "the server preempted requests {} times, between {} and {} of the run: such a request \
+         begins again, and its tokens come late",
+        grouped(times),
+        span(from.seconds()),
+        span(until.seconds())
+    ))
 }
 
 /// Reports requests of which longhaul's own delay spoiled a time.

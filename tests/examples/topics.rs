@@ -1,6 +1,6 @@
 //! The commands of the pages about servers, comparisons, sweeps and recipes.
 
-use super::{Page, not, play, run, with};
+use super::{Page, SAMPLE, not, play, run, with};
 
 /// Seconds in place of hours, at depths that take no long time.
 const SHORT: &str = "--duration 2s --depths 0,4096";
@@ -85,6 +85,14 @@ pub(crate) const PAGES: &[Page] = &[
                 &["under slow_down=20%@0s errors"],
             ),
             run("longhaul compare runs/monday runs/tuesday", "", 0, &["one start a side"]),
+            run("longhaul rehearse --scenario leak.yaml -o runs/healthy", "", 0, &["stable"]),
+            run(
+                "longhaul rehearse --scenario leak.yaml --ailment leak_per_request=1MiB@0s --server-seed 2 -o runs/leaks",
+                "",
+                0,
+                &["process_anonymous grows"],
+            ),
+            run("longhaul compare runs/healthy runs/leaks", "", 1, &[SAMPLE]),
             with(
                 "for n in a b c d; do longhaul rehearse --scenario smoke --server-seed $(printf %d \"'$n\") \
                  -o runs/$n > out || exit 1; done; cp -r runs/monday runs/base; \

@@ -1,6 +1,9 @@
 //! Computes the slope of a series and its tests, within parts whose levels may differ.
 
+use std::ops::Range;
+
 use super::evidence::LAST;
+use super::rule::LEVEL;
 use crate::stats::hamed_rao::inflation;
 use crate::stats::mann_kendall::{MannKendall, mann_kendall};
 use crate::stats::robust::median;
@@ -31,6 +34,9 @@ pub(super) struct GrowthTests {
     pub last_half: Slope,
     /// Time of the first block of the last half.
     pub half_at: f64,
+    /// Lower bound of the slope of the first quarter, where its rise is significant and begins
+    /// below everything after it.
+    pub rise_at_start: Option<f64>,
     /// Lower bound of the slope of the last quarter, where its rise is significant and ends
     /// above everything before it.
     pub rise_at_end: Option<f64>,
@@ -63,7 +69,7 @@ impl Parted {
     /// Computes the growth. `None` without two values at different times in each half.
     pub(super) fn growth(&self) -> Option<GrowthTests> {
         let (slope, test, inflation) = self.slope()?;
-        let half = self.since(self.values.len() / 2);
+        let half = self.within(self.values.len() / 2..self.values.len());
         let last_half = half.slope()?.0;
         Some(GrowthTests {
             slope,
@@ -72,6 +78,7 @@ impl Parted {
             thirds_rise: self.thirds_rise(slope.value),
             last_half,
             half_at: *half.times.first()?,
+            rise_at_start: self.rise_at_start(slope.value),
             rise_at_end: self.rise_at_end(slope.value),
         })
     }
@@ -104,19 +111,32 @@ impl Parted {
         self.values.iter().zip(&self.part).map(moved).collect()
     }
 
-    fn since(&self, from: usize) -> Parted {
-        let last = |all: &[f64]| all[from..].to_vec();
-        Parted::new(last(&self.times), last(&self.values), self.part[from..].to_vec())
+    fn within(&self, range: Range<usize>) -> Parted {
+        let of = |all: &[f64]| all[range.clone()].to_vec();
+        Parted::new(of(&self.times), of(&self.values), self.part[range.clone()].to_vec())
+    }
+
+    fn rise_at_start(&self, slope: f64) -> Option<f64> {
+        let values = self.levelled(slope);
+        let until = values.len() / 4;
+        let lowest = values[until..].iter().copied().fold(f64::INFINITY, f64::min);
+        let begins_below = median(&values[..LAST.min(until)])? < lowest;
+        self.rise(0..until, LEVEL).filter(|_| begins_below)
     }
 
     fn rise_at_end(&self, slope: f64) -> Option<f64> {
-        let n = self.values.len();
-        let from = n * 3 / 4;
-        let (quarter, test, inflation) = self.since(from).slope()?;
         let values = self.levelled(slope);
+        let n = values.len();
+        let from = n * 3 / 4;
         let highest = values[..from].iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let ends_above = median(&values[n.saturating_sub(LAST)..])? > highest;
-        (ends_above && test.p_rising(inflation) < LEVEL_AT_END).then_some(quarter.low)
+        self.rise(from..n, LEVEL_AT_END).filter(|_| ends_above)
+    }
+
+    /// Returns the lower bound of the slope of some blocks, where they rise significantly.
+    fn rise(&self, range: Range<usize>, level: f64) -> Option<f64> {
+        let (slope, test, inflation) = self.within(range).slope()?;
+        (test.p_rising(inflation) < level).then_some(slope.low)
     }
 
     /// Whether the medians of three equal parts of the time rise strictly.

@@ -148,10 +148,9 @@ fn trend(evidence: &Evidence, judged: Option<(Chosen, f64)>) -> Trend {
     let mut trend = Trend {
         word: TrendWord::Unresolved,
         blocks: evidence.blocks,
-        all_blocks: evidence.blocks,
         hours: evidence.until_h - evidence.from_h,
         from_h: evidence.from_h,
-        is_long: evidence.rule.is_long(evidence.until_h),
+        too_short: too_short(evidence),
         slope: None,
         threshold: evidence.rule.threshold,
         p: None,
@@ -163,7 +162,7 @@ fn trend(evidence: &Evidence, judged: Option<(Chosen, f64)>) -> Trend {
         rises: false,
         late: None,
         is_beyond: false,
-        too_short: too_short(evidence),
+        lack: lack(evidence),
         why: format!("{} blocks, {BLOCKS_MIN} needed", evidence.blocks),
     };
     if let Some(why) = &evidence.missing {
@@ -243,19 +242,20 @@ fn word(evidence: &Evidence, chosen: &Chosen, p: f64) -> (TrendWord, String) {
     if growth.slope.high < -threshold && growth.p_falling < LEVEL {
         return plain(TrendWord::Falling);
     }
-    if growth.slope.high <= threshold {
-        return plain(TrendWord::Stable);
-    }
-    if growth.last_half.high <= threshold {
-        let rose = growth.slope.low > 0.0;
-        if !rose {
-            return plain(TrendWord::Stable);
-        }
+    let is_flat = growth.slope.high <= threshold;
+    let is_flat_at_last = growth.last_half.high <= threshold;
+    // The median of all slopes does not see what was over in the first quarter either.
+    let rose = growth.slope.low > 0.0
+        && (!is_flat || growth.rise_at_start.is_some_and(|low| low > threshold));
+    if is_flat_at_last && rose {
         let moved = match evidence.rule.better {
             Better::Lower => "rose",
             Better::Higher => "fell",
         };
         return (TrendWord::Plateau, format!("it {moved}, and no longer does in the last half"));
+    }
+    if is_flat || is_flat_at_last {
+        return plain(TrendWord::Stable);
     }
     (TrendWord::Unresolved, NOT_EXCLUDED.to_owned())
 }
@@ -266,7 +266,7 @@ fn growing(evidence: &Evidence) -> (TrendWord, String) {
         Better::Lower => "growing",
         Better::Higher => "shrinking",
     };
-    match too_short(evidence) {
+    match lack(evidence) {
         Some(lack) => {
             (TrendWord::Unresolved, format!("{moving}, unresolved at this length: {lack}"))
         }
@@ -274,13 +274,17 @@ fn growing(evidence: &Evidence) -> (TrendWord, String) {
     }
 }
 
-/// Returns what a series lacks for a rate.
+/// Returns what a series lacks for a rate: length, or blocks.
+fn lack(evidence: &Evidence) -> Option<String> {
+    let blocks = evidence.blocks;
+    let few = || format!("{blocks} blocks, {BLOCKS_GROWING} needed");
+    too_short(evidence).or_else(|| (blocks < BLOCKS_GROWING).then(few))
+}
+
+/// Returns the length that was watched and the one needed, where a growth has no rate yet.
 fn too_short(evidence: &Evidence) -> Option<String> {
     let (seen_h, needed_h) = (evidence.until_h, evidence.rule.long_enough_h);
-    if !evidence.rule.is_long(seen_h) {
-        let (seen, needed) = (span(seen_h * 3600.0), span(needed_h * 3600.0));
-        return Some(format!("{seen} seen, {needed} needed"));
-    }
-    let blocks = evidence.blocks;
-    (blocks < BLOCKS_GROWING).then(|| format!("{blocks} blocks, {BLOCKS_GROWING} needed"))
+    let is_short = !evidence.rule.is_long(seen_h);
+    let (seen, needed) = (span(seen_h * 3600.0), span(needed_h * 3600.0));
+    is_short.then(|| format!("{seen} seen, {needed} needed"))
 }

@@ -109,6 +109,19 @@ fn what_grew_and_stopped_is_a_plateau_that_stands_on_the_last_half() {
 }
 
 #[test]
+fn a_fill_that_goes_on_after_the_warm_up_is_a_plateau_and_one_that_is_over_is_stable() {
+    let filled = |size: f64| {
+        let hour = |block: u32| (f64::from(block) + 0.5) * BLOCK_H;
+        let value = |block| 6_144.0 + size * (1.0 - (-hour(block) / 0.75).exp());
+        judged(&exact((0..78).map(value)), &RULE)
+    };
+    let trend = filled(4_096.0);
+    assert_eq!(trend.word, TrendWord::Plateau, "860 MiB of it come after the warm-up");
+    assert!(trend.hours < 6.5, "{trend:?}");
+    assert_eq!(filled(128.0).word, TrendWord::Stable, "all but 22 MiB come within the warm-up");
+}
+
+#[test]
 fn a_leak_that_begins_late_is_not_called_stable() {
     let begins: [(Course, &str); 2] = [
         (|hour, all| 100.0 * (hour - all * 0.5).max(0.0), "it rises, but not all the time"),

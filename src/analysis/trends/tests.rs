@@ -256,7 +256,8 @@ fn a_step_names_what_happened_then() {
     let mut story =
         soak(12, |_| 10.0 * GIB, |hour| if hour < 6.0 { 40.0 * GIB } else { 30.0 * GIB });
     let began = crate::fact::PhaseBegan { phase: Phase::Drill, because: "drill: aborts".into() };
-    let over = crate::fact::PhaseBegan { phase: Phase::Soak, because: "drill: aborts is over".into() };
+    let over =
+        crate::fact::PhaseBegan { phase: Phase::Soak, because: "drill: aborts is over".into() };
     for (second, began) in [(21_500.0, began), (21_900.0, over)] {
         let at = story.entries.iter().position(|it| it.at.seconds() > second).unwrap();
         let after = story.entries.split_off(at);

@@ -168,7 +168,7 @@ impl SeriesTrend {
     /// its interval where it has a rate.
     pub(crate) fn slope_in_words(&self, slope: Slope, per: Per) -> String {
         let title = self.title();
-        if let Some(lack) = &self.trend.too_short {
+        if let Some(lack) = &self.trend.lack {
             return format!("{title}: unresolved at this length: {lack}");
         }
         let unit = if per == Per::Hour { "/h" } else { " a request" };
@@ -180,7 +180,7 @@ impl SeriesTrend {
     /// Returns the sentence of a growth that is sure and below the threshold.
     pub(crate) fn slow_growth_in_words(&self) -> Option<String> {
         let slope = self.worse().filter(|slope| self.trend.rises && slope.low > 0.0)?;
-        let is_told = self.trend.word == TrendWord::Stable && self.trend.too_short.is_none();
+        let is_told = self.trend.word == TrendWord::Stable && self.trend.lack.is_none();
         let threshold = self.amount(self.trend.threshold);
         let growth = || format!("{}, under {threshold}/h", self.slope_in_words(slope, Per::Hour));
         is_told.then(growth)

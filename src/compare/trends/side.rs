@@ -4,15 +4,11 @@ use crate::analysis::Trends;
 use crate::analysis::trend::{Trend, TrendWord};
 use crate::analysis::trends::{AnswerTrend, SeriesTrend, amount};
 use crate::compare::Start;
-use crate::fact::Group;
+use crate::fact::{Group, Source};
 use crate::measure::{Better, Quantity, Unit};
 use crate::series::growth::JudgedSeries;
-use crate::spec::TrendBlocks;
 use crate::stats::theil_sen::Slope;
 use crate::unit::figures;
-
-/// Blocks of a start that is held against another one.
-pub(super) const BLOCKS_MIN: usize = TrendBlocks::FOR_GROWING;
 
 /// Something that changes over the hours.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +28,8 @@ pub(crate) struct Course {
     pub blocks: usize,
     /// Hours that the word stands on.
     pub hours: f64,
+    /// Length that was watched and the one needed, where a growth has no rate yet.
+    pub too_short: Option<String>,
     /// Growth per hour; `None` for too few blocks.
     pub slope: Option<Slope>,
     /// Growth per request, of a series.
@@ -74,6 +72,11 @@ impl TrendSubject {
         }
     }
 
+    /// Whether it is a series of the machine, which shows what the server's own series show better.
+    pub(super) fn is_of_the_machine(&self) -> bool {
+        matches!(self, TrendSubject::Series(judged, _) if judged.series.source == Source::Host)
+    }
+
     /// Whether it is a series.
     pub(crate) fn is_series(&self) -> bool {
         matches!(self, TrendSubject::Series(..))
@@ -87,14 +90,17 @@ impl TrendSubject {
         }
     }
 
-    /// Returns its name: `process_anonymous`, `tpot d0/c1`.
-    pub(crate) fn title(&self) -> String {
+    /// Returns its name, unambiguous among all: `process_anonymous`, `tpot d0/c1`.
+    pub(super) fn title(&self, all: &[TrendSubject]) -> String {
         match self {
             TrendSubject::Series(judged, instance) if instance.is_empty() => judged.name.to_owned(),
             TrendSubject::Series(judged, instance) => format!("{} {instance}", judged.name),
             TrendSubject::Answers(group, quantity) => {
-                let cell = group.cell.map(|cell| cell.to_string());
-                format!("{} {}", quantity.word(), cell.unwrap_or_else(|| group.to_string()))
+                let groups = all.iter().filter_map(|it| match it {
+                    TrendSubject::Answers(group, _) => Some(group),
+                    TrendSubject::Series(..) => None,
+                });
+                format!("{} {}", quantity.word(), group.among(groups))
             }
         }
     }
@@ -138,8 +144,9 @@ impl Course {
     fn of(trend: &Trend, slope: Option<Slope>, threshold: f64) -> Course {
         Course {
             word: trend.word,
-            blocks: trend.all_blocks,
+            blocks: trend.blocks,
             hours: trend.hours,
+            too_short: trend.too_short.clone(),
             slope,
             by_request: None,
             threshold,
@@ -152,15 +159,11 @@ impl Course {
         self.word == TrendWord::Growing
     }
 
-    pub(super) fn is_long(&self) -> bool {
-        self.blocks >= BLOCKS_MIN
-    }
-
     /// Whether a growth above the threshold is excluded.
     fn excludes_growth(&self) -> bool {
         let is_decided = !matches!(self.word, TrendWord::Unresolved | TrendWord::NoData);
         let is_below = self.slope.is_some_and(|slope| slope.high <= self.threshold);
-        is_decided && is_below && self.is_long()
+        is_decided && is_below && self.too_short.is_none()
     }
 }
 
@@ -187,6 +190,13 @@ impl TrendSide {
         self.courses.iter().any(Course::grows)
     }
 
+    /// Says in how many of several starts it grows: `2 of 3 starts`; `None` for one start.
+    pub(super) fn growing_starts(&self) -> Option<String> {
+        let growing = self.courses.iter().filter(|it| it.grows()).count();
+        let all = self.courses.len();
+        (all > 1).then(|| format!("{growing} of {all} starts"))
+    }
+
     /// Whether a start shows a growth, even where it was too short for the word.
     pub(super) fn rises(&self) -> bool {
         self.courses.iter().any(|it| it.rises)
@@ -202,9 +212,9 @@ impl TrendSide {
         self.courses.iter().any(|it| it.slope.is_some())
     }
 
-    /// Whether a start has enough blocks to be held against another one.
-    pub(super) fn has_enough_blocks(&self) -> bool {
-        self.courses.iter().any(|it| it.slope.is_some() && it.is_long())
+    /// Whether a start was watched for long enough to be held against another one.
+    pub(super) fn is_long(&self) -> bool {
+        self.courses.iter().any(|it| it.slope.is_some() && it.too_short.is_none())
     }
 
     pub(super) fn slopes(&self) -> Vec<Slope> {

@@ -8,7 +8,7 @@ use crate::unit::span;
 /// Seconds of an hour.
 const HOUR_S: f64 = 3_600.0;
 
-/// Number of growths that a policy names.
+/// Number of unresolved changes that a policy names.
 const NAMED_MAX: usize = 2;
 
 /// Returns the policies on growth and drift, where either was judged on both sides.
@@ -29,13 +29,13 @@ fn policy(name: &str, judged: &[&ComparedTrend], differs: &RunDifferences) -> Po
     };
     let with = |word| judged.iter().filter(move |it| it.word == word);
     let new: Vec<String> = with(TrendChange::Regression).map(|it| it.in_words()).collect();
-    let open: Vec<String> = with(TrendChange::Unresolved).map(|it| it.subject.title()).collect();
+    let open: Vec<String> = with(TrendChange::Unresolved).map(|it| it.title.clone()).collect();
     let (word, why) = if !new.is_empty() {
-        (PolicyWord::Broken, format!("{}; {}", first(&new), differs.came_with()))
+        (PolicyWord::Broken, format!("{}; {}", first(&new, 1), differs.came_with()))
     } else if open.is_empty() {
         (PolicyWord::Held, String::new())
     } else {
-        (PolicyWord::Unseen, format!("unresolved: {}", first(&open)))
+        (PolicyWord::Unseen, format!("unresolved: {}", first(&open, NAMED_MAX)))
     };
     let has_base = judged.iter().all(|it| it.sides[0].as_ref().is_some_and(TrendSide::is_judged));
     let base = has_base.then(|| grow(0));
@@ -43,9 +43,9 @@ fn policy(name: &str, judged: &[&ComparedTrend], differs: &RunDifferences) -> Po
     Policy { name: name.to_owned(), base, candidate, word, why }
 }
 
-fn first(all: &[String]) -> String {
-    let named = all.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
-    match all.len().saturating_sub(NAMED_MAX) {
+fn first(all: &[String], most: usize) -> String {
+    let named = all.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(most) {
         0 => named,
         more => format!("{named}, {more} more"),
     }
@@ -59,25 +59,27 @@ pub(crate) fn unresolved(trends: &[ComparedTrend]) -> Vec<String> {
         it.word == TrendChange::Unresolved && it.decides() && (it.subject.is_series() || rises(it))
     };
     let open = trends.iter().filter(is_open);
-    open.map(|it| format!("open: {}: {}", it.subject.title(), it.why)).collect()
+    open.map(|it| format!("open: {}: {}", it.title, it.why)).collect()
 }
 
 impl ComparedTrend {
-    /// Returns the sentence: `process_anonymous grows by 120 MiB/h over 11 h 00 m in the candidate,
-    /// and is stable in the base`.
+    /// Returns the sentence: `process_anonymous grows by 120 MiB/h, 2.00 MiB a request, over 11 h 00 m
+    /// in the candidate, and is stable in the base`.
     fn in_words(&self) -> String {
         let [base, candidate] = self.sides.each_ref().map(|side| {
             let course = side.as_ref().and_then(TrendSide::gravest);
             course.map_or_else(|| "was not measured".to_owned(), |it| verb(&self.subject, &it))
         });
-        format!("{} {candidate} in the candidate, and {base} in the base", self.subject.title())
+        let of_candidate = self.sides[1].as_ref().and_then(TrendSide::growing_starts);
+        let of_candidate = of_candidate.map_or_else(String::new, |starts| format!("{starts} of "));
+        format!("{} {candidate} in {of_candidate}the candidate, and {base} in the base", self.title)
     }
 
     /// Returns both sides and their difference: `process_anonymous stable over 11 h 00 m → grows by
     /// 120 MiB/h over 11 h 00 m; 118 MiB/h more [110 MiB, 126 MiB]`.
     pub(crate) fn line(&self) -> String {
         let [base, candidate] = self.sides.each_ref().map(|side| self.side(side.as_ref()));
-        let line = format!("{} {base} → {candidate}", self.subject.title());
+        let line = format!("{} {base} → {candidate}", self.title);
         let line = match self.difference().filter(|_| self.has_rate()) {
             Some(difference) => format!("{line}; {difference}"),
             None => line,
@@ -153,7 +155,11 @@ fn verb(subject: &TrendSubject, course: &Course) -> String {
         (Some(slope), _) => {
             let verb = if subject.loses() { "falls" } else { "grows" };
             let over = span(course.hours * HOUR_S);
-            format!("{verb} by {} over {over}", rate(subject, course, slope.value))
+            let by = rate(subject, course, slope.value);
+            let by_request = course.by_request.map_or_else(String::new, |slope| {
+                format!(", {} a request,", subject.amount(slope.value))
+            });
+            format!("{verb} by {by}{by_request} over {over}")
         }
         (None, TrendWord::Falling) => "gets better".to_owned(),
         (None, TrendWord::Plateau | TrendWord::Step) => format!("shows a {}", course.word.word()),

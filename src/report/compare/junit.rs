@@ -109,7 +109,7 @@ fn of_trend(it: &ComparedTrend) -> TestCase {
             TestCaseStatus::success()
         }
     };
-    case(&format!("over the hours {}", it.subject.title()), status)
+    case(&format!("over the hours {}", it.title), status)
 }
 
 fn of_row(row: &ComparedRow, rows: &[ComparedRow]) -> TestCase {

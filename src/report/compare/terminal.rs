@@ -52,7 +52,7 @@ pub(crate) fn render(comparison: &Comparison, wide: bool) -> String {
         lines.extend(under("changed", &items, 2));
     }
     lines.extend(under("beside", &beside(comparison), 2));
-    lines.extend(under("because", &comparison.decision.sentences(), 2));
+    lines.extend(under("because", &comparison.decision.sentences(), 3));
     if let Some(table) = &comparison.table {
         lines.extend(under("summary", &published::summary(table), 3));
     }

@@ -2,6 +2,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::compare::fixture::{key, side, start, under};
+use crate::compare::trends::tests::{leaking, worsening};
 use crate::compare::{CompareTerms, Start, compare, floor};
 use crate::exit::Exit;
 
@@ -143,6 +144,22 @@ fn what_does_not_decide_and_is_worse_stands_in_the_first_line() {
     let comparison = of(&with("a", 1.0), &with("b", 2.0));
     let text = markdown::render(&comparison);
     assert_snapshot!("markdown.to_be_looked_into", text);
+}
+
+#[test]
+fn a_leak_and_a_drift_that_are_new_are_told_in_every_format_with_the_setting_that_was_changed() {
+    let base = leaking("a", 12, 0.0);
+    let mut candidate = worsening("b", 12, 120.0, 0.02);
+    candidate.command = Some("vllm serve m --max-num-seqs 8".to_owned());
+    let comparison = of(&[base], &[candidate]);
+    let terminal = terminal::render(&comparison, false);
+    assert!(terminal.lines().all(|line| line.chars().count() <= 80), "{terminal}");
+    assert_snapshot!("leak.terminal", terminal);
+    assert_snapshot!("leak.wide", terminal::render(&comparison, true));
+    assert_snapshot!("leak.markdown", markdown::render(&comparison));
+    assert_snapshot!("leak.junit", junit::render(&comparison).unwrap());
+    assert_snapshot!("leak.annotations", annotations::render(&comparison));
+    assert_snapshot!("leak.json", json::render(&comparison).unwrap());
 }
 
 #[test]

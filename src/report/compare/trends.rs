@@ -21,7 +21,7 @@ fn of(mut judged: Vec<&ComparedTrend>, all: bool) -> Vec<String> {
     let (stable, told): (Vec<_>, Vec<_>) =
         judged.into_iter().partition(|it| !all && it.word == TrendChange::Stable);
     let mut lines: Vec<String> = told.iter().map(|it| it.line()).collect();
-    let names: Vec<String> = stable.iter().map(|it| it.subject.title()).collect();
+    let names: Vec<String> = stable.iter().map(|it| it.title.clone()).collect();
     match names.as_slice() {
         [] => {}
         [one] => lines.push(format!("{one}: none in the candidate")),

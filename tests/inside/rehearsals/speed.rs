@@ -64,14 +64,19 @@ fn drafts_that_are_accepted_less_and_less_cost_tokens_per_second() {
     assert_eq!(play.exit(), Exit::Fail);
 }
 
-/// The record's recipe with a prefix cache, and contexts that stay.
-fn warm(ailments: &[&str]) -> Played {
+/// The record's recipe with a prefix cache.
+pub(super) fn with_prefix_cache() -> String {
     let recipe = include_str!("../../../recipes/nemotron-3-super.yaml");
     let with_cache = recipe
         .replace("--enable-chunked-prefill", "--enable-chunked-prefill --enable-prefix-caching");
     assert_ne!(with_cache, recipe);
+    with_cache
+}
+
+/// A server with a prefix cache, and contexts that stay.
+fn warm(ailments: &[&str]) -> Played {
     let scenario = HALF_AN_HOUR.replace("prefix: cold", "prefix: warm");
-    Script { recipe: Some(with_cache), ..Script::new(&scenario, ailments) }.play()
+    Script { recipe: Some(with_prefix_cache()), ..Script::new(&scenario, ailments) }.play()
 }
 
 #[test]

@@ -9,11 +9,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use insta::assert_snapshot;
 use longhaul::analysis::trend::TrendWord;
 use longhaul::analysis::trends::{AnswerTrend, Driver, SeriesTrend};
 use longhaul::measure::Quantity;
 use longhaul::verdict::VerdictWord;
 
+use super::speed::with_prefix_cache;
 use super::stage::{Played, Script};
 
 const MIB: f64 = (1u64 << 20) as f64;
@@ -134,8 +136,9 @@ fn a_leak_of_requests_and_one_of_hours_are_told_apart_where_arrivals_vary() {
 #[test]
 fn a_leak_that_plateaus_does_not_grow() {
     let play = six_hours(&["leak_that_plateaus=2GiB@0s"]);
-    let word = series(&play, "process_anonymous").trend.word;
-    assert!(matches!(word, TrendWord::Plateau | TrendWord::Stable), "{}", told(&play));
+    let trend = &series(&play, "process_anonymous").trend;
+    assert_eq!(trend.word, TrendWord::Plateau, "{}", told(&play));
+    assert!(trend.hours < 3.0, "the last half alone: {}", told(&play));
     assert_eq!(play.gate("growth"), VerdictWord::Pass, "{}", told(&play));
 }
 
@@ -193,6 +196,24 @@ fn drafts_that_are_accepted_less_and_less_drift() {
     assert_eq!(answers(&play, Quantity::Tpot).trend.word, TrendWord::Growing, "{}", told(&play));
     assert_eq!(answers(&play, Quantity::Ttft).trend.word, TrendWord::Stable, "{}", told(&play));
     assert_eq!(play.gate("drift"), VerdictWord::Fail);
+}
+
+#[test]
+fn a_cache_that_stops_hitting_is_a_step_of_the_time_to_the_first_token() {
+    let warm = TWO_HOURS.replace("prefix: cold", "prefix: warm");
+    let recipe = Some(with_prefix_cache());
+    let play = Script { recipe, ..Script::new(&warm, &["cache_stops_hitting@1h"]) }.play();
+    assert!(stepped_after_an_hour(&play, Quantity::Ttft), "{}", told(&play));
+    assert_eq!(answers(&play, Quantity::Tpot).trend.word, TrendWord::Stable, "{}", told(&play));
+}
+
+#[test]
+fn a_storm_of_preemptions_is_told_with_its_time() {
+    let play = two_hours(&["preemption_storm=60m@1h"]);
+    assert_eq!(answers(&play, Quantity::Tpot).trend.word, TrendWord::TwoLevels, "{}", told(&play));
+    let findings = &play.verdict().findings;
+    let said = findings.iter().find(|it| it.words.starts_with("the server preempted requests"));
+    assert_snapshot!(said.unwrap_or_else(|| panic!("{}", play.reported())).words, @"");
 }
 
 #[test]
