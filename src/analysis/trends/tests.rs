@@ -64,9 +64,9 @@ fn a_leak_of_the_processes_that_the_machine_loses_is_told_with_its_rate_and_its_
     assert_snapshot!(sentences(&story), @"
         host_mem_available falls 200 MiB/h [199, 201] over 10 h 47 m: at that pace full in 152 to 153 h, 3.33 MiB a request
         process_anonymous grows 200 MiB/h [199, 201] over 10 h 47 m: at that pace full in 152 to 153 h, 3.33 MiB a request
-        ttft d0/c1/p2048/o128 stable over 10 h 47 m
-        tpot d0/c1/p2048/o128 stable over 7 h 30 m
-        prefill_per_s d0/c1/p2048/o128 stable over 10 h 47 m
+        ttft d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 4.50 % would have been seen)
+        tpot d0/c1/p2048/o128 stable over 7 h 30 m (a drift of 3.13 % would have been seen)
+        prefill_per_s d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 4.50 % would have been seen)
     ");
 }
 
@@ -77,9 +77,9 @@ fn below_eight_hours_a_leak_has_no_rate() {
     assert_snapshot!(sentences(&story), @"
         host_mem_available: shrinking, unresolved at this length: 5 h 59 m seen, 8 h 00 m needed
         process_anonymous: growing, unresolved at this length: 5 h 59 m seen, 8 h 00 m needed
-        ttft d0/c1/p2048/o128 stable over 4 h 50 m
-        tpot d0/c1/p2048/o128 stable over 5 h 23 m
-        prefill_per_s d0/c1/p2048/o128 stable over 5 h 23 m
+        ttft d0/c1/p2048/o128 stable over 4 h 50 m (a drift of 4.03 % would have been seen)
+        tpot d0/c1/p2048/o128 stable over 5 h 23 m (a drift of 4.50 % would have been seen)
+        prefill_per_s d0/c1/p2048/o128 stable over 5 h 23 m (a drift of 4.50 % would have been seen)
     ");
 }
 
@@ -87,11 +87,11 @@ fn below_eight_hours_a_leak_has_no_rate() {
 fn a_quiet_night_is_stable_and_says_what_it_would_have_seen() {
     let story = soak(12, |hour| 10.0 * GIB + wobble(hour), |hour| 40.0 * GIB + wobble(hour));
     assert_snapshot!(sentences(&story), @"
-        host_mem_available stable over 10 h 47 m (a growth of 24.4 KiB/h would have been seen)
-        process_anonymous stable over 10 h 47 m (a growth of 24.4 KiB/h would have been seen)
-        ttft d0/c1/p2048/o128 stable over 10 h 47 m
-        tpot d0/c1/p2048/o128 stable over 7 h 30 m
-        prefill_per_s d0/c1/p2048/o128 stable over 10 h 47 m
+        host_mem_available stable over 10 h 47 m (a growth of 64.0 MiB/h would have been seen)
+        process_anonymous stable over 10 h 47 m (a growth of 32.0 MiB/h would have been seen)
+        ttft d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 4.50 % would have been seen)
+        tpot d0/c1/p2048/o128 stable over 7 h 30 m (a drift of 3.13 % would have been seen)
+        prefill_per_s d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 4.50 % would have been seen)
     ");
 }
 
@@ -239,16 +239,28 @@ fn what_changes_in_the_return_window_is_not_stable() {
         |hour| 10.0 * GIB + late(hour) + wobble(hour),
         |hour| jitter(hour) * if hour < 9.66 { 1.0 } else { 1.2 },
     );
-    assert_snapshot!(sentences(&story), @"");
+    assert_snapshot!(sentences(&story), @"
+        host_mem_available stable over 8 h 59 m (a growth of 64.0 MiB/h would have been seen)
+        process_anonymous: growing, unresolved at this length: the return window is 1.82 GiB above the reference window
+        ttft d0/c1/p2048/o128: growing, unresolved at this length: the return window is 20.0 % above the reference window
+    ");
 }
 
 #[test]
 fn a_night_that_returns_to_where_it_began_is_stable_and_so_is_a_cache_that_filled() {
     let filled = |hour: f64| 600.0 * MIB * (1.0 - (-hour * 3.0).exp());
     let story = with_return(|hour| 10.0 * GIB + filled(hour) + wobble(hour), jitter);
-    assert_snapshot!(sentences(&story), @"");
+    assert_snapshot!(sentences(&story), @"
+        host_mem_available stable over 8 h 59 m (a growth of 64.0 MiB/h would have been seen)
+        process_anonymous stable over 8 h 59 m (a growth of 32.0 MiB/h would have been seen)
+        ttft d0/c1/p2048/o128 stable over 8 h 59 m (a drift of 4.51 % would have been seen)
+    ");
     let slow = with_return(|hour| 10.0 * GIB + 28.0 * MIB * hour + wobble(hour), jitter);
-    assert_snapshot!(sentences(&slow), @"");
+    assert_snapshot!(sentences(&slow), @"
+        host_mem_available stable over 8 h 59 m (a growth of 64.0 MiB/h would have been seen)
+        process_anonymous grows 28.0 MiB/h [27.7, 28.2] over 8 h 59 m, under 32.0 MiB/h (a growth of 32.4 MiB/h would have been seen)
+        ttft d0/c1/p2048/o128 stable over 8 h 59 m (a drift of 4.51 % would have been seen)
+    ");
 }
 
 #[test]
@@ -266,7 +278,7 @@ fn a_step_names_what_happened_then() {
     }
     let trends = analysed(&story, &asked(&[0])).trends;
     let stepped = trends.series.iter().find(|it| it.trend.word == TrendWord::Step).unwrap();
-    assert_snapshot!(stepped.in_words(), @"");
+    assert_snapshot!(stepped.in_words(), @"host_mem_available: a step from 40.0 GiB to 30.0 GiB after 5 h 57 m, when the drill aborts began");
     assert_eq!(stepped.evidence.len(), 3, "two rows and the drill");
 }
 
@@ -290,7 +302,7 @@ fn memory_that_many_restarts_keep_is_added_up() {
     story.closed(36_100.0, ClosedBecause::Done);
     let trends = analysed(&story, &asked(&[0])).trends;
     let last = trends.series.last().unwrap();
-    assert_snapshot!(last.in_words(), @"");
+    assert_snapshot!(last.in_words(), @"host_mem_available begins 4.39 GiB lower than before the first of 9 restarts");
     assert!(last.worse_step());
     assert_eq!(trends.series[1].kept(), None, "one restart alone keeps little");
 }
@@ -325,7 +337,7 @@ fn a_growth_that_used_up_the_memory_is_growing_however_short_it_was() {
         let series = analysis.trends.series.iter().find(|it| *it.judged.series == ANONYMOUS);
         series.map(|it| format!("{}: {}", it.trend.word.word(), it.in_words())).unwrap()
     };
-    assert_snapshot!(grown(&killed(2.0, 11.0 * GIB)), @"");
-    assert_snapshot!(grown(&killed(5.0, 4.0 * GIB)), @"");
-    assert_snapshot!(grown(&killed(5.0, 0.3 * GIB)), @"");
+    assert_snapshot!(grown(&killed(2.0, 11.0 * GIB)), @"growing: process_anonymous grew from 6.18 GiB to 27.8 GiB in 1 h 59 m, until memory ran out");
+    assert_snapshot!(grown(&killed(5.0, 4.0 * GIB)), @"growing: process_anonymous grew from 6.07 GiB to 25.9 GiB in 4 h 59 m, until memory ran out");
+    assert_snapshot!(grown(&killed(5.0, 0.3 * GIB)), @"unresolved: process_anonymous: growing, unresolved at this length: 4 h 56 m seen, 8 h 00 m needed");
 }

@@ -289,7 +289,7 @@ mod tests {
     fn a_leak_that_the_machine_loses_has_one_sentence() {
         let [told, _] = lines(&leaking(12));
         assert_snapshot!(told.memory.join("\n"), @"process_anonymous grows 200 MiB/h [200, 200] over 10 h 47 m, and the machine loses it: at that pace full in 152 h, 3.33 MiB a request");
-        assert_snapshot!(told.drift.join("\n"), @"all 3 times and rates stable over 7 h 30 m");
+        assert_snapshot!(told.drift.join("\n"), @"all 3 times and rates stable over 7 h 30 m; 4.50 % would be seen");
     }
 
     #[test]
