@@ -370,7 +370,7 @@ mod tests {
             |hour| 10.0 * GIB + (10.0 * hour + 30.0 * (hour * 37.0).sin()) * MIB,
             |_| 40.0 * GIB,
         );
-        assert_snapshot!(judged(&noisy, &request(174.0)), @"INCONCLUSIVE process_anonymous grows 173 KiB a request [170, 176] over 10 h 47 m, but not all the time");
+        assert_snapshot!(judged(&noisy, &request(174.0)), @"INCONCLUSIVE process_anonymous grows 173 KiB a request [170, 176] over 10 h 47 m, which leaves the limit open");
         let short = soak(6, |hour| 10.0 * GIB + 10.0 * MIB * hour, |_| 40.0 * GIB);
         assert_snapshot!(judged(&short, &request(16.0)), @"INCONCLUSIVE process_anonymous: unresolved at this length: 5 h 59 m seen, 8 h 00 m needed");
         let late = |hour: f64| 10.0 * GIB + 100.0 * MIB * (hour - 9.0).max(0.0);
