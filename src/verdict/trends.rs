@@ -441,7 +441,7 @@ mod tests {
         for (seq, entry) in story.entries.iter_mut().enumerate() {
             entry.seq = seq as u64;
         }
-        assert_snapshot!(judged(&story, &none("growth")), @"INCONCLUSIVE process_anonymous, host_mem_available: 10 blocks, 20 needed, in 3 of 3 lifetimes");
+        assert_snapshot!(judged(&story, &none("growth")), @"INCONCLUSIVE process_anonymous, host_mem_available: unresolved at this length: 10 blocks, 20 needed, in 3 of 3 lifetimes");
     }
 
     #[test]

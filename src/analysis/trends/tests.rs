@@ -103,9 +103,9 @@ fn a_cache_that_fills_is_a_plateau_and_a_jump_is_a_step() {
     assert_snapshot!(sentences(&story), @"
         host_mem_available: a step from 40.0 GiB to 36.0 GiB after 6 h 59 m
         process_anonymous: a plateau, flat for the last 5 h 20 m
-        ttft d0/c1/p2048/o128 stable over 10 h 47 m
-        tpot d0/c1/p2048/o128 stable over 7 h 30 m
-        prefill_per_s d0/c1/p2048/o128 stable over 10 h 47 m
+        ttft d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 4.50 % would have been seen)
+        tpot d0/c1/p2048/o128 stable over 7 h 30 m (a drift of 3.13 % would have been seen)
+        prefill_per_s d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 4.50 % would have been seen)
     ");
 }
 
