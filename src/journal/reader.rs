@@ -184,7 +184,9 @@ impl Reader {
                     }
                 }
             });
-            take.iter().for_each(|part| part.iter().for_each(&mut fold));
+            for part in take {
+                part.iter().for_each(&mut fold);
+            }
         });
     }
 
@@ -210,7 +212,7 @@ impl Reader {
             reported.unreadable = reported.unreadable.or_else(|| rows.unreadable.clone());
         }
         reported.unsealed = self.manifest.is_unsealed();
-        reported.changed = self.changed.clone();
+        reported.changed.clone_from(&self.changed);
         // Rows that are known to be lost are judged as lost, and explain another checksum.
         if reported.changed.is_none() && reported.damaged_rows + reported.missing_seqs == 0 {
             let other = self.rows.iter().find(|rows| {

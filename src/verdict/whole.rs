@@ -110,6 +110,23 @@ fn closed(analysis: &Analysis) -> Option<(VerdictWord, String)> {
     Some((word, words))
 }
 
+/// Tells what the run folder lacks.
+fn journal(analysis: &Analysis, tell: &mut dyn FnMut(String, Vec<u64>)) {
+    if analysis.reported.missing_seqs > 0 {
+        let n = analysis.reported.missing_seqs;
+        let words = if n == 1 { "row of the journal is" } else { "rows of the journal are" };
+        tell(format!("{n} {words} missing"), Vec::new());
+    }
+    if analysis.reported.unsealed {
+        let words =
+            "run.json is of an earlier version and has no checksum: a change to it is not seen";
+        tell(words.to_owned(), Vec::new());
+    }
+    for torn in &analysis.reported.torn {
+        tell(one_line(torn, WORDS_CHARS_MAX), Vec::new());
+    }
+}
+
 /// Returns the findings beside the gates.
 pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -141,19 +158,7 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
         let n = analysis.fate_unknown;
         tell(format!("{n} sent, and their end was not recorded"), Vec::new());
     }
-    if analysis.reported.missing_seqs > 0 {
-        let n = analysis.reported.missing_seqs;
-        let words = if n == 1 { "row of the journal is" } else { "rows of the journal are" };
-        tell(format!("{n} {words} missing"), Vec::new());
-    }
-    if analysis.reported.unsealed {
-        let words =
-            "run.json is of an earlier version and has no checksum: a change to it is not seen";
-        tell(words.to_owned(), Vec::new());
-    }
-    for torn in &analysis.reported.torn {
-        tell(one_line(torn, WORDS_CHARS_MAX), Vec::new());
-    }
+    journal(analysis, &mut tell);
     for step in &analysis.notes.steps {
         let by = span(step.step_us.unsigned_abs() as f64 / 1e6);
         let way = if step.step_us < 0 { "back" } else { "forward" };

@@ -202,14 +202,15 @@ async fn a_file_that_is_not_of_the_run_is_reported() {
 
     // A row with another time to the first token, and its right checksum.
     let text = String::from_utf8(kept[1].clone()).unwrap();
-    let edit = |line: &str| match line.contains(",3000000,") {
-        true => {
+    let edit = |line: &str| {
+        if line.contains(",3000000,") {
             let body = line.replace(",3000000,", ",2000000,");
             let body = body.rsplit_once(',').unwrap().0.to_owned();
             let crc = crc32fast::hash(body.as_bytes());
             format!("{body},{crc:08x}\n")
+        } else {
+            format!("{line}\n")
         }
-        false => format!("{line}\n"),
     };
     fs::write(dir.join("requests.csv"), text.lines().map(edit).collect::<String>()).unwrap();
     report("a row edited with its checksum");

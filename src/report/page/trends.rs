@@ -349,7 +349,9 @@ mod tests {
     fn times_that_are_open_are_counted_with_the_reason() {
         let of = |story: &Story, change: fn(&mut Trend)| {
             let mut answers = analysed(story, &asked(&[0])).trends.answers;
-            answers.iter_mut().for_each(|it| change(&mut it.trend));
+            for it in &mut answers {
+                change(&mut it.trend);
+            }
             drift(&answers).join("\n")
         };
         let night = leaking(12);

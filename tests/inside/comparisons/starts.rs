@@ -48,8 +48,11 @@ fn profile(factor: f64) -> String {
 /// Files of a run folder.
 type Files = Vec<(OsString, Vec<u8>)>;
 
+/// Server seed, seed and factor of a healthy start.
+type Played = (u64, u64, u64);
+
 /// Healthy starts that were played, by server seed, seed and factor: tests compare the same ones.
-static PLAYED: Mutex<BTreeMap<(u64, u64, u64), Arc<OnceLock<Files>>>> = Mutex::new(BTreeMap::new());
+static PLAYED: Mutex<BTreeMap<Played, Arc<OnceLock<Files>>>> = Mutex::new(BTreeMap::new());
 
 /// A folder of a test's own, removed when it is dropped.
 pub(super) struct Starts(TempDir);
@@ -160,7 +163,9 @@ impl Starts {
         let files = start.get_or_init(|| files(&played(options)));
         if !folder.exists() {
             fs::create_dir(&folder).unwrap();
-            files.iter().for_each(|(name, bytes)| fs::write(folder.join(name), bytes).unwrap());
+            for (name, bytes) in files {
+                fs::write(folder.join(name), bytes).unwrap();
+            }
         }
         folder
     }
