@@ -11,6 +11,10 @@ use serde_json::{Map, Value};
 
 const FOLDERS: [(&str, i32); 3] = [("healthy", 0), ("crashed", 1), ("torn", 3)];
 
+/// Finding about folders of schema 1.
+const UNSEALED: &str =
+    "run.json is of an earlier version and has no checksum: a change to it is not seen";
+
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/frozen").join(name)
 }
@@ -87,7 +91,12 @@ fn reports_of_earlier_run_folders_keep_every_key_and_value() {
         assert_eq!(reported.status.code(), Some(exit), "{name}");
         let then = fs::read_to_string(run.join("report.json")).unwrap();
         let then: Value = serde_json::from_str(&then).unwrap();
-        let now: Value = serde_json::from_slice(&reported.stdout).unwrap();
+        let mut now: Value = serde_json::from_slice(&reported.stdout).unwrap();
+        // These folders have no seal, and the report says so.
+        let findings = now["findings"].as_array_mut().unwrap();
+        let before = findings.len();
+        findings.retain(|finding| finding["words"] != UNSEALED);
+        assert_eq!(findings.len(), before - 1, "{name}");
         let mut found = Vec::new();
         differences(&then, &now, "", &mut found);
         assert!(found.is_empty(), "{name}:\n{}", found.join("\n"));

@@ -37,7 +37,7 @@ use crate::stats::robust::median;
 use crate::stats::theil_sen::Slope;
 use crate::stats::time_to_limit::TimeToLimit;
 use crate::unit::{At, figures};
-use events::Event;
+use events::RunEvent;
 use returned::Windows;
 use samples::Samples;
 use work::Done;
@@ -231,7 +231,7 @@ impl Trends {
 struct Frame<'r> {
     rules: &'r TrendRules,
     incidents: &'r [Incident],
-    events: Vec<Event>,
+    events: Vec<RunEvent>,
     spans: Spans,
     lifetimes: Vec<Lifetime>,
     /// Least length of a block that is judged, microseconds.
@@ -452,7 +452,7 @@ impl<'r> Frame<'r> {
     }
 
     /// Returns what happened when a level changed.
-    fn event(&self, lifetime: usize, trend: &Trend) -> Option<&Event> {
+    fn event(&self, lifetime: usize, trend: &Trend) -> Option<&RunEvent> {
         let step = trend.step.filter(|_| trend.word == TrendWord::Step)?;
         events::near(&self.events, self.lifetimes[lifetime], step.hours, self.block_h)
     }
@@ -504,7 +504,7 @@ fn end_apart(
 }
 
 /// Returns the entries that show a trend.
-fn evidence(rows: &[Seq], event: Option<&Event>) -> Vec<Seq> {
+fn evidence(rows: &[Seq], event: Option<&RunEvent>) -> Vec<Seq> {
     rows.iter().chain(event.iter().flat_map(|it| &it.evidence)).copied().collect()
 }
 

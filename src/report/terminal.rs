@@ -234,14 +234,18 @@ impl Layout<'_> {
 /// Shortens a table in its middle to at most `room` lines, a blank line included.
 fn shorter(mut rows: Vec<String>, room: usize) -> Vec<String> {
     let room = room.saturating_sub(1);
-    if rows.len() <= room || room < 4 {
-        rows.truncate(room);
+    if rows.len() <= room {
         return rows;
+    }
+    // The noun of the first column.
+    let noun = rows.first().and_then(|head| head.split_whitespace().next()).unwrap_or("row");
+    if room < 4 {
+        // A heading alone says nothing.
+        let all = counted(rows.len() as u64 - 1, noun, &format!("{noun}s"));
+        return (room > 0).then(|| format!("  {all}: --wide")).into_iter().collect();
     }
     let left_out = rows.len() - room + 1;
     let middle = room / 2;
-    // The noun of the first column.
-    let noun = rows.first().and_then(|head| head.split_whitespace().next()).unwrap_or("row");
     let (one, many) = (format!("more {noun}"), format!("more {noun}s"));
     let words = format!("  … {}: --wide", counted(left_out as u64, &one, &many));
     rows.splice(middle..middle + left_out, [words]);

@@ -259,6 +259,11 @@ fn the_format_of_recipes() {
 }
 
 #[test]
+fn the_page_on_profiles() {
+    play("docs/formats/profile.md");
+}
+
+#[test]
 fn the_guide_to_sweeps() {
     play("docs/sweep.md");
 }

@@ -8,7 +8,7 @@ use crate::unit::{At, span};
 
 /// Incident, drill or step of the clock.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Event {
+pub(super) struct RunEvent {
     segment: Segment,
     at: At,
     /// Words that follow a time: `when the drill aborts began`.
@@ -17,10 +17,10 @@ pub(super) struct Event {
 }
 
 /// Returns the events of a run.
-pub(super) fn events(calendar: &Calendar, steps: &[ClockStep]) -> Vec<Event> {
+pub(super) fn events(calendar: &Calendar, steps: &[ClockStep]) -> Vec<RunEvent> {
     let mut events = Vec::new();
     let mut tell = |segment, at, words: String, evidence: &[Seq]| {
-        events.push(Event { segment, at, words, evidence: evidence.to_vec() });
+        events.push(RunEvent { segment, at, words, evidence: evidence.to_vec() });
     };
     for incident in &calendar.incidents {
         let (segment, what) = (incident.segment, incident.kind().word());
@@ -45,13 +45,13 @@ pub(super) fn events(calendar: &Calendar, steps: &[ClockStep]) -> Vec<Event> {
 
 /// Returns the event nearest to an hour of a lifetime, within a block of it.
 pub(super) fn near(
-    events: &[Event],
+    events: &[RunEvent],
     lifetime: Lifetime,
     hours: f64,
     block_h: f64,
-) -> Option<&Event> {
+) -> Option<&RunEvent> {
     let at = lifetime.from.0 as f64 + hours * 3.6e9;
-    let far = |event: &&Event| (event.at.0 as f64 - at).abs();
+    let far = |event: &&RunEvent| (event.at.0 as f64 - at).abs();
     let here = events.iter().filter(|event| event.segment == lifetime.segment);
     let near = here.filter(|event| far(event) <= block_h * 3.6e9);
     near.min_by(|one, other| far(one).total_cmp(&far(other)))

@@ -259,3 +259,16 @@ fn a_setting_that_is_not_in_effect_has_its_reason_or_its_name_however_many_there
                  3 more: quantization, max_num_seqs, enforce_eager
     ");
 }
+
+#[test]
+fn a_table_without_room_is_counted_and_never_a_heading_alone() {
+    let table = |rows: usize| {
+        let rows = (0..rows).map(|row| format!("  d{row}"));
+        ["  depth".to_owned()].into_iter().chain(rows).collect::<Vec<_>>()
+    };
+    assert_eq!(shorter(table(8), 4), ["  8 depths: --wide"]);
+    assert_eq!(shorter(table(8), 1), [""; 0]);
+    assert_eq!(shorter(table(2), 4), table(2), "it fits");
+    let short = shorter(table(8), 7);
+    assert_eq!(short, ["  depth", "  d0", "  d1", "  … 4 more depths: --wide", "  d6", "  d7"]);
+}
