@@ -672,10 +672,10 @@ fn the_nights_of_the_guide_are_what_the_simulator_gives() {
 
 /// Returns the rehearsals of a page that a sample follows, each with its sample.
 fn nights(page: &str) -> Vec<(&str, &str)> {
-    let commands = page.split("\n    ").skip(1);
-    let with_sample = commands.filter_map(|it| it.split_once("\n\n```\n"));
-    let nights = with_sample.filter(|(command, _)| {
-        command.starts_with("longhaul rehearse ") && !command.contains('\n')
-    });
-    nights.filter_map(|(command, rest)| Some((command, rest.split_once("\n```")?.0))).collect()
+    let night = |(at, _): (usize, &str)| {
+        let (command, rest) = page.get(at..)?.trim_start().split_once('\n')?;
+        let (sample, _) = rest.strip_prefix("\n```\n")?.split_once("\n```")?;
+        Some((command, sample))
+    };
+    page.match_indices("\n    longhaul rehearse ").filter_map(night).collect()
 }
