@@ -11,6 +11,9 @@ use super::words::{bounded, estimate, percent, time, within};
 /// Width of the label at the start of a labelled line, in columns.
 pub(crate) const LABEL: usize = 13;
 
+/// Text between two items on a line.
+pub(crate) const SEPARATOR: &str = " · ";
+
 /// Text for a missing value.
 pub(crate) const NONE: &str = "-";
 
@@ -82,13 +85,13 @@ pub(crate) fn fold(items: &[String], width: usize, lines_max: usize) -> Vec<Stri
         if shown < items.len() {
             parts.push(format!("{} more: --wide", items.len() - shown));
         }
-        let lines = wrap(&parts.join(" · "), width);
+        let lines = wrap(&parts.join(SEPARATOR), width);
         if lines.len() <= lines_max {
             let Some(first) = items.first().filter(|_| shown == 0) else { return lines };
             // A long item is cut rather than left out.
             let more = match items.len() - 1 {
                 0 => String::new(),
-                others => format!(" · {others} more: --wide"),
+                others => format!("{SEPARATOR}{others} more: --wide"),
             };
             return cut_before(first, &more, width, lines_max);
         }
@@ -101,8 +104,8 @@ pub(crate) fn packed(items: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for item in items {
         match lines.last_mut() {
-            Some(line) if columns(line) + 3 + columns(item) <= width => {
-                line.push_str(" · ");
+            Some(line) if columns(line) + columns(SEPARATOR) + columns(item) <= width => {
+                line.push_str(SEPARATOR);
                 line.push_str(item);
             }
             _ => lines.extend(wrap(item, width)),

@@ -139,7 +139,7 @@ impl<'a> Page<'a> {
             cache: analysis.cache_states(),
             coverage: &analysis.coverage,
             over_time: &analysis.over_time,
-            trend_words: trends::words(&analysis.trends, &verdict.gates),
+            trend_words: trends::words(analysis, &verdict.gates),
             trends: &analysis.trends,
             series_left_out: series::left_out(&analysis.over_time),
         }

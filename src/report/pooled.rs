@@ -2,7 +2,7 @@
 
 pub(crate) mod json;
 
-use super::layout::{LABEL, NONE, cut, ending, finish, grid, labelled, packed, table};
+use super::layout::{LABEL, NONE, cut, ending, finish, fold, grid, labelled, packed, table};
 use super::page::{Grid, bounds};
 use super::words::counted;
 use crate::escape::one_line;
@@ -25,10 +25,13 @@ const BOUND_COLUMNS: usize = 4;
 /// Lines of a sentence.
 const LINES_MAX: usize = 3;
 
-/// What is added up.
+/// Lines on why one run did not pass.
+const WHY_LINES_MAX: usize = 2;
+
+/// Quantities that are added up.
 const ADDED_UP: &str = "time under load, failures, and requests whose answers were checked";
 
-/// What stays with each run.
+/// Results that each run has for itself.
 const EACH_RUN: &str = "has its own gates, speed, growth and drift: see `longhaul report` of it. \
     The word above is that of the worst run";
 
@@ -36,6 +39,12 @@ const EACH_RUN: &str = "has its own gates, speed, growth and drift: see `longhau
 pub(crate) fn render(pool: &Pool) -> String {
     let mut lines = vec![headline(pool), String::new()];
     lines.extend(runs(&pool.runs));
+    let not_passed = pool.runs.iter().filter(|run| !run.why.is_empty());
+    let why: Vec<String> = not_passed.flat_map(why).collect();
+    if !why.is_empty() {
+        lines.push(String::new());
+        lines.extend(labelled("why", why));
+    }
     let bounds = narrow(bounds::grid(&pool.total));
     if !bounds.rows.is_empty() {
         lines.push(String::new());
@@ -44,9 +53,7 @@ pub(crate) fn render(pool: &Pool) -> String {
     lines.push(String::new());
     let sentence = |words: &str| cut(words, WIDTH - LABEL, LINES_MAX);
     lines.extend(labelled("proves", proves(pool).iter().flat_map(|it| sentence(it)).collect()));
-    let needed = bounds::needed(&pool.total).join(" · ");
-    let needed = format!("to an MTBF of {needed}");
-    lines.extend(labelled("missing", sentence(&needed)));
+    lines.extend(labelled("to show", packed(&bounds::missing(&pool.total), WIDTH - LABEL)));
     lines.extend(labelled("together", packed(&gates(pool), WIDTH - LABEL)));
     lines.extend(labelled("note", pool.notes.iter().flat_map(|it| sentence(it)).collect()));
     lines.extend(labelled("added up", sentence(ADDED_UP)));
@@ -83,6 +90,16 @@ fn runs(runs: &[PooledRun]) -> Vec<String> {
     table(&rows, 3)
 }
 
+/// Returns why a run did not pass, in at most two lines.
+fn why(run: &PooledRun) -> Vec<String> {
+    let folder = ending(&run.folder, FOLDER_WIDTH_MAX);
+    let mut items = run.why.clone();
+    if let Some(first) = items.first_mut() {
+        *first = format!("{folder}: {first}");
+    }
+    fold(&items, WIDTH - LABEL, WHY_LINES_MAX)
+}
+
 /// Returns the columns of the table of bounds that fit.
 fn narrow(mut bounds: Grid) -> Grid {
     bounds.headings.truncate(BOUND_COLUMNS);
@@ -114,7 +131,7 @@ fn gates(pool: &Pool) -> Vec<String> {
 
 fn not(pool: &Pool) -> String {
     let simulated = if pool.runs[0].simulated { "anything about a real server, " } else { "" };
-    format!("{simulated}a leak: it fails more often the longer a server runs")
+    format!("{simulated}what takes longer than one run, as a slow leak does")
 }
 
 #[cfg(test)]

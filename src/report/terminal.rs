@@ -4,8 +4,9 @@
 use crate::escape::one_line;
 use crate::shell::broken_for_terminal;
 use crate::unit::span;
+use crate::verdict::VerdictWord;
 
-use super::layout::{LABEL, columns, cut, finish, fold, grid, labelled, packed};
+use super::layout::{LABEL, SEPARATOR, columns, cut, finish, fold, grid, labelled, packed, wrap};
 use super::page::{GateWords, InEffect, IncidentWords, Page};
 use super::wide;
 use super::words::counted;
@@ -15,6 +16,9 @@ pub(crate) const LINES_MAX: usize = 24;
 
 /// Bound on a name in the first line, so that the time under load always fits.
 const NAME_CHARS_MAX: usize = 32;
+
+/// Width of a gate's line with its reason, in columns, that stays whole where there is little room.
+const SHORT_ITEM: usize = 30;
 
 /// Options of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +45,14 @@ struct ListLimits {
     incidents: usize,
     streams: usize,
     asked: usize,
+    /// Of gates that passed.
+    passed: usize,
     other: usize,
     /// Of what the proof does not exclude.
     also: usize,
     again: usize,
+    /// Whether to say of settings and cache that all is as declared.
+    as_declared: bool,
 }
 
 const LIMITS_FULL: ListLimits = ListLimits {
@@ -53,32 +61,43 @@ const LIMITS_FULL: ListLimits = ListLimits {
     incidents: 4,
     streams: 3,
     asked: 5,
+    passed: 5,
     other: 2,
     also: 2,
     again: 4,
+    as_declared: true,
 };
-const LIMITS_PROVEN: ListLimits = ListLimits { also: 1, ..LIMITS_FULL };
-const LIMITS_PLAIN: ListLimits = ListLimits { also: 0, ..LIMITS_FULL };
+const LIMITS_COUNTED: ListLimits = ListLimits { passed: 2, ..LIMITS_FULL };
+const LIMITS_PROVEN: ListLimits = ListLimits { streams: 2, passed: 1, also: 1, ..LIMITS_FULL };
+const LIMITS_PLAIN: ListLimits = ListLimits { also: 0, ..LIMITS_PROVEN };
+/// Of a run that passed: with what its time proves.
+const LIMITS_PASSED: ListLimits =
+    ListLimits { streams: 1, also: 1, as_declared: true, ..LIMITS_SHORT };
 const LIMITS_SHORT: ListLimits = ListLimits {
     why: 1,
     checks: 0,
     incidents: 3,
     streams: 0,
     asked: 4,
+    passed: 1,
     other: 1,
     also: 0,
     again: 2,
+    as_declared: false,
 };
 
 /// Writes the report.
 pub(crate) fn render(page: &Page<'_>, options: TerminalOptions) -> String {
     let laid = Layout { page, columns: options.width.max(40) };
     let table = grid(&page.depths);
-    let longest = [LIMITS_FULL, LIMITS_PROVEN, LIMITS_PLAIN].map(|it| laid.lines(it, &table));
+    let longest =
+        [LIMITS_FULL, LIMITS_COUNTED, LIMITS_PROVEN, LIMITS_PLAIN].map(|it| laid.lines(it, &table));
     let fits = |lines: &Vec<String>| lines.len() <= LINES_MAX;
     let mut lines = longest.into_iter().find(fits).unwrap_or_else(|| {
-        let without_depths = laid.lines(LIMITS_SHORT, &[]).len();
-        laid.lines(LIMITS_SHORT, &shorter(table, LINES_MAX.saturating_sub(without_depths)))
+        let has_passed = page.verdict.word == VerdictWord::Pass;
+        let limits = if has_passed { LIMITS_PASSED } else { LIMITS_SHORT };
+        let without_depths = laid.lines(limits, &[]).len();
+        laid.lines(limits, &shorter(table, LINES_MAX.saturating_sub(without_depths)))
     });
     lines.truncate(LINES_MAX);
     let mut text = finish(&lines, laid.columns);
@@ -104,7 +123,9 @@ impl Layout<'_> {
         lines.extend(self.sentence("errors", page.errors.as_ref(), 1));
         lines.extend(self.sentence("", page.error_words.as_ref(), room.other));
         lines.extend(labelled("checks", self.checks(room.checks)));
-        lines.extend(labelled("recipe", self.in_effect(room.incidents)));
+        if room.as_declared || !page.in_effect.sentences.is_empty() {
+            lines.extend(labelled("recipe", self.in_effect(room.incidents)));
+        }
         lines.extend(labelled("note", self.fold(&page.notes, room.other)));
         if !depths.is_empty() {
             lines.push(String::new());
@@ -112,11 +133,13 @@ impl Layout<'_> {
         }
         lines.push(String::new());
         lines.extend(labelled("streams", self.streams(room.streams)));
-        lines.extend(labelled("asked", self.gates(room.asked)));
+        lines.extend(labelled("asked", self.gates(room.asked, room.passed)));
         lines.extend(labelled("memory", self.fold(&page.trend_words.memory, room.other)));
         lines.extend(labelled("drift", self.fold(&page.trend_words.drift, room.other)));
         lines.extend(labelled("seen", self.fold(&page.proofs.seen, room.other)));
-        lines.extend(labelled("cache", self.fold(&page.proofs.cache, 1)));
+        if room.as_declared {
+            lines.extend(labelled("cache", self.fold(&page.proofs.cache, 1)));
+        }
         lines.extend(self.sentence("proves", page.proofs.mtbf.as_ref(), room.other));
         let also = page.proofs.also.iter().take(room.also);
         let label = if page.proofs.mtbf.is_some() { "" } else { "proves" };
@@ -211,15 +234,43 @@ impl Layout<'_> {
         lines
     }
 
-    /// Folds the gates of each word separately; each later word is sure of a line.
-    fn gates(&self, lines_max: usize) -> Vec<String> {
+    /// Folds the gates of each word separately; each later word is sure of a line. Those that passed
+    /// have `passed` lines at the most.
+    fn gates(&self, lines_max: usize, passed: usize) -> Vec<String> {
         let mut lines = Vec::new();
-        for (index, GateWords { items, .. }) in self.page.gates.iter().enumerate() {
+        for (index, of) in self.page.gates.iter().enumerate() {
             let later = self.page.gates.len() - index - 1;
-            let left = lines_max.saturating_sub(lines.len()).saturating_sub(later);
-            lines.extend(self.fold(items, left.max(1)));
+            let left = lines_max.saturating_sub(lines.len()).saturating_sub(later).max(1);
+            lines.extend(match of.word {
+                VerdictWord::Pass => self.fold(&of.items, left.min(passed)),
+                _ => self.not_passed(of, left),
+            });
         }
         lines
+    }
+
+    /// Names each gate that did not pass before a reason takes the room: whole, else in a line each,
+    /// else broken ones without long reasons.
+    fn not_passed(&self, of: &GateWords, lines_max: usize) -> Vec<String> {
+        let whole = wrap(&of.items.join(SEPARATOR), self.inner());
+        if whole.len() <= lines_max {
+            return whole;
+        }
+        if of.items.len() > lines_max && of.word == VerdictWord::Fail {
+            let short = |(item, name): (&String, &String)| {
+                let is_short = columns(item) <= SHORT_ITEM;
+                if is_short { item.clone() } else { name.clone() }
+            };
+            let short: Vec<String> = of.items.iter().zip(&of.names).map(short).collect();
+            return self.fold(&short, lines_max);
+        }
+        if of.items.len() > lines_max {
+            return self.fold(&of.items, lines_max);
+        }
+        let first = lines_max - (of.items.len() - 1);
+        let room = |index: usize| if index == 0 { first } else { 1 };
+        let each = of.items.iter().enumerate();
+        each.flat_map(|(index, item)| cut(item, self.inner(), room(index))).collect()
     }
 
     /// Returns the whole command or nothing, since it is there to be copied.
@@ -267,8 +318,14 @@ pub(crate) fn incident_lines(
         return vec![whole];
     }
     let room = width.saturating_sub(columns(when) + 1 + columns(back));
-    let mut first = cut(cause, room, 1).concat();
-    let mut second = met.clone();
+    // What a cause says behind a semicolon goes to the second line first.
+    let (begin, rest) = match cause.split_once("; ") {
+        Some((begin, rest)) if lines_max > 1 && columns(cause) > room => (begin, rest),
+        _ => (&**cause, ""),
+    };
+    let mut first = cut(begin, room, 1).concat();
+    let mut second =
+        [rest, met].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("; ");
     if lines_max > 1 {
         second.push_str(if second.is_empty() { shown } else { &colon });
     } else {

@@ -41,6 +41,9 @@ pub(crate) struct PooledRun {
     pub exposure: Exposure,
     pub word: VerdictWord,
     pub exit: Exit,
+    /// Reasons why it is not PASS, the gravest first: of the run as a whole, then each gate that
+    /// did not pass.
+    pub why: Vec<String>,
     pub closed: Option<ClosedBecause>,
     /// Gates of its contract on the mean time between failures: text, and limit in seconds.
     pub gates: Vec<(String, f64)>,
@@ -58,7 +61,7 @@ pub(crate) struct Pool {
     pub exit: Exit,
     /// Gates on the mean time between failures, judged by the sum. They do not change `word`.
     pub gates: Vec<(String, VerdictWord)>,
-    /// What a reader should know of the sum, a sentence each.
+    /// Notes on the sum, a sentence each.
     pub notes: Vec<String>,
 }
 
@@ -97,6 +100,20 @@ impl PooledRun {
             _ => None,
         });
         limits.collect()
+    }
+
+    /// Returns the reasons why a run is not PASS.
+    pub(crate) fn why_of(verdict: &Verdict) -> Vec<String> {
+        let mut why = verdict.reasons.clone();
+        for word in [VerdictWord::Fail, VerdictWord::Inconclusive] {
+            let gates = verdict.gates.iter().filter(|gate| gate.word == word);
+            let mut texts: Vec<String> =
+                gates.map(|gate| format!("{} {}", word.word(), gate.text)).collect();
+            // A gate of several depths has a result for each.
+            texts.dedup();
+            why.append(&mut texts);
+        }
+        why
     }
 
     fn recipe_named(&self) -> String {

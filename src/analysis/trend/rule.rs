@@ -150,7 +150,7 @@ fn trend(evidence: &Evidence, judged: Option<(Chosen, f64)>) -> Trend {
         blocks: evidence.blocks,
         hours: evidence.until_h - evidence.from_h,
         from_h: evidence.from_h,
-        too_short: too_short(evidence),
+        too_short: lack(evidence).filter(|_| !evidence.rule.is_long(evidence.until_h)),
         slope: None,
         threshold: evidence.rule.threshold,
         p: None,
@@ -274,17 +274,15 @@ fn growing(evidence: &Evidence) -> (TrendWord, String) {
     }
 }
 
-/// Returns what a series lacks for a rate: length, or blocks.
+/// Returns what a series lacks for a growth: length, or blocks where samples are missing.
 fn lack(evidence: &Evidence) -> Option<String> {
-    let blocks = evidence.blocks;
-    let few = || format!("{blocks} blocks, {BLOCKS_GROWING} needed");
-    too_short(evidence).or_else(|| (blocks < BLOCKS_GROWING).then(few))
-}
-
-/// Returns the length that was watched and the one needed, where a growth has no rate yet.
-fn too_short(evidence: &Evidence) -> Option<String> {
-    let (seen_h, needed_h) = (evidence.until_h, evidence.rule.long_enough_h);
-    let is_short = !evidence.rule.is_long(seen_h);
-    let (seen, needed) = (span(seen_h * 3600.0), span(needed_h * 3600.0));
-    is_short.then(|| format!("{seen} seen, {needed} needed"))
+    let Evidence { rule, from_h, until_h, blocks, .. } = evidence;
+    let is_few = *blocks < BLOCKS_GROWING;
+    let blocks_h = if is_few { from_h + BLOCKS_GROWING as f64 * rule.block_h } else { 0.0 };
+    let needed_h = rule.long_enough_h.max(blocks_h);
+    if is_few && *until_h >= needed_h {
+        return Some(format!("{blocks} blocks, {BLOCKS_GROWING} needed"));
+    }
+    let (seen, needed) = (span(until_h * 3600.0), span(needed_h * 3600.0));
+    (is_few || !rule.is_long(*until_h)).then(|| format!("{seen} seen, {needed} needed"))
 }

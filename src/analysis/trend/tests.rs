@@ -56,7 +56,7 @@ fn a_leak_needs_thirty_blocks_for_its_word_and_twenty_for_any() {
         (0..count).map(point).collect()
     };
     let trend = judged(&laps(30), &longer);
-    assert_eq!(trend.why, "growing, unresolved at this length: 27 blocks, 30 needed");
+    assert_eq!(trend.why, "growing, unresolved at this length: 12 h 00 m seen, 13 h 12 m needed");
     assert_eq!(judged(&laps(34), &longer).word, TrendWord::Growing);
     let trend = judged(&laps(21), &longer);
     assert_eq!((trend.word, trend.slope), (TrendWord::Unresolved, None));

@@ -77,6 +77,7 @@ fn of(run: &Path, judged: &JudgedRun, manifest: &Manifest) -> PooledRun {
         exposure: Exposure::of(analysis, verdict.proof.as_ref()),
         word: verdict.word,
         exit: verdict.exit(),
+        why: PooledRun::why_of(verdict),
         closed: verdict.closed,
         gates: PooledRun::gates_of(verdict),
     }

@@ -41,7 +41,7 @@ struct SeriesJson<'a> {
     since_first: Option<f64>,
     /// Growth until the server's memory ran out.
     until_oom: Option<UntilOomJson>,
-    /// What happened when its level changed.
+    /// Event at which its level changed.
     event: Option<&'a str>,
     evidence: &'a [Seq],
 }

@@ -36,16 +36,16 @@ pub(crate) fn parser_faults(exposure: &Exposure) -> Option<String> {
     Some(format!("{faults} in {requests}: {share} ({:.0} %)", MTBF_CONFIDENCE * 100.0))
 }
 
-/// Formats how much time under load is missing to some mean times between failures: `8 h: 18 h 11
-/// m`, or `8 h: shown`.
-pub(crate) fn needed(exposure: &Exposure) -> Vec<String> {
+/// Formats how much more time under load would show some mean times between failures: `MTBF of 8 h:
+/// 18 h 11 m more`, or `MTBF of 8 h: shown`.
+pub(crate) fn missing(exposure: &Exposure) -> Vec<String> {
     let item = |goal_s: f64| {
         let missing_s = exposure.failures.missing_s(goal_s);
         let hours = goal_s / 3600.0;
         if missing_s > 0.0 {
-            format!("{hours:.0} h: {}", span_needed(missing_s))
+            format!("MTBF of {hours:.0} h: {} more", span_needed(missing_s))
         } else {
-            format!("{hours:.0} h: shown")
+            format!("MTBF of {hours:.0} h: shown")
         }
     };
     GOALS_S.map(item).to_vec()

@@ -10,6 +10,8 @@ pub(crate) struct GateWords {
     /// Lines of the contract, with the word before each and the reason why it did not pass after
     /// it.
     pub items: Vec<String>,
+    /// The same lines without the reason.
+    pub names: Vec<String>,
 }
 
 /// Returns the gates by word, the gravest first, without words that no gate has.
@@ -21,13 +23,17 @@ pub(super) fn gates(verdict: &Verdict) -> Vec<GateWords> {
     ];
     let gates = words
         .into_iter()
-        .map(|(word, name)| GateWords { word, items: items(verdict, word, name) })
+        .map(|(word, name)| {
+            let (items, names) = items(verdict, word, name).into_iter().unzip();
+            GateWords { word, items, names }
+        })
         .filter(|gates| !gates.items.is_empty());
     gates.collect()
 }
 
-fn items(verdict: &Verdict, word: VerdictWord, name: &str) -> Vec<String> {
-    let mut items: Vec<String> = Vec::new();
+/// Returns each line with its reason, and without it.
+fn items(verdict: &Verdict, word: VerdictWord, name: &str) -> Vec<(String, String)> {
+    let mut items = Vec::new();
     let mut reported: Vec<&str> = Vec::new();
     for gate in verdict.gates.iter().filter(|gate| gate.word == word) {
         if gate.expanded && reported.contains(&gate.text.as_str()) {
@@ -46,7 +52,8 @@ fn items(verdict: &Verdict, word: VerdictWord, name: &str) -> Vec<String> {
             (true, true) => format!(" ({same} depths)"),
             (true, false) => format!(" ({same} of {} depths)", family.len()),
         };
-        items.push(format!("{name} {}{place}{}", gate.text, because(gate, same)));
+        let line = format!("{name} {}{place}", gate.text);
+        items.push((format!("{line}{}", because(gate, same)), line));
     }
     items
 }

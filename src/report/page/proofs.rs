@@ -25,7 +25,7 @@ pub(crate) struct Proofs {
     /// Mean time between failures; `None` where nothing is proven: without a failure, if a crash may
     /// have happened unobserved.
     pub mtbf: Option<String>,
-    /// What that does not exclude, and the share of parser faults: a sentence each.
+    /// Chance that a failing server passes, and the share of parser faults: a sentence each.
     pub also: Vec<String>,
     /// Limits of the proof, the most important first.
     pub not: String,

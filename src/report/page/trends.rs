@@ -1,15 +1,17 @@
 //! Formats changes over the hours: a line for memory and one for the answers, and tables of all.
 
-use crate::analysis::Trends;
+use std::collections::BTreeSet;
+
 use crate::analysis::trend::{Trend, TrendWord};
 use crate::analysis::trends::{AnswerTrend, Driver, Sentence, SeriesTrend, once_each};
+use crate::analysis::{Analysis, Trends};
 use crate::measure::{Better, Quantity};
 use crate::series::SeriesUnit;
 use crate::stats::theil_sen::Slope;
 use crate::unit::{figures, span};
 use crate::verdict::GateResult;
 
-use super::{Grid, GridValue, Heading};
+use super::{Grid, GridValue, Heading, acceptance};
 
 /// Words of changes over the hours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,11 +35,15 @@ const GRAVEST: [TrendWord; 7] = [
 
 /// Returns the lines of a report. Series of which other ones hold the same are in the table alone,
 /// and what a gate says is not said again.
-pub(super) fn words(trends: &Trends, gates: &[GateResult]) -> TrendWords {
+pub(super) fn words(analysis: &Analysis, gates: &[GateResult]) -> TrendWords {
+    let trends = &analysis.trends;
     let is_said = |words: &String| gates.iter().any(|gate| gate.why.contains(words.as_str()));
     let (mut memory, mut drift) = (memory(trends), drift(&trends.answers));
     memory.retain(|words| !is_said(words));
     drift.retain(|words| !is_said(words));
+    if let Some(fall) = acceptance::fall(&analysis.acceptance) {
+        drift.insert(0, fall);
+    }
     TrendWords { memory, drift }
 }
 
@@ -84,15 +90,26 @@ fn drift(answers: &[AnswerTrend]) -> Vec<String> {
         return Vec::new();
     }
     let mut words = Vec::new();
-    let (open, told): (Vec<&AnswerTrend>, Vec<_>) = answers.iter().partition(|it| is_open(it));
+    let is_long =
+        |lifetime: usize| answers.iter().any(|it| it.lifetime == lifetime && is_told(&it.trend));
+    let long: Vec<&AnswerTrend> = answers.iter().filter(|it| is_long(it.lifetime)).collect();
+    let (open, told): (Vec<&AnswerTrend>, Vec<_>) = long.iter().partition(|it| is_open(it));
     for word in GRAVEST {
         for quantity in Quantity::DRIFTING {
             let of = told.iter().filter(|it| (it.trend.word, it.quantity) == (word, quantity));
             words.extend(the_largest(of.copied().collect()));
         }
     }
-    words.extend(stable_answers(&stable(&told, |it| &it.trend), answers.len()));
-    words.extend(open_answers(&open, answers.len()));
+    let stable = stable(&told, |it| &it.trend);
+    if stable.is_empty() {
+        words.extend(open_answers(&open, long.len()));
+    } else {
+        let lifetimes: BTreeSet<usize> = answers.iter().map(|it| it.lifetime).collect();
+        let judged = lifetimes.iter().filter(|it| is_long(**it)).count();
+        let of = (judged < lifetimes.len())
+            .then(|| format!(" in {judged} of {} lifetimes", lifetimes.len()));
+        words.extend(stable_answers(&stable, long.len(), open.len(), &of.unwrap_or_default()));
+    }
     words
 }
 
@@ -124,16 +141,25 @@ fn the_largest(mut of: Vec<&AnswerTrend>) -> Option<String> {
     Some(format!("{words}, and {} more of {}", others.len(), largest.quantity.word()))
 }
 
-fn stable_answers(stable: &[&AnswerTrend], of: usize) -> Option<String> {
+/// Counts the stable changes and the open ones, with the least drift that would have been seen in the
+/// least certain.
+fn stable_answers(
+    stable: &[&AnswerTrend],
+    of: usize,
+    open: usize,
+    lifetimes: &str,
+) -> Option<String> {
     let over = span(least_hours(stable.iter().map(|it| &it.trend))? * 3_600.0);
     let n = part_of(stable.len(), of);
+    let noun = if open == 0 && lifetimes.is_empty() { " times and rates" } else { "" };
+    let open = if open == 0 { String::new() } else { format!(", {open} unresolved") };
     let least = stable.iter().filter_map(|it| it.detectable()).fold(0.0, f64::max);
     let seen = if least > 0.0 {
         format!("; {} % would be seen", figures(least * 100.0))
     } else {
         String::new()
     };
-    Some(format!("{n} times and rates stable over {over}{seen}"))
+    Some(format!("{n}{noun} stable over {over}{lifetimes}{open}{seen}"))
 }
 
 /// Formats a number of several: `all 56`, `12 of 56`.
@@ -166,7 +192,7 @@ fn stable_series(series: &[&SeriesTrend]) -> Option<String> {
     let seen = stable.iter().find(|it| it.judged.series.unit == SeriesUnit::Bytes);
     let seen = seen.and_then(|it| {
         let least = it.amount(it.trend.detectable?);
-        Some(format!("; {least}/h of {} would be seen", it.title()))
+        Some(format!("; {least}/h would be seen"))
     });
     let n = part_of(stable.len(), series.len());
     Some(format!("{n} series stable over {over}{}", seen.unwrap_or_default()))
@@ -281,7 +307,7 @@ mod tests {
             let mut asked = asked(&[0]);
             asked.contract = contract;
             let analysis = analysed(story, &asked);
-            words(&analysis.trends, &judge(&asked.contract, &analysis).gates)
+            words(&analysis, &judge(&asked.contract, &analysis).gates)
         })
     }
 
@@ -378,9 +404,7 @@ mod tests {
         };
         answers[0].trend = short;
         assert_snapshot!(drift(&answers).join("\n"), @"
-            2 of 3 times and rates stable over 7 h 30 m; 4.50 % would be seen
-            1 of 3 unresolved at this length: 18 blocks, 20 needed
-        ");
+2 of 3 stable over 7 h 30 m, 1 unresolved; 4.50 % would be seen        ");
     }
 
     #[test]

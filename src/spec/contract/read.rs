@@ -263,6 +263,8 @@ impl Reader<'_> {
                 Err(_) => wrong("a duration, as 2s or 60ms"),
             },
             Unit::Share => match unit::share(text) {
+                // No run is long enough to exclude any drift at all.
+                _ if self.is_zero_drift(text) => wrong("a share above 0, as 5%"),
                 Ok(share) if share <= 1.0 => Ok(share),
                 Err(_) if text.parse() == Ok(0.0) => Ok(0.0),
                 Err(_) if is_bare => wrong(&format!("{text}%")),
@@ -277,6 +279,11 @@ impl Reader<'_> {
                 _ => wrong("tokens per second as a plain number, as 15"),
             },
         }
+    }
+
+    fn is_zero_drift(&self, text: &str) -> bool {
+        let is_zero = unit::share(text) == Ok(0.0) || text.parse() == Ok(0.0);
+        matches!(self.measure, Measure::Drift(_)) && is_zero
     }
 
     fn attain(&self, field: &Field<'_>) -> Result<f64, Mistake> {

@@ -29,6 +29,7 @@ pub(crate) fn run(folder: &str, hours: f64) -> PooledRun {
         },
         word: VerdictWord::Pass,
         exit: Exit::Pass,
+        why: Vec::new(),
         closed: Some(ClosedBecause::Done),
         gates: vec![("mtbf: 4h".to_owned(), 4.0 * HOUR_S)],
     }
@@ -36,7 +37,8 @@ pub(crate) fn run(folder: &str, hours: f64) -> PooledRun {
 
 /// Returns the same run with failures.
 pub(crate) fn failed(run: PooledRun, count: Count, seen: u64) -> PooledRun {
-    let mut run = PooledRun { word: VerdictWord::Fail, exit: Exit::Fail, ..run };
+    let why = vec![format!("FAIL {}: 0", crate::measure::Measure::Count(count))];
+    let mut run = PooledRun { word: VerdictWord::Fail, exit: Exit::Fail, why, ..run };
     run.exposure.failures.seen = seen;
     for (of, events) in &mut run.exposure.kinds {
         events.seen = if *of == count { seen } else { 0 };

@@ -194,6 +194,8 @@ fn a_wrong_gate_on_changes_says_what_to_write() {
         "steps: 0 where seen",
         "drift: { e2e: 5% }",
         "drift: { tpot: 5 }",
+        "drift: 0",
+        "drift: { ttft: 0% }",
         "tpot: 90% of d4096",
         "ttft: [{ depth: 0, at_most: 90% of d0 }]",
     ];
