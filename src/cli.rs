@@ -66,6 +66,8 @@ enum Verb {
     Compare(Box<CompareArgs>),
     /// Measure by how much starts of one recipe differ on a machine, for comparisons of few runs
     Floor(FloorArgs),
+    /// Go on with a run that was cut off: by a kill, a power cut, a reboot
+    Resume(ResumeArgs),
     /// Show what a scenario will send, and what it can decide, without sending anything
     Plan(PlanArgs),
     /// Play a whole run in virtual time, against the simulated server: hours in seconds
@@ -248,6 +250,63 @@ impl ReportArgs {
     }
 }
 
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  longhaul resume runs/latest
+  longhaul resume runs/tonight --header 'X-Key: value'
+  longhaul resume runs/tonight --resume-on-boot     prints a systemd unit, and changes nothing
+
+Recipe, scenario and options are those of the run. Keys are not kept: give them again.")]
+struct ResumeArgs {
+    /// The run folder
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// A header of every request, as it was given at the start; may be given again
+    #[arg(long, value_name = "HEADER")]
+    header: Vec<String>,
+    /// The environment variable that holds the API key, in place of the one that was named
+    #[arg(long, value_name = "NAME")]
+    api_key_env: Option<String>,
+    /// The server's address, where a password in it was not kept
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// The recipe's file as it was, where a key in it was not kept and its file has moved
+    #[arg(long, value_name = "FILE")]
+    recipe: Option<PathBuf>,
+    /// All tables in the report
+    #[arg(long)]
+    wide: bool,
+    /// Print a systemd unit that goes on with the run after a reboot, and change nothing
+    #[arg(long, conflicts_with_all = ["header", "endpoint", "recipe", "wide"])]
+    resume_on_boot: bool,
+}
+
+impl ResumeArgs {
+    fn done(self) -> Exit {
+        use command::resume::{GivenAgain, cut_off, print_unit, rehearsal, run, unreadable};
+
+        let key = self.api_key_env.as_deref();
+        let cut = match cut_off(&self.run) {
+            Ok(cut) if self.resume_on_boot => return print_unit(&cut, key),
+            Ok(cut) => cut,
+            Err(wrong) => return command::mistake(&wrong),
+        };
+        let given = GivenAgain {
+            headers: self.header,
+            api_key_env: self.api_key_env,
+            endpoint: self.endpoint,
+            recipe: self.recipe,
+            wide: self.wide,
+        };
+        match Cli::try_parse_from(cut.words()).map(|cli| cli.verb) {
+            Ok(Verb::Run(args)) => run(cut, (*args).into(), given),
+            Ok(Verb::Rehearse(args)) => rehearsal(cut, args.driven.into(), &given),
+            _ => command::mistake(&unreadable(&cut)),
+        }
+    }
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum FormatArg {
     /// For people
@@ -329,6 +388,7 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Report(args) => args.done(),
         Verb::Compare(args) => args.done(),
         Verb::Floor(args) => args.done(),
+        Verb::Resume(args) => args.done(),
         Verb::Plan(args) => command::plan::plan(&args.into()),
         Verb::Rehearse(args) => command::rehearse::rehearse(args.driven.into()),
         Verb::Sweep(args) => command::sweep::sweep((*args).into()),
@@ -404,6 +464,7 @@ impl From<InputArgs> for command::Inputs {
             },
             seed: args.seed,
             profile: args.profile,
+            kept: command::KeptTexts::default(),
         }
     }
 }

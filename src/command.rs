@@ -9,6 +9,7 @@ pub(crate) mod plan;
 pub(crate) mod recipe;
 pub(crate) mod rehearse;
 pub(crate) mod report;
+pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod sim;
 pub(crate) mod sweep;
@@ -16,7 +17,7 @@ pub(crate) mod sweep;
 use std::io::{IsTerminal, Write};
 use std::sync::{PoisonError, RwLock};
 
-pub(crate) use inputs::Inputs;
+pub(crate) use inputs::{Inputs, KeptTexts};
 
 use tokio::runtime::{Builder, Runtime};
 

@@ -5,6 +5,7 @@
 //! does the writing, so that a disk that hangs never delays a request. In virtual time the caller
 //! writes directly, because hours of virtual time would pass while a thread writes.
 
+mod cut;
 mod evidence;
 mod folder;
 pub(crate) mod hlog;
@@ -29,6 +30,7 @@ use crate::error::Mistake;
 use crate::fact::{Entry, Seq};
 use crate::secret::Secrets;
 use crate::world::Sink;
+pub(crate) use cut::CutRun;
 use evidence::{EVIDENCE_BYTES_MAX, EvidenceQuota, Kept};
 pub(crate) use manifest::Manifest;
 pub(crate) use reader::{ReadSummary, Reader};
@@ -49,6 +51,14 @@ pub(crate) fn vacant(dir: &Path) -> Result<(), Mistake> {
     folder::vacant(dir)
 }
 
+/// Replaces a file of a run folder that is made from the others.
+///
+/// # Errors
+/// The system's error.
+pub(crate) fn replace(dir: &Path, name: &str, text: &str) -> std::io::Result<()> {
+    folder::replace(dir, name, text)
+}
+
 /// Run folder that is being written; the sink of a run.
 pub(crate) struct Journal {
     dir: PathBuf,
@@ -58,7 +68,7 @@ pub(crate) struct Journal {
     /// First failure; nothing is written after it.
     failed: Option<String>,
     /// Lock, held for as long as the folder is in use.
-    _lock: File,
+    _lock: Arc<File>,
 }
 
 enum WriteMode {
@@ -78,8 +88,8 @@ enum WriteMode {
 }
 
 impl Journal {
-    /// Creates a run folder, with its parents, and the thread that writes it. Secrets are removed
-    /// from everything that is written.
+    /// Creates a run folder, with its parents, or takes up that of a run that was cut off; and the
+    /// thread that writes it. Secrets are removed from everything that is written.
     ///
     /// # Errors
     /// The folder is in use, is not empty, or cannot be written.
@@ -87,8 +97,9 @@ impl Journal {
         dir: &Path,
         manifest: &Manifest,
         secrets: &Secrets,
+        cut: Option<&CutRun>,
     ) -> Result<Journal, Mistake> {
-        let (lock, writer) = folder::create(dir, manifest, secrets, true)?;
+        let (lock, writer) = folder::create(dir, manifest, secrets, true, cut)?;
         let (jobs, queue) = sync_channel(QUEUE_JOBS_MAX);
         let (finish, finished) = oneshot::channel();
         let reported = Arc::new(writer::WriterProgress::default());
@@ -119,13 +130,15 @@ impl Journal {
         dir: &Path,
         manifest: &Manifest,
         secrets: &Secrets,
+        cut: Option<&CutRun>,
     ) -> Result<Journal, Mistake> {
-        let (lock, writer) = folder::create(dir, manifest, secrets, false)?;
+        let (lock, writer) = folder::create(dir, manifest, secrets, false, cut)?;
         Ok(Journal::with(dir, secrets, WriteMode::Inline(Box::new(writer)), lock))
     }
 
-    fn with(dir: &Path, secrets: &Secrets, mode: WriteMode, lock: File) -> Journal {
-        let (dir, secrets, evidence) = (dir.to_owned(), secrets.clone(), EvidenceQuota::default());
+    fn with(dir: &Path, secrets: &Secrets, mode: WriteMode, lock: Arc<File>) -> Journal {
+        let evidence = EvidenceQuota::left_in(dir);
+        let (dir, secrets) = (dir.to_owned(), secrets.clone());
         Journal { dir, secrets, mode, evidence, failed: None, _lock: lock }
     }
 
@@ -250,7 +263,7 @@ mod tests {
             finished: None,
             thread: None,
         };
-        let lock = File::open(std::env::temp_dir()).unwrap();
+        let lock = Arc::new(File::open(std::env::temp_dir()).unwrap());
         let secrets = Secrets::default();
         let mut journal = Journal::with(Path::new("runs/slow"), &secrets, mode, lock);
         let fact = Fact::Clock(Clock { wall_us: 0, drift_us: 0 });
@@ -279,7 +292,7 @@ mod tests {
             finished: Some(finished),
             thread: Some(thread),
         };
-        let lock = File::open(std::env::temp_dir()).unwrap();
+        let lock = Arc::new(File::open(std::env::temp_dir()).unwrap());
         let secrets = Secrets::default();
         let mut journal = Journal::with(Path::new("runs/stuck"), &secrets, mode, lock);
         let words = journal.close().await.unwrap_err();

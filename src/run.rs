@@ -85,7 +85,8 @@ pub(crate) struct RunInputs {
     pub listed: Vec<String>,
     /// Text that keeps this run's prompts from matching the server's prefix cache.
     pub salt: String,
-    pub segment: Segment,
+    /// Segments before this one, where a run that was cut off goes on.
+    pub earlier: Option<EarlierSegments>,
     /// Facts from before the load: opened, seen, fitted, ready.
     pub before: Vec<(At, Fact)>,
     /// Latency of `/v1/models`, microseconds; llama-benchy subtracts it from prefill times.
@@ -93,6 +94,16 @@ pub(crate) struct RunInputs {
     pub wall: WallClock,
     /// Times in which longhaul itself stood still.
     pub standstills: Standstills,
+}
+
+/// State that earlier segments of a run leave to the next one.
+pub(crate) struct EarlierSegments {
+    /// Conductor after their entries.
+    pub conductor: Conductor,
+    /// Number of the segment that follows.
+    pub segment: Segment,
+    /// Number of the next entry.
+    pub next_seq: Seq,
 }
 
 /// Reader of the wall clock at an instant, microseconds since 1970: the machine's own clock in a
@@ -138,6 +149,12 @@ pub(crate) async fn carry_out<W: Wire, S: Sink>(
     let control = SensorControl::default();
     let mut tasks = JoinSet::new();
     let before = std::mem::take(&mut script.before);
+    let EarlierSegments { conductor, segment, next_seq } =
+        script.earlier.take().unwrap_or_else(|| EarlierSegments {
+            conductor: Conductor::new(script.plan.clone()),
+            segment: 0,
+            next_seq: 0,
+        });
     for sensor in sensors {
         tasks.spawn_local(observe::watch(sensor, timeline, facts.clone(), control.clone()));
     }
@@ -151,10 +168,11 @@ pub(crate) async fn carry_out<W: Wire, S: Sink>(
         sink,
         watcher,
         timeline,
-        conductor: Conductor::new(script.plan.clone()),
+        conductor,
+        segment,
         known: KnownServer::new(script.identity.clone()),
         script: Rc::new(script),
-        seq: 0,
+        seq: next_seq,
         facts,
         cut: SharedValue::default(),
         control,
@@ -201,6 +219,7 @@ struct EventLoop<'a, W: Wire, S: Sink> {
     watcher: &'a mut dyn Watcher,
     timeline: Timeline,
     conductor: Conductor,
+    segment: Segment,
     known: KnownServer,
     script: Rc<RunInputs>,
     seq: Seq,
@@ -306,7 +325,7 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
             let serving = f64::from(u8::from(self.conductor.is_serving(at)));
             self.record(at, Fact::Reading(SERVING.reading(serving)))?;
         }
-        let entry = Entry { segment: self.script.segment, seq: self.seq, at, fact };
+        let entry = Entry { segment: self.segment, seq: self.seq, at, fact };
         self.seq += 1;
         let entry = self.sink.append(entry)?;
         self.conductor.fold(&entry);

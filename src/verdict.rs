@@ -13,6 +13,7 @@ pub(crate) mod gate;
 mod model_list;
 pub(crate) mod pool;
 pub(crate) mod proof;
+mod segments;
 pub(crate) mod slots;
 mod trends;
 mod unmeasured;

@@ -42,6 +42,10 @@ pub(crate) struct StartArgs {
     /// A variable of this environment that the container gets, by name; may be given again
     #[arg(long, value_name = "NAME")]
     env: Vec<String>,
+    /// A variable of the recipe that makes programs load code (as LD_PRELOAD), allowed with
+    /// `--start process`; may be given again
+    #[arg(long, value_name = "NAME")]
+    allow_env: Vec<String>,
     /// The container's GPUs, as docker takes them; `none` for none
     #[arg(long, value_name = "GPUS")]
     gpus: Option<String>,
@@ -88,6 +92,7 @@ impl From<StartArgs> for TargetOptions {
             pull: args.pull,
             engine: args.engine,
             env: args.env,
+            allowed: args.allow_env,
             gpus: args.gpus,
             more: args.start_arg,
             ..TargetOptions::default()

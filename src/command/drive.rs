@@ -12,12 +12,14 @@ mod signals;
 mod specs;
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::{Inputs, ReportFormat, mistake, print_stderr, print_stdout, report};
 use crate::analysis;
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::fact::Closed;
+use crate::journal::CutRun;
 use crate::journal::manifest::SweepPosition;
 use crate::run::stop::Stop;
 pub(crate) use arrive::arrive;
@@ -50,6 +52,8 @@ pub(crate) struct DriveOptions {
     pub wide: bool,
     /// Verb and its own flags, for the command line that repeats the run.
     pub again: RepeatCommand,
+    /// Run that was cut off and goes on; its folder is `output`.
+    pub cut: Option<Rc<CutRun>>,
 }
 
 impl DriveOptions {
@@ -66,6 +70,8 @@ pub(crate) struct RepeatCommand {
     pub verb: &'static str,
     /// Flags with their values, and switches.
     pub flags: Vec<(&'static str, Option<String>)>,
+    /// Names of the headers of every request. Their values may be keys.
+    pub headers: Vec<String>,
 }
 
 /// Run that is over, not yet judged.

@@ -37,6 +37,16 @@ pub(crate) struct Inputs {
     pub seed: u64,
     /// Machine profile's file or name.
     pub profile: Option<String>,
+    /// Texts of a run that goes on, in place of the files.
+    pub kept: KeptTexts,
+}
+
+/// Texts that a run folder keeps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct KeptTexts {
+    pub recipe: Option<SpecFile>,
+    pub scenario: Option<SpecFile>,
+    pub profile: Option<SpecFile>,
 }
 
 impl Inputs {
@@ -63,7 +73,10 @@ impl Inputs {
         passes_on_unread: bool,
     ) -> Result<Option<ReadRecipe>, Mistake> {
         let Some(wanted) = self.recipe.as_deref().or(default) else { return Ok(None) };
-        let found = recipe_source(wanted, &self.reach)?;
+        let found = match self.kept.recipe.clone() {
+            Some(source) => kept_recipe(source),
+            None => recipe_source(wanted, &self.reach)?,
+        };
         let mut reading = match found.read(&ReadOptions::default()) {
             Ok(reading) => reading,
             Err(why) if passes_on_unread => recipe::unread(found.source, &why),
@@ -75,12 +88,18 @@ impl Inputs {
 
     /// Reads the scenario, with the changes of the flags.
     pub(crate) fn scenario(&self, default: &str) -> Result<Scenario, Mistake> {
+        if let Some(kept) = &self.kept.scenario {
+            return read_scenario(kept, &self.overrides);
+        }
         let wanted = self.scenario.as_deref().unwrap_or(default);
         read_scenario(&find(shipped::FileKind::Scenario, wanted)?, &self.overrides)
     }
 
     /// Reads the machine profile: the user's, else the recipe's.
     pub(crate) fn profile(&self, recipe: Option<&Recipe>) -> Result<Option<Profile>, Mistake> {
+        if let Some(kept) = self.kept.profile.clone() {
+            return profile::read(kept).map(Some);
+        }
         if let Some(wanted) = &self.profile {
             return profile::read(find(shipped::FileKind::Profile, wanted)?).map(Some);
         }
@@ -174,6 +193,19 @@ impl Folder {
     }
 }
 
+/// Returns the recipe of a run that goes on. Its includes are beside the file that it was read from.
+fn kept_recipe(source: SpecFile) -> FoundRecipe {
+    let is_file = !reference::is_one(&source.origin);
+    let folder = is_file.then(|| folder_of(Path::new(&source.origin)));
+    FoundRecipe { source, folder: Folder(folder), warning: None }
+}
+
+/// Returns the folder of a file.
+fn folder_of(path: &Path) -> PathBuf {
+    let folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+    if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder }
+}
+
 /// Finds a recipe: a reference, a file, a shipped name, or the folder of an Arena submission.
 pub(crate) fn recipe_source(
     wanted: &str,
@@ -210,9 +242,7 @@ pub(crate) fn recipe_source(
     if is_plain_file {
         wanted.clone_into(&mut source.origin);
     }
-    let folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-    let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
-    Ok(FoundRecipe { source, folder: Folder(Some(folder)), warning: None })
+    Ok(FoundRecipe { source, folder: Folder(Some(folder_of(path))), warning: None })
 }
 
 /// Reads the text of a file that the user named.

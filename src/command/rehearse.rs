@@ -51,6 +51,7 @@ pub(crate) fn driven(options: DriveOptions) -> Result<Driven, NoRun> {
         let on_fail = specs.options.stop_on_fail.then_some(stopper);
         let (planned, disk) = planned(specs, &mut stop).await?;
         let mut screen = Screen::rehearsed(planned.asked.clone(), on_fail);
+        screen.catch_up(planned.cut.as_deref())?;
         let driven = drive(planned, disk, stop, &mut screen).await;
         screen.end();
         Ok(driven)
@@ -76,7 +77,7 @@ pub(crate) fn play(
 
 /// Finds and reads the texts; in real time, since a recipe may have to be fetched.
 fn specs(mut options: DriveOptions) -> Result<Specs, Mistake> {
-    options.again = RepeatCommand { verb: "rehearse", flags: Vec::new() };
+    options.again = RepeatCommand { verb: "rehearse", ..RepeatCommand::default() };
     let recipe = options.inputs.recipe(Some(DEFAULT_RECIPE))?;
     let scenario = options.inputs.scenario(SCENARIO)?;
     let profile = options.inputs.profile(recipe.as_ref())?;
@@ -102,14 +103,18 @@ async fn planned(
     specs: Specs,
     stop: &mut Stop,
 ) -> Result<(Planned<SimWire>, Disk<Journal>), NoRun> {
-    let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH + EPOCH);
+    // A rehearsal that goes on does so at its last row.
+    let cut_us = specs.options.cut.as_ref().map(|cut| cut.last_us);
+    let begin = cut_us.map_or(EPOCH, Duration::from_micros);
+    let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH + begin);
     let seed = specs.options.server_seed();
     let host = Rc::new(SimHost::new(timeline, seed, specs.ailments.clone()));
     let (environment, target) = environment(&specs, timeline, host.clone())?;
     let arrived = arrive(specs, environment, Box::new(target), stop).await?;
     let planned = plan(arrived, stop).await?;
     // Written at once: hours of virtual time would pass while a thread writes.
-    let journal = Journal::inline(&planned.folder, &planned.manifest, &planned.secrets)?;
+    let Planned { folder, manifest, secrets, cut, .. } = &planned;
+    let journal = Journal::inline(folder, manifest, secrets, cut.as_deref())?;
     Ok((planned, Disk::new(journal, host, journal::QUEUE_JOBS_MAX)))
 }
 

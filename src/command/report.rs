@@ -266,7 +266,7 @@ pub(crate) fn text(page: &report::Page<'_>, format: ReportFormat) -> String {
 
 /// Writes the verdict to the run folder. A failure is printed, and does not fail the run.
 pub(crate) fn keep(page: &report::Page<'_>, run: &Path) {
-    if let Err(why) = std::fs::write(run.join("verdict.json"), verdict_json(page)) {
+    if let Err(why) = journal::replace(run, "verdict.json", &verdict_json(page)) {
         print_stderr(&format!("warning: verdict.json could not be written: {why}"));
     }
 }

@@ -8,7 +8,7 @@ mod start;
 use tokio::task::LocalSet;
 
 use super::drive::screen::Screen;
-use super::drive::{Driven, NoRun, arrive, conclude, drive, plan, stopping};
+use super::drive::{Driven, NoRun, Planned, arrive, conclude, drive, plan, stopping};
 use super::runtime;
 use crate::exit::Exit;
 use crate::journal::Journal;
@@ -35,8 +35,10 @@ pub(crate) fn driven(options: RunOptions) -> Result<Driven, NoRun> {
         let driven = Box::pin(async {
             let arrived = arrive(specs, environment, target, &mut stop).await?;
             let planned = plan(arrived, &mut stop).await?;
-            let journal = Journal::create(&planned.folder, &planned.manifest, &planned.secrets)?;
+            let Planned { folder, manifest, secrets, cut, .. } = &planned;
+            let journal = Journal::create(folder, manifest, secrets, cut.as_deref())?;
             let mut screen = Screen::live(planned.asked.clone(), on_fail);
+            screen.catch_up(cut.as_deref())?;
             let driven = drive(planned, journal, stop, &mut screen).await;
             screen.end();
             Ok(driven)

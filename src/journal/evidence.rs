@@ -42,6 +42,13 @@ pub(super) struct EvidenceQuota {
 }
 
 impl EvidenceQuota {
+    /// Returns the quota that is left in a run folder.
+    pub(super) fn left_in(dir: &Path) -> EvidenceQuota {
+        let files = fs::read_dir(dir.join("evidence")).map_or(0, Iterator::count);
+        let kept_files = (files as u64).min(EVIDENCE_FILES_MAX);
+        EvidenceQuota { kept_files, dropped: Dropped::default() }
+    }
+
     pub(super) fn admit(&mut self, bytes: usize) -> Kept {
         if self.kept_files == EVIDENCE_FILES_MAX {
             self.dropped.files += 1;
@@ -92,13 +99,16 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
+    /// Creates the log of a run folder; output goes behind what is there already.
     pub(super) fn new(dir: &Path) -> LogFile {
+        let (path, older) = (dir.join("server.log"), dir.join("server.log.1"));
+        let bytes = |path: &Path| fs::metadata(path).map_or(0, |meta| meta.len());
         LogFile {
-            path: dir.join("server.log"),
-            older: dir.join("server.log.1"),
             file: None,
-            bytes: 0,
-            older_bytes: 0,
+            bytes: bytes(&path),
+            older_bytes: bytes(&older),
+            path,
+            older,
             dropped_bytes: 0,
             bytes_max: LOG_BYTES_MAX,
         }

@@ -4,7 +4,9 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
+use super::cut::CutRun;
 use super::manifest::Manifest;
 use super::redact;
 use super::writer::Writer;
@@ -14,24 +16,37 @@ use crate::secret::Secrets;
 /// File name of the manifest.
 pub(super) const MANIFEST: &str = "run.json";
 
+/// Ending of a file that is being written and then renamed.
+pub(super) const TEMPORARY: &str = ".tmp";
+
 /// Link to the newest run, beside the run folders.
 pub(super) const LATEST: &str = "latest";
 
 /// Lock file, always empty; its presence alone means nothing.
-const LOCK: &str = ".lock";
+pub(super) const LOCK: &str = ".lock";
 
-/// Creates the folder with its lock, its manifest and its files.
+/// Creates the folder with its lock, its manifest and its files; or mends that of a run that goes on,
+/// and opens its files.
 pub(super) fn create(
     dir: &Path,
     manifest: &Manifest,
     secrets: &Secrets,
     durable: bool,
-) -> Result<(File, Writer), Mistake> {
-    let lock = claim(dir)?;
+    cut: Option<&CutRun>,
+) -> Result<(Arc<File>, Writer), Mistake> {
+    let lock = match cut {
+        Some(cut) => cut.lock.clone(),
+        None => Arc::new(claim(dir)?),
+    };
     let manifest = redact::manifest(secrets, manifest);
+    // Mended first: a kill between the two leaves a folder that can be taken up again.
+    cut.map_or(Ok(()), CutRun::mend).map_err(|error| refused(dir, &error))?;
     write_manifest(dir, &manifest).map_err(|error| refused(dir, &error))?;
     let log = redact::log(secrets);
-    let writer = Writer::create(dir, &manifest, log, durable);
+    let writer = match cut {
+        Some(cut) => Writer::reopen(dir, &manifest, log, durable, cut.entries()?),
+        None => Writer::create(dir, &manifest, log, durable),
+    };
     let writer = writer.map_err(|error| refused(dir, &error))?;
     sync_dir(dir).map_err(|error| refused(dir, &error))?;
     link_latest(dir);
@@ -126,15 +141,25 @@ pub(super) fn refused(dir: &Path, error: &io::Error) -> Mistake {
         .hint("choose a folder that you may write to with -o")
 }
 
-/// Replaces the manifest: a reader sees the old one or the new one, never a part.
+/// Replaces the manifest.
 pub(super) fn write_manifest(dir: &Path, manifest: &Manifest) -> io::Result<()> {
-    let text = manifest.to_json().map_err(io::Error::other)?;
-    let temporary = dir.join("run.json.tmp");
-    let mut file = File::create(&temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, dir.join(MANIFEST))?;
-    sync_dir(dir)
+    replace(dir, MANIFEST, &manifest.to_json().map_err(io::Error::other)?)
+}
+
+/// Replaces a file of the folder: a reader sees the old one or the new one, never a part, also where
+/// the disk is full.
+pub(super) fn replace(dir: &Path, name: &str, text: &str) -> io::Result<()> {
+    let temporary = dir.join(format!("{name}{TEMPORARY}"));
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&temporary, dir.join(name))
+    });
+    if written.is_err() {
+        // It may be half a file; the error is that of the write.
+        let _ = fs::remove_file(&temporary);
+    }
+    written.and_then(|()| sync_dir(dir))
 }
 
 /// Makes file names durable, as `fdatasync` makes bytes.

@@ -75,6 +75,8 @@ pub(crate) struct Manifest {
     pub segments: Vec<Anchor>,
     /// Command line that repeats the run.
     pub again: String,
+    /// Names of the headers that were given for every request, without their values.
+    pub headers: Vec<String>,
     /// Seals of the CSV files, by name; empty until the run is closed.
     pub files: BTreeMap<String, FileSeal>,
 }
@@ -110,6 +112,7 @@ impl Default for Manifest {
             nodes: Vec::new(),
             segments: Vec::new(),
             again: String::new(),
+            headers: Vec::new(),
             files: BTreeMap::new(),
         }
     }

@@ -65,6 +65,7 @@ pub(super) fn manifest(secrets: &Secrets, manifest: &Manifest) -> Manifest {
         nodes,
         segments,
         again,
+        headers: _,
         files: _,
     } = &mut clean;
     for file in [recipe, scenario].into_iter().chain(profile) {

@@ -1,8 +1,9 @@
 //! Writes the files of a run folder: one `write` per row, and a sync when it is due, whether a
 //! thread or the run itself calls it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -22,6 +23,12 @@ use crate::unit::{At, micros};
 /// below 0.1 % of the time at this pace.
 const SYNC_EVERY: Duration = Duration::from_secs(5);
 const SYNC_ROWS: u32 = 64;
+
+/// Name of the file of histograms.
+const LATENCY: &str = "latency.hlog";
+
+/// Bytes that are read of a file at once.
+const BUFFER_BYTES: usize = 1 << 16;
 
 /// Job of the writer.
 pub(super) enum WriteJob {
@@ -55,6 +62,23 @@ impl AppendFile {
         Ok(out)
     }
 
+    /// Opens a file to which rows were appended before.
+    fn reopen(dir: &Path, name: &'static str) -> io::Result<AppendFile> {
+        let file = OpenOptions::new().append(true).open(dir.join(name))?;
+        let mut out =
+            AppendFile { name, file, dirty: true, crc: crc32fast::Hasher::new(), bytes: 0 };
+        let mut there = File::open(dir.join(name))?;
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            let bytes = there.read(&mut buffer)?;
+            if bytes == 0 {
+                return Ok(out);
+            }
+            out.crc.update(&buffer[..bytes]);
+            out.bytes += bytes as u64;
+        }
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.dirty = true;
         self.append(bytes).map_err(|error| words(self.name, &error))
@@ -75,7 +99,11 @@ impl AppendFile {
         if std::mem::take(&mut self.dirty) {
             self.file.sync_data().map_err(|error| words(self.name, &error))?;
         }
-        Ok(())
+        // Rows that are written to a file without a name are lost with the process.
+        match self.file.metadata() {
+            Ok(meta) if meta.nlink() == 0 => Err(format!("{} was removed", self.name)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -141,6 +169,28 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// Opens the files of a run that goes on. The histograms are made again from its entries.
+    pub(super) fn reopen(
+        dir: &Path,
+        manifest: &Manifest,
+        clean: SecretFilter,
+        durable: bool,
+        entries: impl Iterator<Item = Entry>,
+    ) -> io::Result<Writer> {
+        match fs::remove_file(dir.join(LATENCY)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let csv = |file: row::File| AppendFile::reopen(dir, file.name());
+        let [requests, events, readings] = row::File::ALL.map(csv);
+        let mut writer =
+            Writer::with(dir, manifest, clean, durable, [requests?, events?, readings?])?;
+        for entry in entries {
+            writer.fold_latency(&entry).map_err(io::Error::other)?;
+        }
+        Ok(writer)
+    }
+
     /// Creates the files. Without `durable`, only the end waits for the disk.
     pub(super) fn create(
         dir: &Path,
@@ -149,6 +199,17 @@ impl Writer {
         durable: bool,
     ) -> io::Result<Writer> {
         let csv = |file: row::File| AppendFile::create(dir, file.name(), file.header().as_bytes());
+        let [requests, events, readings] = row::File::ALL.map(csv);
+        Writer::with(dir, manifest, clean, durable, [requests?, events?, readings?])
+    }
+
+    fn with(
+        dir: &Path,
+        manifest: &Manifest,
+        clean: SecretFilter,
+        durable: bool,
+        [requests, events, readings]: [AppendFile; 3],
+    ) -> io::Result<Writer> {
         let mut head = Vec::new();
         let hdr = HdrLog::new(manifest.start_us(), manifest.simulated, &mut head)
             .map_err(io::Error::other)?;
@@ -156,10 +217,10 @@ impl Writer {
         Ok(Writer {
             dir: dir.to_owned(),
             manifest: manifest.clone(),
-            requests: csv(row::File::Requests)?,
-            events: csv(row::File::Events)?,
-            readings: csv(row::File::Readings)?,
-            latency: AppendFile::create(dir, "latency.hlog", &head)?,
+            requests,
+            events,
+            readings,
+            latency: AppendFile::create(dir, LATENCY, &head)?,
             log: LogFile::new(dir),
             clean,
             hdr,
@@ -208,6 +269,10 @@ impl Writer {
         }
         out.write(&self.line)?;
         self.pace.count(entry);
+        self.fold_latency(entry)
+    }
+
+    fn fold_latency(&mut self, entry: &Entry) -> Result<(), String> {
         self.line.clear();
         self.hdr.fold(entry, &mut self.line)?;
         if self.line.is_empty() { Ok(()) } else { self.latency.write(&self.line) }

@@ -9,7 +9,6 @@ mod end;
 mod lanes;
 mod pause;
 mod phases;
-#[cfg_attr(not(test), expect(dead_code, reason = "a run that was cut off is resumed by it"))]
 mod replay;
 mod rounds;
 mod server_state;
@@ -19,7 +18,6 @@ mod tests;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-#[cfg_attr(not(test), expect(unused_imports))]
 pub(crate) use replay::replay;
 pub(crate) use server_state::PROBE_LIMIT_US;
 

@@ -14,7 +14,7 @@ use super::process::Process;
 use super::sparkrun::Sparkrun;
 use super::{Program, StartedTarget, attached, watched};
 use crate::error::Mistake;
-use crate::escape::of_name;
+use crate::escape::{of_name, one_line};
 use crate::shell::command_line;
 use crate::spec::Recipe;
 use crate::spec::recipe::{ReadRecipe, RenderMethod, docker};
@@ -120,8 +120,8 @@ impl Launch<'_> {
     ) -> Result<(StartedTarget, Vec<String>), Mistake> {
         let command = recipe.command.clone().unwrap_or_default();
         (self.tell)(&format!("starting, as a process of this machine:\n{}", indented(&command)));
-        for (name, _) in &recipe.env {
-            (self.tell)(&format!("  with the recipe's {name}"));
+        for (name, value) in &recipe.env {
+            (self.tell)(&format!("    with {name}={}", one_line(value, usize::MAX)));
         }
         let process =
             Process { command, env: recipe.env.clone(), folder: None, patience: PATIENCE };

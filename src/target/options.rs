@@ -51,6 +51,8 @@ pub(crate) struct TargetOptions {
     pub engine: Option<String>,
     /// Variables that the container gets, by name.
     pub env: Vec<String>,
+    /// Variables of a recipe that make programs load code, allowed by name.
+    pub allowed: Vec<String>,
     /// Value of the container's `--gpus`; `none` for no GPUs.
     pub gpus: Option<String>,
     /// Further arguments for the program that starts it.
@@ -145,6 +147,7 @@ impl TargetOptions {
         let flags = [
             ("--pull", self.pull, of_container),
             ("--env", !self.env.is_empty(), of_container),
+            ("--allow-env", !self.allowed.is_empty(), self.start == Some(StartMethod::Process)),
             ("--gpus", self.gpus.is_some(), of_container),
             ("--start-arg", !self.more.is_empty(), self.start != Some(StartMethod::Process)),
             (
@@ -168,6 +171,9 @@ impl TargetOptions {
     pub(crate) fn accept_recipe(&mut self, reading: ReadRecipe) -> Result<String, Mistake> {
         if let Some(start) = self.start.filter(|start| *start != StartMethod::Sparkrun) {
             recipe::check(start, &reading)?;
+            if start == StartMethod::Process {
+                recipe::check_variables(&reading.recipe, &self.allowed)?;
+            }
         }
         let address = recipe::address(self.start, &reading);
         self.reading = Some(reading);
@@ -188,6 +194,9 @@ impl TargetOptions {
         value("gpus", self.gpus.clone());
         for name in &self.env {
             value("env", Some(name.clone()));
+        }
+        for name in &self.allowed {
+            value("allow-env", Some(name.clone()));
         }
         for word in &self.more {
             value("start-arg", Some(word.clone()));

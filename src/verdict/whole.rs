@@ -9,7 +9,7 @@ use crate::series::PREEMPTIONS;
 use crate::spec::{Contract, Select};
 use crate::unit::{At, grouped, span};
 
-use super::{Finding, VerdictWord, cache, slots, unmeasured};
+use super::{Finding, VerdictWord, cache, segments, slots, unmeasured};
 
 /// Bound on a foreign text within a reason or finding.
 const WORDS_CHARS_MAX: usize = 160;
@@ -157,6 +157,9 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
     if analysis.fate_unknown > 0 {
         let n = analysis.fate_unknown;
         tell(format!("{n} sent, and their end was not recorded"), Vec::new());
+    }
+    for words in segments::gaps(analysis) {
+        tell(words, Vec::new());
     }
     journal(analysis, &mut tell);
     for step in &analysis.notes.steps {

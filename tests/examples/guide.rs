@@ -24,6 +24,10 @@ const THREE_RUNS: &str = "longhaul rehearse --scenario smoke -o runs/monday > ou
 const REPLAY: &str = "longhaul rehearse --scenario spark_arena_v2 --depths 0,4096 --concurrency 1 \
     -o runs/replay > out; longhaul report runs/replay --format arena > benchmark.csv";
 
+/// A run that is killed in its middle.
+const CUT_OFF: &str = "timeout -s KILL 5 longhaul run --scenario smoke --profile fast.yaml \
+    --duration 10s > out; test -d runs/latest";
+
 pub(crate) const PAGES: &[Page] = &[
     Page {
         name: "README.md",
@@ -159,6 +163,14 @@ pub(crate) const PAGES: &[Page] = &[
                 3,
                 &["\"verdict\": \"INCONCLUSIVE\"", "\"trends\""],
             ),
+            with(
+                CUT_OFF,
+                "longhaul resume runs/latest --resume-on-boot",
+                "",
+                0,
+                &["ConditionPathExists=!", "resume"],
+            ),
+            run("longhaul resume runs/latest", "", 0, &["PASS", "longhaul was cut off at"]),
         ],
     },
     Page {

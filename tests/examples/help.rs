@@ -22,6 +22,10 @@ const LEAKING: &str = "printf '%s\\n' 'about: Six hours of one stream.' 'duratio
     'workloads: [{ladder: {depths: [4096], prompt: 2048, output: 128, concurrency: [1]}}]' \
     'contract: {crashes: 0, ooms: 0}' > my.yaml";
 
+/// Two runs that are killed in their middle.
+const CUT_OFF: &str = "for run in one tonight; do timeout -s KILL 5 longhaul run --scenario smoke \
+    --profile fast.yaml --duration 10s -o runs/$run > out; done; ln -sfn one runs/latest";
+
 /// A recipe of vLLM whose image is named by a tag.
 const TAGGED: &str = "sed 's/m@.*/m:latest/' vllm.yaml > my.yaml";
 
@@ -111,6 +115,24 @@ pub(crate) const PAGES: &[Page] = &[
                 "",
                 0,
                 &["SIMULATED PASS 2 runs of nemotron-3-super"],
+            ),
+        ],
+    },
+    Page {
+        name: "longhaul resume --help",
+        steps: &[
+            with(CUT_OFF, "longhaul resume runs/latest", "", 0, &["SIMULATED PASS"]),
+            run(
+                "longhaul resume runs/tonight --resume-on-boot",
+                "",
+                0,
+                &["ConditionPathExists=!", "[Install]"],
+            ),
+            run(
+                "longhaul resume runs/tonight --header 'X-Key: value'",
+                "",
+                0,
+                &["SIMULATED PASS", "longhaul was cut off at"],
             ),
         ],
     },
@@ -342,6 +364,11 @@ fn the_examples_of_sim() {
 #[test]
 fn the_examples_of_compare() {
     play("longhaul compare --help");
+}
+
+#[test]
+fn the_examples_of_resume() {
+    play("longhaul resume --help");
 }
 
 #[test]

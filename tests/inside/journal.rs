@@ -111,7 +111,7 @@ fn write(journal: &mut Journal, entries: &[Entry]) {
 }
 
 async fn written(dir: &Path) {
-    let mut journal = Journal::inline(dir, &manifest(), &Secrets::default()).unwrap();
+    let mut journal = Journal::inline(dir, &manifest(), &Secrets::default(), None).unwrap();
     write(&mut journal, &entries());
     journal.close().await.unwrap();
 }
@@ -141,7 +141,7 @@ async fn a_thread_writes_the_same_bytes_as_the_run_itself() {
     let scratch = tempfile::tempdir().unwrap();
     let (inline, thread) = (scratch.path().join("inline"), scratch.path().join("thread"));
     written(&inline).await;
-    let mut journal = Journal::create(&thread, &manifest(), &Secrets::default()).unwrap();
+    let mut journal = Journal::create(&thread, &manifest(), &Secrets::default(), None).unwrap();
     write(&mut journal, &entries());
     journal.sync().unwrap();
     journal.close().await.unwrap();
@@ -218,7 +218,7 @@ async fn a_file_that_is_not_of_the_run_is_reported() {
     let other = scratch.path().join("other");
     let mut another = Manifest { seed: 8, ..manifest() };
     another.identify();
-    Journal::inline(&other, &another, &Secrets::default()).unwrap().close().await.unwrap();
+    Journal::inline(&other, &another, &Secrets::default(), None).unwrap().close().await.unwrap();
     fs::copy(other.join("run.json"), dir.join("run.json")).unwrap();
     report("the manifest of another run");
 
@@ -327,7 +327,7 @@ async fn a_row_of_a_kind_that_nobody_knows_is_told_and_passed_over() {
 async fn a_folder_can_be_read_while_it_is_written() {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("run");
-    let mut journal = Journal::inline(&dir, &manifest(), &Secrets::default()).unwrap();
+    let mut journal = Journal::inline(&dir, &manifest(), &Secrets::default(), None).unwrap();
     let entries = entries();
     for count in 1..=entries.len() {
         journal.append(entries[count - 1].clone()).unwrap();
@@ -346,10 +346,10 @@ async fn a_folder_in_use_or_filled_or_unwritable_is_refused_with_its_name() {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("run");
     let refused = |dir: &Path| {
-        let error = Journal::create(dir, &manifest(), &Secrets::default()).err().unwrap();
+        let error = Journal::create(dir, &manifest(), &Secrets::default(), None).err().unwrap();
         named(&error.to_string(), &[(scratch.path().to_str().unwrap(), "FOLDER")])
     };
-    let mut journal = Journal::create(&dir, &manifest(), &Secrets::default()).unwrap();
+    let mut journal = Journal::create(&dir, &manifest(), &Secrets::default(), None).unwrap();
     assert_snapshot!(refused(&dir), @"
         error: the run folder is in use by another longhaul
            at: FOLDER/run
@@ -459,7 +459,7 @@ fn base64(text: &str) -> Vec<u8> {
 async fn evidence_is_kept_by_number_cut_where_it_is_long_and_what_is_dropped_is_said() {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("run");
-    let mut journal = Journal::inline(&dir, &manifest(), &Secrets::default()).unwrap();
+    let mut journal = Journal::inline(&dir, &manifest(), &Secrets::default(), None).unwrap();
     journal.evidence(5, b"data: {\"error\":{}}\n\n").unwrap();
     journal.evidence(6, &vec![b'x'; 100_000]).unwrap();
     for seq in 7..510 {
@@ -480,7 +480,7 @@ async fn evidence_is_kept_by_number_cut_where_it_is_long_and_what_is_dropped_is_
 async fn a_journal_that_is_dropped_has_written_what_it_was_given() {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("run");
-    let mut journal = Journal::create(&dir, &manifest(), &Secrets::default()).unwrap();
+    let mut journal = Journal::create(&dir, &manifest(), &Secrets::default(), None).unwrap();
     write(&mut journal, &entries());
     drop(journal);
     assert_eq!(read(&dir).0, entries());
@@ -496,7 +496,7 @@ async fn nothing_that_is_written_holds_a_secret_and_a_text_is_cut_once_it_is_cle
     manifest.server.version = Some(format!("1 {KEY}"));
     manifest.recipe.text = format!("env: {{HF_TOKEN: {KEY}}}");
     manifest.plan = serde_json::json!({"notes": [KEY], "tokens": 12_345_678});
-    let mut journal = Journal::create(&dir, &manifest, &secrets).unwrap();
+    let mut journal = Journal::create(&dir, &manifest, &secrets, None).unwrap();
     let said = |line: String| {
         let (signature, source) = ("cuda_oom".to_owned(), Source::Process);
         Fact::Said(SignatureMatch {

@@ -8,6 +8,7 @@ mod open;
 mod own;
 mod properties;
 mod requests;
+mod resumed;
 mod server;
 mod settings;
 mod speed;

@@ -4,6 +4,7 @@ use super::Driven;
 use super::planned::{Planned, PlannedLoad};
 use crate::command::print_stderr;
 use crate::fact::{Closed, Entry, Fact};
+use crate::journal::CutRun;
 use crate::run::conductor::Order;
 use crate::run::load::Progress;
 use crate::run::stop::Stop;
@@ -18,7 +19,7 @@ pub(crate) async fn drive<W: Wire, S: Sink>(
     stop: Stop,
     watcher: &mut dyn Watcher,
 ) -> Driven {
-    let Planned { folder, asked, before, log, load, quiet, .. } = planned;
+    let Planned { folder, asked, before, log, load, quiet, cut, .. } = planned;
     if !quiet {
         print_stderr(&format!("run folder: {}", folder.display()));
     }
@@ -26,7 +27,7 @@ pub(crate) async fn drive<W: Wire, S: Sink>(
     let _ = sink.log(&log);
     let closed = match load {
         Ok(load) => loaded(load, before, sink, stop, watcher).await,
-        Err(closed) => written(before, sink).await.map(|()| closed),
+        Err(closed) => written(before, sink, cut.as_deref()).await.map(|()| closed),
     };
     Driven { folder, asked, closed }
 }
@@ -49,8 +50,14 @@ async fn loaded<W: Wire, S: Sink>(
 }
 
 /// Writes the facts of a run that had no server.
-async fn written<S: Sink>(facts: Vec<(At, Fact)>, mut sink: S) -> Result<(), String> {
-    let mut entries = (0..).zip(facts).map(|(seq, (at, fact))| Entry { segment: 0, seq, at, fact });
+async fn written<S: Sink>(
+    facts: Vec<(At, Fact)>,
+    mut sink: S,
+    cut: Option<&CutRun>,
+) -> Result<(), String> {
+    let (segment, first) = cut.map_or((0, 0), |cut| (cut.segment, cut.next_seq));
+    let mut entries =
+        (first..).zip(facts).map(|(seq, (at, fact))| Entry { segment, seq, at, fact });
     let written = entries.try_for_each(|entry| sink.append(entry).map(drop));
     let durable = sink.close().await;
     written.and(durable)

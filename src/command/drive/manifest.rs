@@ -38,6 +38,7 @@ pub(super) fn of<W: Wire>(
         nodes: vec![environment.node.clone()],
         segments: vec![environment.anchor.clone()],
         again: again(specs, recipe),
+        headers: options.again.headers.clone(),
         ..Manifest::default()
     }
 }
@@ -146,7 +147,7 @@ mod tests {
     #[test]
     fn the_command_that_repeats_a_run_has_all_that_was_asked_and_nothing_else() {
         let none = repeats(DriveOptions {
-            again: crate::command::drive::RepeatCommand { verb: "rehearse", flags: Vec::new() },
+            again: crate::command::drive::RepeatCommand { verb: "rehearse", ..Default::default() },
             ..DriveOptions::default()
         });
         let overrides = Overrides {
@@ -166,6 +167,7 @@ mod tests {
         let again = crate::command::drive::RepeatCommand {
             verb: "run",
             flags: vec![("keep", None), ("endpoint", Some("http://h:1".to_owned()))],
+            headers: Vec::new(),
         };
         let all = repeats(DriveOptions {
             inputs,

@@ -12,20 +12,22 @@ use super::environment::Environment;
 use super::{NoRun, Specs, manifest, unless_stopped};
 use crate::analysis;
 use crate::command::{inputs, print_stderr, report};
+use crate::error::Mistake;
 use crate::escape::{ERROR_CHARS_MAX, one_line};
 use crate::fact::{Closed, ClosedBecause, Fact, Fitted, Statement, TargetFact, TargetWord};
-use crate::journal::Manifest;
+use crate::journal::{CutRun, Manifest};
 use crate::observe::engine::EngineSensor;
 use crate::plan::forecast::{Decidable, ObservedSources};
 use crate::plan::{Bounds, Fit, RefusedLength};
 use crate::protocol::probe;
-use crate::run::RunInputs;
 use crate::run::arrive::{ArrivedServer, AskedLengths, RetryPolicy, ask_lengths};
+use crate::run::conductor::replay;
 use crate::run::fit_prompts::{Counted, Measured, fit_prompts};
 use crate::run::identity::{self, Identity};
 use crate::run::probe::known_by;
 use crate::run::startup::Startup;
 use crate::run::stop::Stop;
+use crate::run::{EarlierSegments, RunInputs};
 use crate::secret::Secrets;
 use crate::spec::{Recipe, recipe};
 use crate::unit::{At, span};
@@ -38,6 +40,8 @@ const COUNTING_US: u64 = 3_000_000;
 pub(crate) struct Planned<W: Wire> {
     /// Run folder, not yet created.
     pub folder: PathBuf,
+    /// Run that was cut off and goes on in that folder.
+    pub cut: Option<Rc<CutRun>>,
     /// Manifest of the run.
     pub manifest: Manifest,
     /// Values that must never be written.
@@ -83,10 +87,14 @@ pub(crate) async fn plan<W: Wire>(
 }
 
 async fn plan_run<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
-    let Arrived { mut specs, environment, mut startup, server } = arrived;
+    let Arrived { mut specs, mut environment, mut startup, server } = arrived;
+    let cut = specs.options.cut.clone();
+    if let Some(cut) = &cut {
+        environment.anchor.segment = cut.segment;
+    }
     let server = match server {
         Ok(server) => server,
-        Err(why) => return Ok(never_ready(&specs, &environment, startup, &why)),
+        Err(why) => return never_ready(&specs, &environment, startup, &why),
     };
     let recipe = recipe(&specs, &server);
     let bounds = bounds(&recipe, &server);
@@ -98,29 +106,85 @@ async fn plan_run<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
         startup.run_until_failed(count_tokens(&specs, &environment, &server, is_stated)).await;
     let (measured, refused) = match counted {
         Ok(counted) => counted,
-        Err(why) => return Ok(never_ready(&specs, &environment, startup, &why)),
+        Err(why) => return never_ready(&specs, &environment, startup, &why),
     };
     specs.plan.narrow(&specs.scenario, Bounds { refused: &refused, ..bounds })?;
     // From here on: what was asked to fit the lengths has no nonce, and warms no prompt of the load.
-    specs.plan.nonce = nonce(&environment, &server);
+    specs.plan.nonce = match &cut {
+        Some(cut) => cut.manifest.nonce,
+        None => nonce(&environment, &server),
+    };
     let mut seen = identity::compare(&recipe, &specs.plan, &server);
     let (fitted, notes) = measured.of_plan(&specs.plan);
     tell_differences(&specs, &environment, &server, &seen, &notes);
     let mut manifest = manifest::of(&specs, &recipe, &environment);
     let Measured { fit, .. } = measured;
+    // A run that goes on sends the same texts as before.
+    let fit = cut.as_ref().map_or(Ok(fit), |cut| kept_fit(cut))?;
     let address = &environment.address;
     manifest::describe(&mut manifest, address, &server, &specs.plan, &fit, &notes);
     seen.extend(notes);
     manifest.warnings = warnings;
     manifest.identify();
+    let manifest = as_continued(manifest, &environment, cut.as_deref())?;
     let folder = folder(&specs, &environment, &recipe);
     let asked = report::asked(&manifest, &specs.scenario, &folder);
     let (heard, log) = startup.take_facts();
-    let before = before(&specs, &environment, &manifest, &server, heard, seen, fitted);
+    let mut before = before(&specs, &environment, &manifest, &server, heard, seen, fitted);
+    if let Some(cut) = &cut {
+        without_known(&mut before, cut)?;
+        before.splice(1..1, rebooted(&specs, &environment, cut));
+    }
     let quiet = specs.options.quiet || environment.rehearsed;
     let secrets = environment.secrets.clone();
-    let load = Ok(load(specs, environment, recipe, server, fit, startup));
-    Ok(Planned { folder, manifest, secrets, asked, before, log, load, quiet })
+    let load = Ok(load(specs, environment, recipe, server, fit, startup)?);
+    Ok(Planned { folder, cut, manifest, secrets, asked, before, log, load, quiet })
+}
+
+/// Returns the lengths of texts as they were fitted at the start of the run.
+fn kept_fit(cut: &CutRun) -> Result<Fit, Mistake> {
+    serde_json::from_value(cut.manifest.fit.clone()).map_err(|why| {
+        Mistake::new(format!("the lengths of its prompts cannot be read: {why}"))
+            .at(cut.dir.display().to_string())
+    })
+}
+
+/// Returns the manifest with one more segment, where a run goes on.
+fn as_continued<W: Wire>(
+    manifest: Manifest,
+    environment: &Environment<W>,
+    cut: Option<&CutRun>,
+) -> Result<Manifest, Mistake> {
+    let Some(cut) = cut else { return Ok(manifest) };
+    let mut now = manifest;
+    // The kept command has no secrets.
+    if let Some(command) = &mut now.command {
+        *command = environment.secrets.remove_from(command).into_owned();
+    }
+    cut.continued(&now, environment.anchor.clone())
+}
+
+/// Returns what shows that the server's machine was rebooted while the run was cut off. The simulated
+/// server is a part of longhaul, and no machine of its own.
+fn rebooted<W: Wire>(
+    specs: &Specs,
+    environment: &Environment<W>,
+    cut: &CutRun,
+) -> Option<(At, Fact)> {
+    let before = cut.manifest.segments.last()?.boot_id.as_ref()?;
+    let is_here = environment.sight.kernel && !specs.simulated;
+    let is_other = environment.anchor.boot_id.as_ref().is_some_and(|now| now != before);
+    let words = "the machine was rebooted while the run was cut off";
+    let fact = TargetFact::new(TargetWord::Rebooted, words);
+    (is_here && is_other).then_some((At::ZERO, Fact::Target(fact)))
+}
+
+/// Leaves out the statements that the run has already.
+fn without_known(facts: &mut Vec<(At, Fact)>, cut: &CutRun) -> Result<(), Mistake> {
+    let is_statement = |fact: &Fact| matches!(fact, Fact::Seen(_) | Fact::Fitted(_));
+    let known: Vec<Fact> = cut.entries()?.map(|entry| entry.fact).filter(is_statement).collect();
+    facts.retain(|(_, fact)| !is_statement(fact) || !known.contains(fact));
+    Ok(())
 }
 
 /// Returns the number that keeps the run's prompts apart from those of earlier runs, which have the
@@ -304,16 +368,28 @@ fn load<W: Wire>(
     server: ArrivedServer,
     fit: Fit,
     target: Startup,
-) -> PlannedLoad<W> {
+) -> Result<PlannedLoad<W>, Mistake> {
     let Environment { wire, timeline, wall, standstills, load_began, broke, .. } = environment;
     let probe_path = probe::path(server.abilities.health, !server.models.is_empty());
     let engine = EngineSensor::new(wire.clone(), server.metrics.as_deref(), probe_path);
     let mut sensors: Vec<Box<dyn Sensor>> = vec![Box::new(engine)];
     sensors.extend((environment.sensors)());
+    let plan = Rc::new(specs.plan);
+    let cut = specs.options.cut.as_deref();
+    let earlier = match cut {
+        Some(cut) => Some(EarlierSegments {
+            conductor: replay(plan.clone(), cut.entries()?),
+            segment: cut.segment,
+            next_seq: cut.next_seq,
+        }),
+        None => None,
+    };
+    // Salt that is unique to this run: its start time.
+    let start_us = cut.map_or_else(|| timeline.wall_us(), |cut| cut.manifest.start_us());
     let script = RunInputs {
         probe_path,
         timeline,
-        plan: Rc::new(specs.plan),
+        plan,
         fit: Rc::new(fit),
         abilities: server.abilities,
         recipe: Rc::new(recipe),
@@ -321,15 +397,14 @@ fn load<W: Wire>(
         names: server.names(),
         listed: known_by(&server.model.id, server.models.into_iter().map(|model| model.id)),
         model: server.model.id,
-        // Salt that is unique to this run: its start time.
-        salt: format!("longhaul-{:x}", timeline.wall_us()),
-        segment: 0,
+        salt: format!("longhaul-{start_us:x}"),
+        earlier,
         before: Vec::new(),
         models_us: server.models_us,
         wall,
         standstills,
     };
-    PlannedLoad { script, wire, target, sensors, began: load_began, broke }
+    Ok(PlannedLoad { script, wire, target, sensors, began: load_began, broke })
 }
 
 /// Plans a run that records that there was no server: it never answered, or never became ready.
@@ -339,11 +414,15 @@ fn never_ready<W: Wire>(
     environment: &Environment<W>,
     mut startup: Startup,
     why: &str,
-) -> Planned<W> {
+) -> Result<Planned<W>, NoRun> {
     let recipe = specs.recipe.clone().unwrap_or_else(|| recipe::attach("unknown", None, None));
     let mut manifest = manifest::of(specs, &recipe, environment);
     environment.address.clone_into(&mut manifest.server.endpoint);
     manifest.identify();
+    let cut = specs.options.cut.clone();
+    if let Some(cut) = &cut {
+        manifest = cut.with_segment(environment.anchor.clone());
+    }
     let folder = folder(specs, environment, &recipe);
     let asked = report::asked(&manifest, &specs.scenario, &folder);
     let note = why.to_owned();
@@ -362,7 +441,7 @@ fn never_ready<W: Wire>(
     before.extend(heard);
     before.push((environment.timeline.now(), Fact::Closed(closed.clone())));
     let (secrets, load) = (environment.secrets.clone(), Err(closed));
-    Planned { folder, manifest, secrets, asked, before, log, load, quiet: true }
+    Ok(Planned { folder, cut, manifest, secrets, asked, before, log, load, quiet: true })
 }
 
 #[cfg(test)]

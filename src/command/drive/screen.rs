@@ -6,7 +6,9 @@ use std::rc::Rc;
 
 use crate::analysis::{CalendarFold, Fold, RunDescription};
 use crate::command::{print_stderr, rewrite_line};
+use crate::error::Mistake;
 use crate::fact::{Entry, Fact, PAUSE, TargetWord};
+use crate::journal::CutRun;
 use crate::measure::Measure;
 use crate::report;
 use crate::run::Watcher;
@@ -75,6 +77,20 @@ impl Screen {
             now: At::ZERO,
             on_fail: stopper.map(|stopper| OnFail::new(stopper, asked)),
         }
+    }
+
+    /// Folds what a run that goes on has written before.
+    ///
+    /// # Errors
+    /// Its folder cannot be read any more.
+    pub(crate) fn catch_up(&mut self, cut: Option<&CutRun>) -> Result<(), Mistake> {
+        for entry in cut.map(CutRun::entries).transpose()?.into_iter().flatten() {
+            self.status.fold(&entry);
+            if let Some(on_fail) = &mut self.on_fail {
+                on_fail.fold(&entry);
+            }
+        }
+        Ok(())
     }
 
     fn show(&mut self, in_flight: u64) {

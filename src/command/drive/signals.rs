@@ -2,6 +2,9 @@
 
 use std::rc::Rc;
 
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::command::print_stderr;
 use crate::observe::this_machine;
 use crate::run::stop::{self, Stop, StopWord, Stopper};
@@ -17,6 +20,8 @@ pub(crate) fn stopping() -> (Rc<Stopper>, Stop) {
 /// Listens to Ctrl-C and a service manager's SIGTERM: one to drain, two to stop at once.
 async fn listen(stopper: Rc<Stopper>) {
     let mind_hang_up = !this_machine::ignores_hang_up();
+    // Where a signal is received, it does not kill: a write beyond the limit of a file's size fails.
+    let _size_limit = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
     for word in [StopWord::Interrupt, StopWord::InterruptAgain] {
         signalled(mind_hang_up).await;
         print_stderr(match word {
@@ -33,7 +38,6 @@ async fn listen(stopper: Rc<Stopper>) {
 /// Waits for the next signal that asks to stop. SIGHUP of a closed terminal asks so too, and the
 /// run leaves its report, unless it was started with `nohup`.
 async fn signalled(mind_hang_up: bool) {
-    use tokio::signal::unix::{SignalKind, signal};
     let next = async |kind: SignalKind| match signal(kind) {
         Ok(mut signals) => {
             signals.recv().await;

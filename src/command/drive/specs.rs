@@ -147,6 +147,9 @@ impl Specs {
 /// # Errors
 /// The folder is in use, is not empty, or cannot be written.
 pub(crate) fn vacant(options: &DriveOptions) -> Result<(), Mistake> {
+    if options.cut.is_some() {
+        return Ok(());
+    }
     let output = options.output.clone().unwrap_or_else(|| Path::new("runs").join("new"));
     journal::vacant(&output)
 }

@@ -143,7 +143,9 @@ impl ServerOptions {
             simulated.then_some(("simulate", None)),
         ];
         flags.extend(others.into_iter().flatten());
-        RepeatCommand { verb: "run", flags }
+        let name = |header: &String| Some(header.split_once(':')?.0.trim().to_owned());
+        let headers = self.headers.iter().filter_map(name).collect();
+        RepeatCommand { verb: "run", flags, headers }
     }
 }
 

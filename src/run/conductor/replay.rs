@@ -8,6 +8,7 @@
 //! from waiting ones. At the end it takes back the slots that have no row, and
 //! continues at each lane's first unfinished slot.
 
+use std::borrow::Borrow;
 use std::rc::Rc;
 
 use super::{Conductor, Order, RunState};
@@ -18,13 +19,13 @@ use crate::unit::At;
 /// Returns the conductor of a run that was interrupted after these entries, given in the order in
 /// which they were written. Its next orders are those that were given and not finished, then those
 /// that would have followed.
-pub(crate) fn replay<'a>(
+pub(crate) fn replay<E: Borrow<Entry>>(
     plan: Rc<Plan>,
-    entries: impl IntoIterator<Item = &'a Entry>,
+    entries: impl IntoIterator<Item = E>,
 ) -> Conductor {
     let mut conductor = Conductor::new(plan);
     for entry in entries {
-        conductor.follow(entry);
+        conductor.follow(entry.borrow());
     }
     conductor.lost();
     conductor

@@ -4,6 +4,7 @@
 use super::StartMethod;
 use crate::engine::Engine;
 use crate::error::Mistake;
+use crate::spec::Recipe;
 use crate::spec::recipe::render::engine_of;
 use crate::spec::recipe::{ReadRecipe, RenderMethod, docker};
 
@@ -46,6 +47,53 @@ pub(super) fn check(start: StartMethod, reading: &ReadRecipe) -> Result<(), Mist
         (_, RenderMethod::AsItStands, _) | (_, _, Some(_)) => Ok(()),
         (_, _, None) => {
             to_sparkrun("the recipe has no command, and longhaul cannot build one".to_owned())
+        }
+    }
+}
+
+/// Variables by which a shell, an interpreter or the loader runs code that no command shows.
+const LOADS_CODE: [&str; 19] = [
+    "BASH_ENV",
+    "ENV",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "PS4",
+    "PROMPT_COMMAND",
+    "LD_PRELOAD",
+    "LD_AUDIT",
+    "LD_LIBRARY_PATH",
+    "GCONV_PATH",
+    "PATH",
+    "PYTHONSTARTUP",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PERL5OPT",
+    "PERL5LIB",
+    "RUBYOPT",
+    "NODE_OPTIONS",
+    "JAVA_TOOL_OPTIONS",
+];
+
+/// Prefix of variables that are functions of bash.
+const FUNCTION: &str = "BASH_FUNC_";
+
+/// Checks that no variable of a recipe makes programs of this machine load code, unless it is allowed
+/// by name.
+///
+/// # Errors
+/// The first such variable.
+pub(super) fn check_variables(recipe: &Recipe, allowed: &[String]) -> Result<(), Mistake> {
+    let loads = |name: &str| LOADS_CODE.contains(&name) || name.starts_with(FUNCTION);
+    let names = recipe.env.iter().map(|(name, _)| name.as_str());
+    match names.into_iter().find(|name| loads(name) && !allowed.iter().any(|it| it == name)) {
+        None => Ok(()),
+        Some(name) => {
+            let what =
+                format!("the recipe sets {name}, by which programs run code that is not shown");
+            Err(Mistake::new(what)
+                .at(&recipe.source.origin)
+                .hint(format!("--allow-env {name}, if you know what it loads"))
+                .hint("--start docker: it is then set in the container alone"))
         }
     }
 }

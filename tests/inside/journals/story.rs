@@ -283,7 +283,8 @@ impl Story {
     /// Writes the run folder.
     pub(super) async fn write(mut self, name: &str, dir: &Path) {
         self.facts.sort_by_key(|(at, _)| *at);
-        let mut journal = Journal::inline(dir, &self.manifest(name), &Secrets::default()).unwrap();
+        let mut journal =
+            Journal::inline(dir, &self.manifest(name), &Secrets::default(), None).unwrap();
         for (seq, (at, fact)) in (0..).zip(self.facts) {
             journal.append(Entry { segment: 0, seq, at, fact }).unwrap();
         }

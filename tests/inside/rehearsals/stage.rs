@@ -1,7 +1,7 @@
 //! Provides the scenarios of rehearsals: half an hour of virtual time that takes a moment.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use longhaul::analysis::{Analysis, RunDescription};
@@ -11,6 +11,7 @@ use longhaul::command::{Inputs, rehearse};
 use longhaul::exit::Exit;
 use longhaul::fact::{Closed, Ended, Entry, Fact, Load, Phase, Reading, Request, Source};
 use longhaul::incident::{Incident, IncidentKind};
+use longhaul::journal::CutRun;
 use longhaul::measure::Quantity;
 use longhaul::run::Watcher;
 use longhaul::run::conductor::Order;
@@ -96,28 +97,58 @@ impl Script {
 
     /// Plays it in a run folder of a name.
     pub(super) fn play_in(&self, scratch: Rc<Scratch>, name: &str) -> Played {
+        let folder = scratch.path(name);
+        self.played(scratch, folder, None)
+    }
+
+    /// Goes on with it in its folder, where it was cut off.
+    pub(super) fn go_on(&self, cut: CutRun, scratch: Rc<Scratch>) -> Played {
+        let folder = cut.dir.clone();
+        self.played(scratch, folder, Some(Rc::new(cut)))
+    }
+
+    /// Returns why it does not go on.
+    pub(super) fn mistake(&self, cut: CutRun, scratch: Rc<Scratch>) -> String {
+        let folder = cut.dir.clone();
+        match self.tried(&scratch, &folder, Some(Rc::new(cut))).0 {
+            Err(NoRun::Mistake(wrong)) => wrong.to_string(),
+            _ => panic!("it went on"),
+        }
+    }
+
+    fn played(&self, scratch: Rc<Scratch>, folder: PathBuf, cut: Option<Rc<CutRun>>) -> Played {
+        let (driven, seen) = self.tried(&scratch, &folder, cut);
+        match driven {
+            Ok(Driven { asked, closed, .. }) => {
+                let judged = judge(&folder).unwrap_or_else(|wrong| panic!("{wrong}"));
+                let Seen { entries, orders, .. } = seen;
+                Played { judged, asked, entries, orders, closed, folder, scratch }
+            }
+            Err(NoRun::Mistake(wrong)) => panic!("{wrong}"),
+            Err(NoRun::Interrupted) => panic!("interrupted before it began"),
+        }
+    }
+
+    fn tried(
+        &self,
+        scratch: &Scratch,
+        folder: &Path,
+        cut: Option<Rc<CutRun>>,
+    ) -> (Result<Driven, NoRun>, Seen) {
         let scenario = scratch.file("scenario.yaml", &self.scenario);
         let recipe = self.recipe.as_ref().map(|text| scratch.file("recipe.yaml", text));
-        let folder = scratch.path(name);
         let (scenario, seed) = (Some(scenario), self.seed);
         let options = DriveOptions {
             inputs: Inputs { recipe, scenario, seed, ..Inputs::default() },
             ailments: self.ailments.clone(),
-            output: Some(folder.clone()),
+            output: Some(folder.to_owned()),
+            cut,
             ..DriveOptions::default()
         };
         let (stopper, stop) = channel();
         let interrupt_after = self.interrupt_after;
         let mut seen = Seen { stopper, interrupt_after, entries: Vec::new(), orders: Vec::new() };
-        match rehearse::play(options, stop, &mut seen) {
-            Ok(Driven { asked, closed, .. }) => {
-                let judged = judge(&folder).unwrap_or_else(|wrong| panic!("{wrong}"));
-                let Seen { entries, orders, .. } = seen;
-                Played { judged, asked, entries, orders, closed, folder, _scratch: scratch }
-            }
-            Err(NoRun::Mistake(wrong)) => panic!("{wrong}"),
-            Err(NoRun::Interrupted) => panic!("interrupted before it began"),
-        }
+        (rehearse::play(options, stop, &mut seen), seen)
     }
 }
 
@@ -160,7 +191,7 @@ pub(super) struct Played {
     pub asked: RunDescription,
     pub closed: Result<Closed, String>,
     pub folder: PathBuf,
-    _scratch: Rc<Scratch>,
+    pub scratch: Rc<Scratch>,
 }
 
 impl Played {

@@ -1,0 +1,225 @@
+//! Implements `longhaul resume`: goes on with a run that was cut off, in its own folder.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::drive::DriveOptions;
+use super::inputs::KeptTexts;
+use super::run::RunOptions;
+use super::{finish, inputs, mistake, print_stderr, rehearse, run};
+use crate::digest::sha256;
+use crate::error::Mistake;
+use crate::exit::Exit;
+use crate::journal::CutRun;
+use crate::journal::manifest::SpecText;
+use crate::spec::SpecFile;
+use crate::timeline::wall_text;
+
+/// Values that a run folder does not keep, given again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GivenAgain {
+    /// Headers of every request.
+    pub headers: Vec<String>,
+    /// Variable that holds the API key, in place of the one that was named.
+    pub api_key_env: Option<String>,
+    /// Server's address.
+    pub endpoint: Option<String>,
+    /// Recipe's file as it was.
+    pub recipe: Option<PathBuf>,
+    /// Whether the report has all tables.
+    pub wide: bool,
+}
+
+/// Opens and locks the folder of a run that was cut off.
+///
+/// # Errors
+/// The run cannot go on.
+pub(crate) fn cut_off(run: &Path) -> Result<CutRun, Mistake> {
+    CutRun::open(run)
+}
+
+/// Goes on with a run, and judges it as a whole.
+pub(crate) fn run(cut: CutRun, mut options: RunOptions, given: GivenAgain) -> Exit {
+    let masked = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains(MASK));
+    let missing = missing_headers(&cut, &given.headers);
+    let server = &mut options.server;
+    let wrong = if !missing.is_empty() {
+        let what = format!("not given again: the header {}", missing.join(", the header "));
+        Some(Mistake::new(what).hint(format!("--header '{}: …'", missing[0])))
+    } else if masked(&server.endpoint) && given.endpoint.is_none() {
+        Some(
+            Mistake::new("not given again: the address, which had a password")
+                .hint("--endpoint URL"),
+        )
+    } else {
+        None
+    };
+    if let Some(wrong) = wrong {
+        return mistake(&wrong.at(cut.dir.display().to_string()));
+    }
+    server.headers.clone_from(&given.headers);
+    server.endpoint = given.endpoint.clone().or(server.endpoint.take());
+    server.api_key_env = given.api_key_env.clone().or(server.api_key_env.take());
+    match taken_up(cut, &mut options.drive, &given) {
+        Ok(()) => run::run(options),
+        Err(wrong) => mistake(&wrong),
+    }
+}
+
+/// Goes on with a rehearsal, and judges it as a whole.
+pub(crate) fn rehearsal(cut: CutRun, mut options: DriveOptions, given: &GivenAgain) -> Exit {
+    match taken_up(cut, &mut options, given) {
+        Ok(()) => rehearse::rehearse(options),
+        Err(wrong) => mistake(&wrong),
+    }
+}
+
+/// Mark in place of a secret.
+const MASK: &str = "[secret]";
+
+/// Returns the names of the headers that were given at the start and are not given now.
+fn missing_headers<'a>(cut: &'a CutRun, given: &[String]) -> Vec<&'a str> {
+    let is_given = |name: &str| {
+        let names = given.iter().filter_map(|header| Some(header.split_once(':')?.0.trim()));
+        names.into_iter().any(|it| it.eq_ignore_ascii_case(name))
+    };
+    cut.manifest.headers.iter().map(String::as_str).filter(|name| !is_given(name)).collect()
+}
+
+/// Puts the texts of the run in place of the files, and says where it goes on.
+fn taken_up(cut: CutRun, drive: &mut DriveOptions, given: &GivenAgain) -> Result<(), Mistake> {
+    let manifest = &cut.manifest;
+    drive.inputs.kept = KeptTexts {
+        recipe: whole(&manifest.recipe, given.recipe.as_deref())?,
+        scenario: whole(&manifest.scenario, None)?,
+        profile: manifest.profile.as_ref().map_or(Ok(None), |text| whole(text, None))?,
+    };
+    drive.output = Some(cut.dir.clone());
+    drive.wide = given.wide;
+    print_stderr(&format!(
+        "{}: cut off at {}, goes on with row {}",
+        cut.dir.display(),
+        wall_text(cut.last_us),
+        cut.next_seq
+    ));
+    drive.cut = Some(Rc::new(cut));
+    Ok(())
+}
+
+/// Returns a text of the run; one from which keys were removed is read again from its file. `None`
+/// where the run had none.
+fn whole(kept: &SpecText, given: Option<&Path>) -> Result<Option<SpecFile>, Mistake> {
+    if kept.text.is_empty() {
+        return Ok(None);
+    }
+    let source =
+        |text: String| SpecFile { name: kept.name.clone(), origin: kept.origin.clone(), text };
+    if kept.kept_sha256 == kept.sha256 {
+        return Ok(Some(source(kept.text.clone())));
+    }
+    let path = given.unwrap_or(Path::new(&kept.origin));
+    let refused = |why: String| {
+        Mistake::new(format!("its keys were not kept, and {why}"))
+            .at(path.display().to_string())
+            .hint("--recipe FILE, as it was when the run began")
+    };
+    let text = inputs::text_of(path).map_err(|why| refused(format!("it cannot be read: {why}")))?;
+    if sha256(text.as_bytes()) != kept.sha256 {
+        return Err(refused("it is another text than when the run began".to_owned()));
+    }
+    Ok(Some(source(text)))
+}
+
+/// Returns the mistake of a run whose command line cannot be read any more.
+pub(crate) fn unreadable(cut: &CutRun) -> Mistake {
+    Mistake::new("the command line that began the run cannot be read")
+        .at(cut.dir.display().to_string())
+        .hint(cut.manifest.again.clone())
+}
+
+/// Prints a systemd unit that goes on with the run after a reboot.
+pub(crate) fn print_unit(cut: &CutRun, api_key_env: Option<&str>) -> Exit {
+    match unit(cut, api_key_env) {
+        Ok(text) => finish(&text, Exit::Pass),
+        Err(why) => mistake(&Mistake::new(format!("the unit cannot be made: {why}"))),
+    }
+}
+
+fn unit(cut: &CutRun, api_key_env: Option<&str>) -> std::io::Result<String> {
+    let program = std::env::current_exe()?;
+    let here = std::env::current_dir()?;
+    let run = cut.dir.canonicalize()?;
+    let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
+    Ok(unit_text(&UnitParts {
+        program: &program,
+        here: &here,
+        run: &run,
+        user: &user,
+        api_key_env,
+    }))
+}
+
+/// Parts of a systemd unit.
+struct UnitParts<'a> {
+    program: &'a Path,
+    here: &'a Path,
+    run: &'a Path,
+    user: &'a str,
+    api_key_env: Option<&'a str>,
+}
+
+fn unit_text(parts: &UnitParts<'_>) -> String {
+    let UnitParts { program, here, run, user, api_key_env } = parts;
+    let [program, here, run] = [program, here, run].map(|path| unit_word(path));
+    let (flag, key) = match api_key_env {
+        None => (String::new(), String::new()),
+        Some(name) => (
+            format!(" --api-key-env {name}"),
+            format!(
+                "# A line {name}=… in a file that only this user may read:\nEnvironmentFile=/etc/longhaul.env\n"
+            ),
+        ),
+    };
+    format!(
+        "# Goes on with a run of longhaul after a reboot. Save it as /etc/systemd/system/longhaul.service, then:\n\
+         #   systemctl enable longhaul.service\n\
+         # It does nothing once the run has its verdict.\n\
+         [Unit]\n\
+         Description=longhaul soak test\n\
+         Wants=network-online.target\n\
+         After=network-online.target docker.service\n\
+         ConditionPathExists=!{run}/verdict.json\n\
+         \n\
+         [Service]\n\
+         User={user}\n\
+         WorkingDirectory={here}\n\
+         {key}ExecStart=\"{program}\" resume \"{run}\"{flag}\n\
+         \n\
+         [Install]\n\
+         WantedBy=multi-user.target\n"
+    )
+}
+
+/// Returns a path for a unit: a percent sign is doubled.
+fn unit_word(path: &Path) -> String {
+    path.display().to_string().replace('%', "%%")
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    #[test]
+    fn the_unit_goes_on_with_the_run_until_it_has_a_verdict() {
+        let parts = UnitParts {
+            program: Path::new("/usr/bin/longhaul"),
+            here: Path::new("/home/me"),
+            run: Path::new("/home/me/runs/100%"),
+            user: "me",
+            api_key_env: Some("API_KEY"),
+        };
+        assert_snapshot!(unit_text(&parts));
+    }
+}
