@@ -302,6 +302,7 @@ mod tests {
             keep: true,
             engine: Some("/bin/podman".to_owned()),
             env: vec!["A".to_owned(), "B".to_owned()],
+            allowed: vec!["PATH".to_owned()],
             gpus: Some("none".to_owned()),
             more: vec!["--memory=9g".to_owned()],
             reading: None,
@@ -311,7 +312,7 @@ mod tests {
             None => format!("--{name}"),
         };
         let again: Vec<String> = all.again().iter().map(flag).collect();
-        assert_snapshot!(again.join(" "), @"--start podman --container c --pid 7 --engine /bin/podman --gpus none --env A --env B --start-arg --memory=9g --pull --keep");
+        assert_snapshot!(again.join(" "), @"--start podman --container c --pid 7 --engine /bin/podman --gpus none --env A --env B --allow-env PATH --start-arg --memory=9g --pull --keep");
         assert_eq!(TargetOptions::default().again(), []);
     }
 }
