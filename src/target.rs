@@ -14,6 +14,7 @@ pub(crate) mod launch;
 mod log;
 mod memory;
 pub(crate) mod options;
+pub(crate) mod orphan;
 mod printed;
 pub(crate) mod process;
 mod program;

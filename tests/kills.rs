@@ -85,7 +85,11 @@ impl Rows {
             let text = String::from_utf8(whole_lines(&folder.join(name))).expect("UTF-8");
             for line in text.lines().skip(1) {
                 let (body, crc) = line.rsplit_once(',').expect("a checksum");
-                assert_eq!(format!("{:08x}", crc32fast::hash(body.as_bytes())), crc, "{name}: {line}");
+                assert_eq!(
+                    format!("{:08x}", crc32fast::hash(body.as_bytes())),
+                    crc,
+                    "{name}: {line}"
+                );
             }
         }
         let bytes = whole_lines(&folder.join("requests.csv"));
@@ -120,7 +124,8 @@ fn killed(server: &CountingServer, home: &Path, folder: &Path, life: Duration) -
     let scenario = home.join("scenario.yaml");
     let run = folder.to_str().unwrap();
     let errors = home.join("errors");
-    let is_begun = whole_lines(&folder.join("events.csv")).iter().filter(|it| **it == b'\n').count() > 1;
+    let is_begun =
+        whole_lines(&folder.join("events.csv")).iter().filter(|it| **it == b'\n').count() > 1;
     let before = FILES.map(|name| whole_lines(&folder.join(name)));
     let mut child = if is_begun {
         longhaul(&["resume", run], &errors)
@@ -185,17 +190,24 @@ fn a_run_that_is_killed_again_and_again_loses_nothing_and_asks_everything() {
         assert_eq!(rows.answered, whole, "every ask, and no other");
         let sent = rows.rows + rows.resent;
         lost += asked - sent.min(asked);
-        eprintln!("run {runs}: {killed_here} kills, {} rows, {asked} asked, {unknown} unknown", rows.rows);
+        eprintln!(
+            "run {runs}: {killed_here} kills, {} rows, {asked} asked, {unknown} unknown",
+            rows.rows
+        );
         assert!(sent <= asked, "{sent} rows of {asked} requests");
         // Each life may lose what was in flight: the lanes of a round.
-        assert!(asked <= sent + unknown + 3 * killed_here, "{asked} of {sent} rows, {unknown} unknown");
+        assert!(
+            asked <= sent + unknown + 3 * killed_here,
+            "{asked} of {sent} rows, {unknown} unknown"
+        );
     }
     eprintln!("{done} kills in {runs} runs; {lost} requests without a row were sent again");
 }
 
 /// Resumes a run until it ends.
 fn finish(server: &CountingServer, home: &Path, folder: &Path) {
-    let is_begun = whole_lines(&folder.join("events.csv")).iter().filter(|it| **it == b'\n').count() > 1;
+    let is_begun =
+        whole_lines(&folder.join("events.csv")).iter().filter(|it| **it == b'\n').count() > 1;
     if !is_begun {
         let _ = fs::remove_dir_all(folder);
         return run_whole(server, home, folder);

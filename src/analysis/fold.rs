@@ -204,13 +204,18 @@ impl Fold {
 }
 
 /// Requests that were sent and never ended: the sent count of `Issued` less the rows. A lane is
-/// sequential, so requests beyond its last row have no row.
+/// sequential, so requests beyond its last row have no row. Where longhaul was cut off, each lane may
+/// have sent one more since the last `Issued`: the number is then an upper bound.
 #[derive(Clone, Debug, Default)]
 struct Unfinished {
     segment: Segment,
     before: u64,
     ended: BTreeMap<(Phase, u32), u64>,
     issued: BTreeMap<(Phase, u32), u64>,
+    /// Number of lanes, as far as known.
+    lanes: u64,
+    /// Whether a request may be in flight: the load of the segment began, and has no end.
+    is_loaded: bool,
 }
 
 impl Unfinished {
@@ -219,14 +224,19 @@ impl Unfinished {
             // A resume sends them again; how the first ones ended stays unknown.
             self.before = self.unknown();
             self.issued.clear();
+            self.is_loaded = false;
             self.segment = entry.segment;
         }
         match &entry.fact {
             Fact::Request(request) => {
                 let next = self.ended.entry((request.phase, request.lane)).or_default();
                 *next = (*next).max(request.slot + 1);
+                self.lanes = self.lanes.max(u64::from(request.lane) + 1);
             }
+            Fact::Phase(_) => self.is_loaded = true,
+            Fact::Closed(_) => self.is_loaded = false,
             Fact::Issued(issued) => {
+                self.lanes = self.lanes.max(issued.next.len() as u64);
                 for (lane, next) in issued.next.iter().enumerate() {
                     self.issued.insert((issued.phase, lane as u32), *next);
                 }
@@ -244,7 +254,8 @@ impl Unfinished {
         let beyond = |(lane, next): (&(Phase, u32), &u64)| {
             next.saturating_sub(self.ended.get(lane).copied().unwrap_or(0))
         };
-        self.issued.iter().map(beyond).sum()
+        let counted = self.issued.iter().map(beyond).sum();
+        if self.is_loaded { self.lanes.max(counted) } else { counted }
     }
 }
 
@@ -343,6 +354,19 @@ mod tests {
         request.slot = 1;
         story.push(3.0, Fact::Request(Box::new(request))).push(3.0, issued(vec![2, 0]));
         assert_eq!(analysis(&story).fate_unknown, 2);
+    }
+
+    #[test]
+    fn each_lane_may_have_sent_one_more_where_longhaul_was_cut_off() {
+        let mut story = Story::soaking();
+        let issued = |next| Fact::Issued(SentSlots { phase: Phase::Soak, next });
+        let mut request = story.request(11.0, 0);
+        request.slot = 0;
+        story.push(11.0, issued(vec![1, 0, 0])).push(12.0, Fact::Request(Box::new(request)));
+        assert_eq!(analysis(&story).fate_unknown, 3, "an upper bound");
+        let mut closed = story.clone();
+        closed.closed(13.0, ClosedBecause::Done);
+        assert_eq!(analysis(&closed).fate_unknown, 0);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::manifest::{Anchor, Manifest, SCHEMA};
 use super::reader::{self, Reader};
 use crate::error::Mistake;
 use crate::fact::row;
-use crate::fact::{Closed, Entry, Fact, Segment, Seq};
+use crate::fact::{Closed, Entry, Fact, Segment, Seq, TargetFact, TargetWord};
 use crate::shell;
 use crate::unit::At;
 
@@ -29,6 +29,8 @@ pub(crate) struct CutRun {
     pub next_seq: Seq,
     /// Wall time of the last row, microseconds since 1970.
     pub last_us: u64,
+    /// Last start of a server by longhaul that has no end: segment, instant, words.
+    pub launched: Option<(Segment, At, String)>,
     /// Lock of the folder.
     pub(super) lock: Arc<File>,
 }
@@ -70,8 +72,8 @@ impl CutRun {
         let anchors = manifest.segments.iter().map(|anchor| anchor.segment);
         let segment = anchors.chain([end.segment]).max().unwrap_or(0) + 1;
         let last_us = manifest.anchor_us(end.segment).saturating_add(end.at.0);
-        let (dir, next_seq) = (dir.to_owned(), end.next_seq);
-        Ok(CutRun { dir, manifest, segment, next_seq, last_us, lock: Arc::new(lock) })
+        let (dir, next_seq, launched) = (dir.to_owned(), end.next_seq, end.launched);
+        Ok(CutRun { dir, manifest, segment, next_seq, last_us, launched, lock: Arc::new(lock) })
     }
 
     /// Returns the words of the command line that began the run.
@@ -157,6 +159,7 @@ struct End {
     /// End of the run, if it has one in its last segment.
     closed: Option<Closed>,
     changed: Option<String>,
+    launched: Option<(Segment, At, String)>,
 }
 
 impl End {
@@ -164,12 +167,17 @@ impl End {
         let mut end = End::default();
         for Entry { segment, seq, at, fact } in reader.by_ref() {
             if segment != end.segment {
-                end = End { segment, ..End::default() };
+                end = End { segment, launched: end.launched, ..End::default() };
             }
             end.at = end.at.max(at);
             end.next_seq = seq.saturating_add(1);
-            if let Fact::Closed(closed) = fact {
-                end.closed = Some(closed);
+            match fact {
+                Fact::Closed(closed) => end.closed = Some(closed),
+                Fact::Target(TargetFact { word: TargetWord::Launched, evidence, .. }) => {
+                    end.launched = Some((segment, at, evidence));
+                }
+                Fact::Target(target) if target.word == TargetWord::Removed => end.launched = None,
+                _ => {}
             }
         }
         end.changed = reader.reported().changed;

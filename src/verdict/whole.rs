@@ -156,7 +156,7 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
     }
     if analysis.fate_unknown > 0 {
         let n = analysis.fate_unknown;
-        tell(format!("{n} sent, and their end was not recorded"), Vec::new());
+        tell(format!("up to {n} sent, and their end was not recorded"), Vec::new());
     }
     for words in segments::gaps(analysis) {
         tell(words, Vec::new());

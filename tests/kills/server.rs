@@ -11,6 +11,9 @@ use std::time::Duration;
 /// Time between two tokens.
 const TOKEN: Duration = Duration::from_millis(4);
 
+/// Least length of a prompt of the load.
+const LOAD_CHARS_MIN: usize = 150;
+
 /// Server on a port of its own, for as long as the test runs.
 pub(crate) struct CountingServer {
     pub address: String,
@@ -18,8 +21,8 @@ pub(crate) struct CountingServer {
 }
 
 impl CountingServer {
-    /// Starts it. Requests for exactly `tokens` tokens are counted; longhaul's own questions ask for
-    /// fewer.
+    /// Starts it. Requests for exactly `tokens` tokens, with a prompt of the load, are counted;
+    /// longhaul's own questions are shorter.
     pub(crate) fn start(tokens: u64) -> CountingServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = format!("http://{}", listener.local_addr().expect("an address"));
@@ -55,12 +58,20 @@ fn serve(stream: TcpStream, tokens: u64, asked: &AtomicU64) -> Option<()> {
             let asks: serde_json::Value = serde_json::from_slice(&body).ok()?;
             let max = ["max_tokens", "max_completion_tokens"].map(|key| asks[key].as_u64());
             let max = max.into_iter().flatten().next().unwrap_or(1);
-            asked.fetch_add(u64::from(max == tokens), Ordering::SeqCst);
-            answer(&mut out, max, asks["stream"].as_bool().unwrap_or(false))?;
+            let is_load = max == tokens && text_chars(&asks) >= LOAD_CHARS_MIN;
+            asked.fetch_add(u64::from(is_load), Ordering::SeqCst);
+            let prompt = 8 + text_chars(&asks) as u64 / 4;
+            answer(&mut out, (prompt, max), asks["stream"].as_bool().unwrap_or(false))?;
         } else {
             plain(&mut out, "404 Not Found", "{}")?;
         }
     }
+}
+
+/// Returns the length of the messages of a request.
+fn text_chars(asks: &serde_json::Value) -> usize {
+    let messages = asks["messages"].as_array().into_iter().flatten();
+    messages.filter_map(|message| message["content"].as_str()).map(str::len).sum()
 }
 
 /// Reads a request: its first line and its body.
@@ -95,10 +106,10 @@ fn plain(out: &mut TcpStream, status: &str, body: &str) -> Option<()> {
 }
 
 /// Writes an answer of some tokens, as a stream or at once.
-fn answer(out: &mut TcpStream, tokens: u64, is_stream: bool) -> Option<()> {
+fn answer(out: &mut TcpStream, (prompt, tokens): (u64, u64), is_stream: bool) -> Option<()> {
     let usage = format!(
-        r#"{{"prompt_tokens":300,"completion_tokens":{tokens},"total_tokens":{}}}"#,
-        300 + tokens
+        r#"{{"prompt_tokens":{prompt},"completion_tokens":{tokens},"total_tokens":{}}}"#,
+        prompt + tokens
     );
     if !is_stream {
         let text = format!(
@@ -106,7 +117,8 @@ fn answer(out: &mut TcpStream, tokens: u64, is_stream: bool) -> Option<()> {
         );
         return plain(out, "200 OK", &text);
     }
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
     out.write_all(head.as_bytes()).ok()?;
     let mut event = |json: String| {
         let text = format!("data: {json}\n\n");

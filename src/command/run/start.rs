@@ -18,6 +18,7 @@ use crate::plan::forecast::ObservedSources;
 use crate::run::stop::Stop;
 use crate::target::Leftovers;
 use crate::target::launch::Launch;
+use crate::target::orphan::Orphan;
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Sensor, ServerPid, Standstills, Target};
@@ -65,6 +66,9 @@ pub(super) async fn start(
     let server_pid = ServerPid::default();
     // Lets the signal task start first, so that an early signal cannot leave anything behind.
     tokio::task::yield_now().await;
+    if let Some(orphan) = orphan(specs, options, &anchor) {
+        unless_stopped(stop, orphan.end(timeline, print_stderr)).await?;
+    }
     let launch =
         Launch { options: &options.target, timeline, address: &address, tell: print_stderr };
     let (launched, added) = unless_stopped(stop, launch.start_server(&server_pid)).await?;
@@ -143,6 +147,17 @@ impl Leftover {
             Some(_) => {}
         }
     }
+}
+
+/// Returns the server that a run which goes on had started, and that may still run.
+fn orphan(specs: &Specs, options: &ServerOptions, now: &Anchor) -> Option<Orphan> {
+    let cut = specs.options.cut.as_ref().filter(|_| options.target.start.is_some())?;
+    let (segment, at, launched) = cut.launched.clone()?;
+    let anchor = cut.manifest.segments.iter().find(|anchor| anchor.segment == segment)?;
+    let is_same_boot = anchor.boot_id.is_some() && anchor.boot_id == now.boot_id;
+    let since_boot_us = anchor.monotonic_us.filter(|_| is_same_boot).map(|us| us + at.0);
+    let since_boot_s = since_boot_us.map(|us| us as f64 / 1e6);
+    Some(Orphan { launched, since_boot_s })
 }
 
 /// Describes the machine that drives.
