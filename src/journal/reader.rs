@@ -5,6 +5,7 @@
 //! A folder that is still being written reads as it was when it was opened.
 
 mod missing;
+mod plausible;
 mod rows;
 
 use std::fs;
@@ -15,7 +16,7 @@ use std::thread;
 use super::folder::MANIFEST;
 use super::manifest::{Manifest, SCHEMA};
 use crate::error::Mistake;
-use crate::fact::{Entry, Fact, Seq, row};
+use crate::fact::{Entry, Fact, Segment, Seq, row};
 use missing::MissingSeqs;
 use rows::{Rows, RowsAhead, opened};
 
@@ -67,10 +68,11 @@ pub(crate) struct Reader {
 struct Order {
     next_seq: Seq,
     missing: MissingSeqs,
-    /// Count of rows whose number another row has.
-    repeated: u64,
-    /// First such number.
-    first_repeated: Option<Seq>,
+    segment: Segment,
+    /// Count of rows whose number another row has, or whose segment had ended.
+    refused: u64,
+    /// Reason why the first of them was refused.
+    first_refused: Option<String>,
 }
 
 /// Opens a run folder.
@@ -208,7 +210,7 @@ impl Reader {
         let mut reported = ReadSummary {
             missing_seqs: self.order.missing.all,
             cut_seqs: self.order.missing.cut(),
-            damaged_rows: self.order.repeated,
+            damaged_rows: self.order.refused,
             ..ReadSummary::default()
         };
         for rows in &self.rows {
@@ -225,9 +227,7 @@ impl Reader {
             reported.first_damage = reported.first_damage.or_else(|| rows.first_unknown.clone());
             reported.unreadable = reported.unreadable.or_else(|| rows.unreadable.clone());
         }
-        // A number that occurs twice: somebody edited the file.
-        let twice = self.order.first_repeated.map(|seq| format!("the number {seq} twice"));
-        reported.first_damage = reported.first_damage.or(twice);
+        reported.first_damage = reported.first_damage.or_else(|| self.order.first_refused.clone());
         reported.unsealed = self.manifest.is_unsealed();
         reported.changed.clone_from(&self.changed);
         // Rows that are known to be lost are judged as lost, and explain another checksum.
@@ -262,15 +262,28 @@ fn is_own(manifest: &Manifest, fact: &Fact) -> bool {
 }
 
 impl Order {
-    /// Whether an entry has a number of its own. Counts the numbers that are missing before it.
+    /// Whether an entry has a number of its own, in the present segment or the next. Counts the
+    /// numbers that are missing before it.
     fn follows(&mut self, entry: &Entry) -> bool {
-        let Some(missing) = entry.seq.checked_sub(self.next_seq) else {
-            self.repeated += 1;
-            self.first_repeated.get_or_insert(entry.seq);
-            return false;
+        let Entry { seq, segment, .. } = *entry;
+        // Somebody edited the file.
+        let missing = match seq.checked_sub(self.next_seq) {
+            None => return self.refuse(format!("the number {seq} twice")),
+            Some(_) if segment < self.segment => {
+                let last = self.segment;
+                return self.refuse(format!("segment {segment} after segment {last}"));
+            }
+            Some(missing) => missing,
         };
+        self.segment = segment;
         self.missing.fold(entry, missing);
-        self.next_seq = entry.seq.saturating_add(1);
+        self.next_seq = seq.saturating_add(1);
         true
+    }
+
+    fn refuse(&mut self, why: String) -> bool {
+        self.refused += 1;
+        self.first_refused.get_or_insert(why);
+        false
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::Scope;
 
+use super::plausible::PlausibleRows;
 use crate::error::Mistake;
 use crate::fact::{Entry, row};
 use crate::journal::lines::WholeLines;
@@ -21,7 +22,8 @@ const BUFFER_BYTES: usize = 1 << 16;
 pub(super) struct Rows {
     pub(super) file: row::File,
     pub(super) lines: WholeLines<BufReader<Take<File>>>,
-    /// Count of whole rows that cannot be decoded.
+    plausible: PlausibleRows,
+    /// Count of whole rows that cannot be decoded, or that no run writes.
     pub(super) unknown: u64,
     /// Reason why the first of them cannot.
     pub(super) first_unknown: Option<String>,
@@ -59,6 +61,7 @@ impl Rows {
         Ok(Some(Rows {
             file,
             lines: WholeLines::new(source, sealed),
+            plausible: PlausibleRows::default(),
             unknown: 0,
             first_unknown: None,
             unreadable: None,
@@ -73,7 +76,9 @@ impl Iterator for Rows {
     fn next(&mut self) -> Option<Entry> {
         while self.unreadable.is_none() {
             match self.lines.next() {
-                Ok(Some(line)) => match row::decode(self.file, line) {
+                Ok(Some(line)) => match row::decode(self.file, line)
+                    .and_then(|entry| self.plausible.check(entry))
+                {
                     Ok(entry) => return Some(entry),
                     Err(words) => {
                         self.unknown += 1;
