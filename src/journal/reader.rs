@@ -60,12 +60,12 @@ pub(crate) struct Reader {
     changed: Option<String>,
     lengths: [u64; 3],
     rows: Vec<Rows>,
-    order: Order,
+    order: EntryOrder,
 }
 
 /// Check of the numbers of entries, in the order of the run.
 #[derive(Default)]
-struct Order {
+struct EntryOrder {
     next_seq: Seq,
     missing: MissingSeqs,
     segment: Segment,
@@ -161,7 +161,7 @@ impl Reader {
             let seal = manifest.files.get(file.name());
             rows.extend(Rows::open(&dir, file, length, seal.map_or(0, |seal| seal.bytes))?);
         }
-        Ok(Reader { dir, manifest, changed, lengths, rows, order: Order::default() })
+        Ok(Reader { dir, manifest, changed, lengths, rows, order: EntryOrder::default() })
     }
 
     /// Returns the manifest.
@@ -261,7 +261,7 @@ fn is_own(manifest: &Manifest, fact: &Fact) -> bool {
         || manifest.segments.iter().any(|anchor| anchor.wall_us == opened.wall_us)
 }
 
-impl Order {
+impl EntryOrder {
     /// Whether an entry has a number of its own, in the present segment or the next. Counts the
     /// numbers that are missing before it.
     fn follows(&mut self, entry: &Entry) -> bool {
