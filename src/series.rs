@@ -7,11 +7,13 @@
 //! Pure data: knows no engine's own metric names, no file, no clock.
 
 pub(crate) mod growth;
+mod numbers;
 mod row;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use numbers::{SeriesName, SeriesNumbers};
 pub(crate) use row::{Series, SeriesKind, SeriesUnit, Urgency};
 pub(crate) use table::{
     ACCEPTED_TOKENS, AILMENT_HITS, ALL, ANONYMOUS, CACHED_BYTES, CGROUP_HIGH_HITS,

@@ -1,7 +1,7 @@
 //! Tells for each class of requests whether its prompts came from the server's prefix cache, as far
 //! as usage records, the engine's own counters or its settings show it.
 
-use crate::fact::{Class, Entry, Fact, Reading, Request, Segment, shared_head};
+use crate::fact::{Class, Entry, Fact, Reading, Request, Segment, Source, shared_head};
 use crate::series::{self, PREFIX_HITS, PREFIX_QUERIES, PROMPT_TOKENS};
 use crate::unit::At;
 use crate::words::words;
@@ -156,7 +156,9 @@ impl CacheCounters {
     /// Folds an entry.
     pub(super) fn fold(&mut self, entry: &Entry) {
         match &entry.fact {
-            Fact::Reading(reading) => self.fold_reading(entry, reading),
+            Fact::Reading(reading) if reading.source == Source::Engine => {
+                self.fold_reading(entry, reading);
+            }
             // A request without a token may never have left the queue.
             Fact::Request(request) if request.ttft_us.is_some() => self.fold_request(request),
             _ => {}

@@ -231,7 +231,8 @@ impl CoverageFold {
     }
 
     /// Returns the coverage of the time that the calendar gives.
-    pub(crate) fn finish(&self, calendar: &Calendar) -> Coverage {
+    pub(crate) fn finish(mut self, calendar: &Calendar) -> Coverage {
+        self.pages.values_mut().for_each(MetricsLooks::close);
         let mut names = vec![
             Observer::Requests,
             Observer::Probes,
@@ -315,8 +316,9 @@ impl CoverageFold {
 
     /// Returns the longest wait for a first token in which a restart may have been hidden.
     fn held(&self, calendar: &Calendar) -> Option<HeldWait> {
+        let unread = MetricsLooks::default();
         let held = self.waits.iter().filter_map(|(segment, waits)| {
-            let pages = self.pages.get(segment).map(MetricsLooks::closed).unwrap_or_default();
+            let pages = self.pages.get(segment).unwrap_or(&unread);
             let mut known = pages.surely_same(&calendar.new_processes(*segment));
             known.extend(observed_incidents(calendar, *segment).all());
             known.extend(recoveries(calendar, *segment));
@@ -331,13 +333,15 @@ impl CoverageFold {
     /// Returns the ranges in which an observer was reading; of looks at the endpoint, the instants.
     fn seen(&self, calendar: &Calendar, of: Observer, segment: Segment) -> Vec<(u64, u64)> {
         let looked = || self.looked.get(&(of, segment));
-        let pages = || self.pages.get(&segment).map(MetricsLooks::closed).unwrap_or_default();
+        let pages = self.pages.get(&segment);
         match of {
             Observer::Probes => {
                 self.looks.get(&segment).map(|it| it.instants().all().collect()).unwrap_or_default()
             }
-            Observer::Metrics => pages().same(&calendar.new_processes(segment)),
-            Observer::Progress => pages().progress(),
+            Observer::Metrics => {
+                pages.map(|it| it.same(&calendar.new_processes(segment))).unwrap_or_default()
+            }
+            Observer::Progress => pages.map(MetricsLooks::progress).unwrap_or_default(),
             Observer::Requests
             | Observer::ServerLog
             | Observer::Kernel
@@ -358,7 +362,7 @@ impl CoverageFold {
     /// reason.
     fn why(&self, any: &[Observer]) -> String {
         let Some(last) = any.last() else { return String::new() };
-        let is_stale = self.pages.values().any(|pages| pages.closed().is_stale());
+        let is_stale = self.pages.values().any(MetricsLooks::is_stale);
         if is_stale && matches!(last, Observer::Metrics | Observer::Progress) {
             return STALE.to_owned();
         }

@@ -7,13 +7,13 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::calendar::Lifetime;
 use super::spans::{Span, Spans};
 use super::thinned::Thinned;
 use crate::fact::{Entry, Fact, Phase, Reading, Segment, Seq, Source};
+use crate::series::{SeriesName, SeriesNumbers};
 use crate::unit::At;
 
 /// Bound on the series of a run. A large machine has two hundred; the rest is counted.
@@ -98,16 +98,11 @@ pub(crate) struct Block {
 #[derive(Clone, Debug)]
 pub(crate) struct Blocks {
     spans: Rc<Spans>,
-    series: SeriesMap,
+    numbers: SeriesNumbers,
+    /// Series by number.
+    series: Vec<OneSeries>,
     kept: usize,
     left_out: u64,
-}
-
-/// Series by source, name and instance.
-#[derive(Clone, Debug, Default)]
-struct SeriesMap {
-    by_source: BTreeMap<Source, BTreeMap<String, BTreeMap<String, OneSeries>>>,
-    places: usize,
 }
 
 /// Series so far.
@@ -141,7 +136,8 @@ struct Means {
 impl Blocks {
     /// Returns the state before the first entry.
     pub(crate) fn new(spans: Rc<Spans>) -> Blocks {
-        Blocks { spans, series: SeriesMap::default(), kept: 0, left_out: 0 }
+        let (numbers, series) = (SeriesNumbers::default(), Vec::new());
+        Blocks { spans, numbers, series, kept: 0, left_out: 0 }
     }
 
     /// Folds an entry; entries come in the order of seq.
@@ -152,10 +148,14 @@ impl Blocks {
             return;
         }
         let Some(index) = self.spans.index(entry.segment, entry.at) else { return };
-        let Some(known) = self.series.of(reading) else {
+        let Some(number) = self.numbers.of(reading, SERIES_MAX) else {
             self.left_out += 1;
             return;
         };
+        if number == self.series.len() {
+            self.series.push(OneSeries::default());
+        }
+        let known = &mut self.series[number];
         let before = known.newest.filter(|(segment, _)| *segment == entry.segment);
         // One-second rows around an incident arrive late, and a ten-second row contains them too.
         if before.is_some_and(|(_, newest)| entry.at < newest) {
@@ -189,43 +189,14 @@ impl Blocks {
 
     /// Returns the readings so far, by series.
     pub(crate) fn finish(&self) -> OverTime {
-        let series = self.series.all().map(|(source, name, instance, known)| {
-            let mut known = known.clone();
+        let series = self.numbers.sorted().map(|(number, series)| {
+            let mut known = self.series[number].clone();
             known.close(&self.spans);
-            let (instance, name) = (instance.to_owned(), name.to_owned());
+            let SeriesName { source, name, instance } = series.clone();
             SeriesBlocks { source, instance, name, lifetimes: known.lifetimes }
         });
         let series = series.filter(|it| !it.lifetimes.is_empty()).collect();
         OverTime { series, left_out: self.left_out }
-    }
-}
-
-impl SeriesMap {
-    /// Returns the series of a reading, unless the bound on series is reached.
-    fn of(&mut self, reading: &Reading) -> Option<&mut OneSeries> {
-        // Names are copied only for a series that is new.
-        let names = self.by_source.entry(reading.source).or_default();
-        let known = names.get(&reading.name);
-        if !known.is_some_and(|instances| instances.contains_key(&reading.instance)) {
-            // A name beyond the bound must not leave an empty map.
-            if self.places == SERIES_MAX {
-                return None;
-            }
-            self.places += 1;
-            let instances = names.entry(reading.name.clone()).or_default();
-            instances.insert(reading.instance.clone(), OneSeries::default());
-        }
-        names.get_mut(&reading.name)?.get_mut(&reading.instance)
-    }
-
-    /// Returns all series with their source, name and instance, in that order.
-    fn all(&self) -> impl Iterator<Item = (Source, &str, &str, &OneSeries)> {
-        let names = self.by_source.iter().flat_map(|(source, names)| {
-            names.iter().map(|(name, instances)| (*source, name.as_str(), instances))
-        });
-        names.flat_map(|(source, name, instances)| {
-            instances.iter().map(move |(instance, known)| (source, name, instance.as_str(), known))
-        })
     }
 }
 

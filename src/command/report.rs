@@ -97,9 +97,7 @@ pub(crate) fn table(run: &Path) -> Result<Table, Mistake> {
     let mut reader = journal::reader::open(run)?;
     let model = reader.manifest().server.model.clone();
     let mut fold = arena::ArenaFold::new();
-    for entry in &mut reader {
-        fold.fold(&entry);
-    }
+    reader.read(|entry| fold.fold(entry));
     Ok(fold.finish(&model))
 }
 
@@ -158,10 +156,10 @@ fn understood(
     mut asked: RunDescription,
 ) -> Result<JudgedRun, Mistake> {
     let mut first = CalendarFold::new(&asked.trend);
-    reader.read_ahead(|entry| first.fold(entry));
+    reader.read(|entry| first.fold(entry));
     asked.reported = reported(&reader.reported());
     let mut fold = Fold::over_time(&asked, first.finish());
-    reader.again()?.read_ahead(|entry| fold.fold(entry));
+    reader.again()?.read(|entry| fold.fold(entry));
     let analysis = fold.finish();
     let verdict = verdict::judge(&asked.contract, &analysis);
     Ok(JudgedRun { asked, analysis, verdict })

@@ -4,17 +4,21 @@
 //!
 //! A folder that is still being written reads as it was when it was opened.
 
-use std::fs::{self, File};
-use std::io::{BufReader, Read, Take};
+mod missing;
+mod plausible;
+mod rows;
+
+use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 use std::thread;
 
 use super::folder::MANIFEST;
-use super::lines::WholeLines;
 use super::manifest::{Manifest, SCHEMA};
 use crate::error::Mistake;
 use crate::fact::{Entry, Fact, Segment, Seq, row};
+use missing::MissingSeqs;
+use rows::{Rows, RowsAhead, opened};
 
 /// Limit of a manifest, in bytes: a recipe, a scenario and a profile of a megabyte each are in it,
 /// with every byte escaped.
@@ -23,14 +27,6 @@ const MANIFEST_BYTES_MAX: u64 = 32 << 20;
 /// Limit of the attempts to see the same lengths of the three files twice in a row. A writer that
 /// changes them between so many attempts writes faster than any run.
 const LOOKS_MAX: usize = 32;
-
-/// Entries that are handed over at once to the thread that folds them, and bound on such parts that
-/// wait.
-const PART_ENTRIES: usize = 512;
-const PARTS_AHEAD: usize = 4;
-
-/// Bytes that are read of a file at once.
-const BUFFER_BYTES: usize = 1 << 16;
 
 /// Summary of what is missing in a run folder, complete once the entries have been read to the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,7 +52,7 @@ pub(crate) struct ReadSummary {
     pub unsealed: bool,
 }
 
-/// Run folder: its manifest, and its entries by iteration.
+/// Run folder: its manifest and its entries.
 pub(crate) struct Reader {
     dir: PathBuf,
     manifest: Manifest,
@@ -64,8 +60,19 @@ pub(crate) struct Reader {
     changed: Option<String>,
     lengths: [u64; 3],
     rows: Vec<Rows>,
+    order: EntryOrder,
+}
+
+/// Check of the numbers of entries, in the order of the run.
+#[derive(Default)]
+struct EntryOrder {
     next_seq: Seq,
     missing: MissingSeqs,
+    segment: Segment,
+    /// Count of rows whose number another row has, or whose segment had ended.
+    refused: u64,
+    /// Reason why the first of them was refused.
+    first_refused: Option<String>,
 }
 
 /// Opens a run folder.
@@ -154,8 +161,7 @@ impl Reader {
             let seal = manifest.files.get(file.name());
             rows.extend(Rows::open(&dir, file, length, seal.map_or(0, |seal| seal.bytes))?);
         }
-        let missing = MissingSeqs::default();
-        Ok(Reader { dir, manifest, changed, lengths, rows, next_seq: 0, missing })
+        Ok(Reader { dir, manifest, changed, lengths, rows, order: EntryOrder::default() })
     }
 
     /// Returns the manifest.
@@ -172,29 +178,39 @@ impl Reader {
         Reader::new(self.dir, self.manifest, self.changed, self.lengths)
     }
 
-    /// Hands every entry to `fold`. Rows are read and decoded on another thread meanwhile.
-    pub(crate) fn read_ahead(&mut self, mut fold: impl FnMut(&Entry)) {
+    /// Hands every entry to `fold`, in the order of the run. The rows of each file are read and
+    /// decoded on a thread of their own meanwhile.
+    pub(crate) fn read(&mut self, mut fold: impl FnMut(&Entry)) {
+        let Reader { manifest, changed, rows, order, .. } = self;
         thread::scope(|scope| {
-            let (give, take) = mpsc::sync_channel(PARTS_AHEAD);
-            scope.spawn(move || {
-                loop {
-                    let part: Vec<Entry> = self.by_ref().take(PART_ENTRIES).collect();
-                    if part.is_empty() || give.send(part).is_err() {
-                        return;
+            let mut files: Vec<RowsAhead> =
+                rows.iter_mut().map(|rows| RowsAhead::of(rows, scope)).collect();
+            while let Some(first) = first_of(&mut files) {
+                if let Some(entry) = first.head().filter(|entry| order.follows(entry)) {
+                    if !is_own(manifest, &entry.fact) {
+                        changed.get_or_insert_with(|| "run.json is of another run".to_owned());
                     }
+                    fold(entry);
                 }
-            });
-            for part in take {
-                part.iter().for_each(&mut fold);
+                first.advance();
             }
         });
+    }
+
+    /// Returns all entries.
+    #[cfg(test)]
+    pub(crate) fn entries(&mut self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        self.read(|entry| entries.push(entry.clone()));
+        entries
     }
 
     /// Returns the summary of what is missing, as far as has been read.
     pub(crate) fn reported(&self) -> ReadSummary {
         let mut reported = ReadSummary {
-            missing_seqs: self.missing.all,
-            cut_seqs: self.missing.cut(),
+            missing_seqs: self.order.missing.all,
+            cut_seqs: self.order.missing.cut(),
+            damaged_rows: self.order.refused,
             ..ReadSummary::default()
         };
         for rows in &self.rows {
@@ -204,13 +220,14 @@ impl Reader {
             }
             reported.damaged_rows += tally.damaged_rows + rows.unknown;
             let torn = u64::from(tally.torn_bytes > 0);
-            let lost = tally.damaged_rows + rows.unknown - rows.repeated + torn;
+            let lost = tally.damaged_rows + rows.unknown + torn;
             if lost > 0 {
                 reported.known_lost.push((rows.file, lost));
             }
             reported.first_damage = reported.first_damage.or_else(|| rows.first_unknown.clone());
             reported.unreadable = reported.unreadable.or_else(|| rows.unreadable.clone());
         }
+        reported.first_damage = reported.first_damage.or_else(|| self.order.first_refused.clone());
         reported.unsealed = self.manifest.is_unsealed();
         reported.changed.clone_from(&self.changed);
         // Rows that are known to be lost are judged as lost, and explain another checksum.
@@ -226,216 +243,47 @@ impl Reader {
     }
 }
 
-impl Reader {
-    /// Compares the identity in the row that begins a segment with the manifest's.
-    fn check_identity(&mut self, fact: &Fact) {
-        let Fact::Opened(opened) = fact else { return };
-        let (run, wall_us) = (&self.manifest.run, opened.wall_us);
-        // Schema 1 has no identity; its anchors are those of its segments.
-        let is_own = if self.manifest.is_unsealed() {
-            self.manifest.segments.is_empty()
-                || self.manifest.segments.iter().any(|anchor| anchor.wall_us == wall_us)
-        } else {
-            opened.run == *run
+/// Returns the file with the entry that comes next; `None` after the last.
+fn first_of(files: &mut [RowsAhead]) -> Option<&mut RowsAhead> {
+    let seqs = files.iter_mut().enumerate().filter_map(|(at, rows)| Some((rows.head()?.seq, at)));
+    let (_, at) = seqs.min()?;
+    files.get_mut(at)
+}
+
+/// Whether the row that begins a segment has the manifest's identity.
+fn is_own(manifest: &Manifest, fact: &Fact) -> bool {
+    let Fact::Opened(opened) = fact else { return true };
+    if !manifest.is_unsealed() {
+        return opened.run == manifest.run;
+    }
+    // Schema 1 has no identity; its anchors are those of its segments.
+    manifest.segments.is_empty()
+        || manifest.segments.iter().any(|anchor| anchor.wall_us == opened.wall_us)
+}
+
+impl EntryOrder {
+    /// Whether an entry has a number of its own, in the present segment or the next. Counts the
+    /// numbers that are missing before it.
+    fn follows(&mut self, entry: &Entry) -> bool {
+        let Entry { seq, segment, .. } = *entry;
+        // Somebody edited the file.
+        let missing = match seq.checked_sub(self.next_seq) {
+            None => return self.refuse(format!("the number {seq} twice")),
+            Some(_) if segment < self.segment => {
+                let last = self.segment;
+                return self.refuse(format!("segment {segment} after segment {last}"));
+            }
+            Some(missing) => missing,
         };
-        if !is_own {
-            self.changed.get_or_insert_with(|| "run.json is of another run".to_owned());
-        }
-    }
-}
-
-impl Iterator for Reader {
-    type Item = Entry;
-
-    fn next(&mut self) -> Option<Entry> {
-        loop {
-            for rows in &mut self.rows {
-                rows.fill();
-            }
-            let first = self
-                .rows
-                .iter_mut()
-                .filter(|rows| rows.ahead.is_some())
-                .min_by_key(|rows| rows.ahead.as_ref().map(|entry| entry.seq))?;
-            let entry = first.ahead.take()?;
-            if entry.seq < self.next_seq {
-                // A number that occurs twice: somebody edited the file.
-                first.unknown += 1;
-                first.repeated += 1;
-                first
-                    .first_unknown
-                    .get_or_insert_with(|| format!("the number {} twice", entry.seq));
-                continue;
-            }
-            let missing = entry.seq - self.next_seq;
-            self.missing.fold(&entry, missing);
-            self.check_identity(&entry.fact);
-            self.next_seq = entry.seq.saturating_add(1);
-            return Some(entry);
-        }
-    }
-}
-
-/// Entry numbers that no file has.
-#[derive(Clone, Copy, Debug, Default)]
-struct MissingSeqs {
-    all: u64,
-    /// Count of those at the ends of earlier segments that were cut short.
-    cut_before: u64,
-    segment: Segment,
-    /// Whether the present segment has its end.
-    is_closed: bool,
-    /// Numbers missing in the present segment, by the files that have a later row in it: a bit for
-    /// each. Where a file has none, its end may have been cut off.
-    by_files: [u64; 1 << row::File::ALL.len()],
-}
-
-impl MissingSeqs {
-    /// Folds an entry before which `missing` numbers are in no file.
-    fn fold(&mut self, entry: &Entry, missing: u64) {
-        self.all += missing;
-        self.by_files[0] += missing;
-        if entry.segment != self.segment {
-            let (all, cut_before) = (self.all, self.cut_before + self.cut_here());
-            *self = MissingSeqs { all, cut_before, segment: entry.segment, ..Self::default() };
-        }
-        let file = row::file_of(&entry.fact);
-        let bit = row::File::ALL.iter().position(|it| *it == file).map_or(0, |at| 1 << at);
-        for files in 0..self.by_files.len() {
-            if files & bit == 0 {
-                self.by_files[files | bit] += std::mem::take(&mut self.by_files[files]);
-            }
-        }
-        self.is_closed |= matches!(entry.fact, Fact::Closed(_));
+        self.segment = segment;
+        self.missing.fold(entry, missing);
+        self.next_seq = seq.saturating_add(1);
+        true
     }
 
-    /// Returns the number of those that a kill or a power cut took at the end of a segment, and that
-    /// the next segment asks again. What the last segment lost, nobody asks again.
-    fn cut(&self) -> u64 {
-        self.cut_before
-    }
-
-    fn cut_here(&self) -> u64 {
-        let every = self.by_files.len() - 1;
-        let at_end: u64 = self.by_files[..every].iter().sum();
-        if self.is_closed { 0 } else { at_end }
-    }
-}
-
-/// Rows of one file.
-struct Rows {
-    file: row::File,
-    lines: WholeLines<BufReader<Take<File>>>,
-    /// Next entry, read ahead for the merge.
-    ahead: Option<Entry>,
-    ended: bool,
-    unknown: u64,
-    /// Count of these whose number another row has.
-    repeated: u64,
-    first_unknown: Option<String>,
-    unreadable: Option<String>,
-}
-
-/// Opens a regular file; a read from a pipe would never end.
-fn opened(path: &Path) -> std::io::Result<File> {
-    if fs::metadata(path)?.is_file() {
-        return File::open(path);
-    }
-    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file"))
-}
-
-impl Rows {
-    /// Opens a file up to `length`, of which the first `sealed` bytes have a checksum in the
-    /// manifest; a missing file has no rows, since a power cut may have come first.
-    fn open(
-        dir: &Path,
-        file: row::File,
-        length: u64,
-        sealed: u64,
-    ) -> Result<Option<Rows>, Mistake> {
-        let path = dir.join(file.name());
-        let source = match opened(&path) {
-            Ok(source) => source,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                return Err(Mistake::new(format!("the run folder cannot be read: {error}"))
-                    .at(path.display().to_string()));
-            }
-        };
-        let source = BufReader::with_capacity(BUFFER_BYTES, source.take(length));
-        Ok(Some(Rows {
-            file,
-            lines: WholeLines::new(source, sealed),
-            ahead: None,
-            ended: false,
-            unknown: 0,
-            repeated: 0,
-            first_unknown: None,
-            unreadable: None,
-        }))
-    }
-
-    /// Reads ahead to the next row that can be decoded.
-    fn fill(&mut self) {
-        while self.ahead.is_none() && !self.ended {
-            match self.lines.next() {
-                Ok(Some(line)) => match row::decode(self.file, line) {
-                    Ok(entry) => self.ahead = Some(entry),
-                    Err(words) => {
-                        self.unknown += 1;
-                        let name = self.file.name();
-                        self.first_unknown.get_or_insert_with(|| format!("{name}: {words}"));
-                    }
-                },
-                Ok(None) => self.ended = true,
-                Err(error) => {
-                    self.ended = true;
-                    self.unreadable = Some(format!("{}: {error}", self.file.name()));
-                }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::MissingSeqs;
-    use crate::fact::Phase;
-    use crate::incident::fixture::Story;
-
-    /// Returns how many numbers are missing, and how many of these a cut took, in a run of two
-    /// segments without these entries.
-    fn missing(closes: bool, without: &[u64]) -> (u64, u64) {
-        let mut story = Story::new();
-        story
-            .opened()
-            .phase(0.0, Phase::Soak)
-            .up(1.0, true)
-            .good(2.0, 0)
-            .up(3.0, true)
-            .good(4.0, 0);
-        story.up(5.0, true).phase(6.0, Phase::Drain).up(7.0, true);
-        if closes {
-            story.closed(8.0, crate::fact::ClosedBecause::Interrupted);
-        }
-        story.segment = 1;
-        story.opened().up(1.0, true).good(2.0, 0).phase(3.0, Phase::Soak);
-        let mut fold = MissingSeqs::default();
-        let mut next = 0;
-        for entry in story.entries.iter().filter(|entry| !without.contains(&entry.seq)) {
-            fold.fold(entry, entry.seq - next);
-            next = entry.seq + 1;
-        }
-        (fold.all, fold.cut())
-    }
-
-    #[test]
-    fn what_a_power_cut_took_at_the_end_of_a_segment_is_told_from_what_was_lost_within() {
-        assert_eq!(missing(false, &[]), (0, 0));
-        assert_eq!(missing(false, &[8]), (1, 1), "the last row");
-        assert_eq!(missing(false, &[5, 7]), (2, 2), "the last rows of two files");
-        assert_eq!(missing(false, &[3, 5]), (2, 2), "all requests from there on");
-        assert_eq!(missing(false, &[2]), (1, 0), "every file goes on after it");
-        assert_eq!(missing(true, &[5, 7]), (2, 0), "a segment with its end was not cut short");
+    fn refuse(&mut self, why: String) -> bool {
+        self.refused += 1;
+        self.first_refused.get_or_insert(why);
+        false
     }
 }

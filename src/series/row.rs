@@ -86,9 +86,9 @@ impl Series {
     /// Whether a reading of this source and name belongs to the series.
     pub(crate) fn has(&self, source: Source, name: &str) -> bool {
         self.source == source
-            && match self.name.strip_prefix('*') {
-                Some(end) => name.ends_with(end),
-                None => name == self.name,
+            && match self.name.as_bytes() {
+                [b'*', end @ ..] => name.as_bytes().ends_with(end),
+                whole => name.as_bytes() == whole,
             }
     }
 

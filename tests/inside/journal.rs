@@ -118,7 +118,7 @@ async fn written(dir: &Path) {
 
 fn read(dir: &Path) -> (Vec<Entry>, ReadSummary) {
     let mut reader = reader::open(dir).unwrap();
-    let entries = reader.by_ref().collect();
+    let entries = reader.entries();
     (entries, reader.reported())
 }
 
@@ -128,12 +128,12 @@ async fn what_was_written_is_read_in_the_order_of_the_run_twice() {
     let dir = scratch.path().join("runs/tonight");
     written(&dir).await;
     let mut reader = reader::open(&dir).unwrap();
-    assert_eq!(reader.by_ref().collect::<Vec<_>>(), entries());
+    assert_eq!(reader.entries(), entries());
     assert_eq!(reader.reported(), ReadSummary::default());
     let files = reader.manifest().files.clone();
     assert_eq!(files.keys().collect::<Vec<_>>(), ["events.csv", "readings.csv", "requests.csv"]);
     assert_eq!(reader.manifest(), &Manifest { files, ..manifest() });
-    assert_eq!(reader.again().unwrap().collect::<Vec<_>>(), entries());
+    assert_eq!(reader.again().unwrap().entries(), entries());
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn a_thread_writes_the_same_bytes_as_the_run_itself() {
 fn changed(dir: &Path) -> Option<String> {
     match reader::open(dir) {
         Ok(mut reader) => {
-            reader.by_ref().for_each(drop);
+            reader.read(|_| ());
             reader.reported().changed
         }
         Err(mistake) => Some(mistake.to_string()),
@@ -335,10 +335,10 @@ async fn a_folder_can_be_read_while_it_is_written() {
         assert_eq!(so_far, &entries[..count]);
         assert_eq!(reported, ReadSummary::default());
     }
-    let opened_before = reader::open(&dir).unwrap();
+    let mut opened_before = reader::open(&dir).unwrap();
     let later = Entry { seq: 12, ..entries[2].clone() };
     journal.append(later.clone()).unwrap();
-    assert_eq!(opened_before.count(), 12, "what came later belongs to a later reader");
+    assert_eq!(opened_before.entries().len(), 12, "what came later belongs to a later reader");
 }
 
 #[tokio::test]

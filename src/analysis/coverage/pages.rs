@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ranges::Ranges;
 use super::{READING_US, SECOND_US, SPACED_US};
 use crate::fact::{Reading, Request};
-use crate::series::{self, METRICS_PROCESS, Observer, SeriesKind};
+use crate::series::{self, METRICS_PROCESS, Observer, SeriesKind, SeriesNumbers};
 use crate::unit::At;
 
 /// Bound on the series kept; an engine has a few dozen.
@@ -26,17 +26,13 @@ const NEW_TIMES: f64 = 1.5;
 /// Time after the end of a request within which it stands in the metrics, microseconds.
 const COUNTED_US: u64 = SECOND_US;
 
-/// Instance and name of a series.
-type Key = (String, String);
-
 /// Looks at the metrics in one segment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MetricsLooks {
     open: Option<Page>,
-    values: BTreeMap<Key, f64>,
-    /// Counters, with the fastest growth of each, per microsecond.
-    counters: BTreeMap<Key, usize>,
-    growth: Vec<f64>,
+    numbers: SeriesNumbers,
+    /// Series by number.
+    series: Vec<LookedSeries>,
     /// Last page that was a look.
     last: Option<At>,
     /// Last page in which a counter had changed.
@@ -53,12 +49,21 @@ pub(super) struct MetricsLooks {
     is_stale: bool,
 }
 
+/// Series of the metrics.
+#[derive(Clone, Copy, Debug, Default)]
+struct LookedSeries {
+    /// Value at the last look.
+    value: Option<f64>,
+    /// Fastest growth of a counter, per microsecond.
+    fastest: Option<f64>,
+}
+
 /// Time between two looks at one process that only its counters show to be the same.
 #[derive(Clone, Debug)]
 struct CountedSpan {
     from: At,
     until: At,
-    /// Index and value of each counter at its end, of those that were above zero before.
+    /// Number and value of each counter at its end, of those that were above zero before.
     values: Vec<(usize, f64)>,
 }
 
@@ -70,7 +75,17 @@ struct Page {
     process: Option<i64>,
     has_start: bool,
     has_counters: bool,
-    values: Vec<(Key, Reading, SeriesKind)>,
+    values: Vec<PageValue>,
+}
+
+/// Reading of a page.
+#[derive(Clone, Copy, Debug)]
+struct PageValue {
+    /// Number of its series; `None` beyond the bound on series.
+    series: Option<usize>,
+    kind: SeriesKind,
+    /// Least, largest and last value.
+    values: [f64; 3],
 }
 
 impl MetricsLooks {
@@ -94,8 +109,9 @@ impl MetricsLooks {
             page.process = page.process.or(Some(reading.last as i64));
         } else if is_value && page.values.len() < SERIES_MAX {
             page.has_counters |= series.has_observer(Observer::Progress);
-            let key = (reading.instance.clone(), reading.name.clone());
-            page.values.push((key, reading.clone(), series.kind));
+            let number = self.numbers.of(reading, SERIES_MAX);
+            let values = [reading.min, reading.max, reading.last];
+            page.values.push(PageValue { series: number, kind: series.kind, values });
         }
     }
 
@@ -111,21 +127,13 @@ impl MetricsLooks {
         }
     }
 
-    fn close(&mut self) {
-        let Some(page) = self.open.take() else { return };
-        let is_later = self.last.is_none_or(|last| page.at > last);
-        if is_later && self.is_look(&page) {
-            self.look(&page);
-        }
-    }
-
     fn is_look(&mut self, page: &Page) -> bool {
         // A server that worked has counted: gauges alone may be those of the page's own giver.
         let shows_work = |kind: SeriesKind| !page.has_counters || kind == SeriesKind::Counter;
-        let moves =
-            page.values.iter().filter(|(_, _, kind)| shows_work(*kind)).any(|(key, reading, _)| {
-                self.values.get(key).is_none_or(|before| reading.differs_from(*before))
-            });
+        let moves = page.values.iter().filter(|it| shows_work(it.kind)).any(|it| {
+            let before = it.series.and_then(|number| self.series.get(number)?.value);
+            before.is_none_or(|before| it.differs_from(before))
+        });
         let at = page.at;
         let is_stale = !moves
             && page.has_counters
@@ -165,24 +173,21 @@ impl MetricsLooks {
     fn grow(&mut self, page: &Page) -> Vec<(usize, f64)> {
         let passed_us = self.last.map_or(0, |last| page.at.since(last)) as f64;
         let mut counted = Vec::new();
-        for (key, reading, kind) in &page.values {
-            if !self.values.contains_key(key) && self.values.len() >= SERIES_MAX {
-                continue;
+        for PageValue { series, kind, values: [.., last] } in &page.values {
+            let Some(number) = *series else { continue };
+            if number >= self.series.len() {
+                self.series.resize(number + 1, LookedSeries::default());
             }
-            let before = self.values.insert(key.clone(), reading.last);
+            let known = &mut self.series[number];
+            let before = known.value.replace(*last);
             let Some(before) = before.filter(|_| *kind == SeriesKind::Counter) else { continue };
             if passed_us <= 0.0 {
                 continue;
             }
-            let rate = (reading.last - before) / passed_us;
-            let next = self.counters.len();
-            let index = *self.counters.entry(key.clone()).or_insert(next);
-            match self.growth.get_mut(index) {
-                Some(fastest) => *fastest = fastest.max(rate),
-                None => self.growth.push(rate),
-            }
+            let rate = (last - before) / passed_us;
+            known.fastest = Some(known.fastest.map_or(rate, |fastest| fastest.max(rate)));
             if before > 0.0 && counted.len() < COUNTERS_MAX {
-                counted.push((index, reading.last));
+                counted.push((number, *last));
             }
         }
         counted
@@ -192,17 +197,18 @@ impl MetricsLooks {
     /// the fastest growth of the whole run.
     fn proves(&self, span: &CountedSpan) -> bool {
         let passed_us = span.until.since(span.from) as f64;
-        let most = |index: usize| {
-            NEW_TIMES * self.growth.get(index).copied().unwrap_or_default() * passed_us
-        };
-        span.values.iter().any(|(index, value)| *value > most(*index))
+        let fastest = |number: usize| self.series.get(number).and_then(|series| series.fastest);
+        let most = |number: usize| NEW_TIMES * fastest(number).unwrap_or_default() * passed_us;
+        span.values.iter().any(|(number, value)| *value > most(*number))
     }
 
-    /// Returns these pages with the last one taken in.
-    pub(super) fn closed(&self) -> MetricsLooks {
-        let mut pages = self.clone();
-        pages.close();
-        pages
+    /// Takes in the last page.
+    pub(super) fn close(&mut self) {
+        let Some(page) = self.open.take() else { return };
+        let is_later = self.last.is_none_or(|last| page.at > last);
+        if is_later && self.is_look(&page) {
+            self.look(&page);
+        }
     }
 
     /// Returns the time in which the process is known to have stayed the same. From the last look
@@ -247,6 +253,12 @@ impl MetricsLooks {
     /// Whether pages came in which nothing had changed although requests were answered.
     pub(super) fn is_stale(&self) -> bool {
         self.is_stale
+    }
+}
+
+impl PageValue {
+    fn differs_from(&self, before: f64) -> bool {
+        self.values.iter().any(|now| now.to_bits() != before.to_bits())
     }
 }
 

@@ -1,10 +1,8 @@
 //! Tells what a metrics page shows of the server: a page may be answered by a process that lives
 //! beside an engine that does not serve.
 
-use std::collections::BTreeMap;
-
 use crate::fact::Reading;
-use crate::series::{self, Observer};
+use crate::series::{self, Observer, SeriesNumbers};
 use crate::unit::At;
 
 /// Bound on the counters kept; an engine has a few dozen.
@@ -19,7 +17,9 @@ pub(super) struct MetricsPages {
     before: Option<At>,
     /// Whether a counter of work done has moved since the page before it.
     moves: bool,
-    counters: BTreeMap<(String, String), f64>,
+    numbers: SeriesNumbers,
+    /// Last values of counters, by number.
+    counters: Vec<f64>,
 }
 
 impl MetricsPages {
@@ -33,12 +33,14 @@ impl MetricsPages {
         if !counts || !reading.last.is_finite() {
             return;
         }
-        let key = (reading.instance.clone(), reading.name.clone());
-        if !self.counters.contains_key(&key) && self.counters.len() >= COUNTERS_MAX {
-            return;
+        let Some(number) = self.numbers.of(reading, COUNTERS_MAX) else { return };
+        match self.counters.get_mut(number) {
+            Some(value) => {
+                self.moves |= reading.differs_from(*value);
+                *value = reading.last;
+            }
+            None => self.counters.push(reading.last),
         }
-        let before = self.counters.insert(key, reading.last);
-        self.moves |= before.is_some_and(|before| reading.differs_from(before));
     }
 
     /// Whether a page was read at this time.

@@ -22,6 +22,9 @@ const REPLACED_US: u64 = 60_000_000;
 /// ends shows none.
 const AT_ONCE_US: u64 = 1_000_000;
 
+/// Bound on the processes kept; behind one address there are a few replicas.
+const PROCESSES_MAX: usize = 256;
+
 /// Bound on the series kept; an engine has a few dozen.
 const SERIES_MAX: usize = 1_024;
 
@@ -61,6 +64,9 @@ impl Processes {
             return self.fold_series(at, reading);
         }
         let number = reading.last as i64;
+        if !self.seen.contains_key(&number) && self.seen.len() >= PROCESSES_MAX {
+            return None;
+        }
         let earlier =
             self.seen.values().copied().max().filter(|_| !self.seen.contains_key(&number));
         let may_be_younger = self.seen.range(..number).next().is_some();

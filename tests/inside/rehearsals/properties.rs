@@ -109,7 +109,7 @@ fn two_rehearsals_of_one_seed_are_the_same_to_the_byte_and_of_another_are_not() 
 #[test]
 fn what_is_read_again_is_what_happened_and_means_the_same() {
     let play = ailing(&["crash=2m@10m", "stall=5%"]);
-    let reread: Vec<Entry> = reader::open(&play.folder).unwrap().collect();
+    let reread: Vec<Entry> = reader::open(&play.folder).unwrap().entries();
     assert!(reread == play.entries, "{} against {}", reread.len(), play.entries.len());
     let mut first = CalendarFold::default();
     play.entries.iter().for_each(|entry| first.fold(entry));
@@ -174,7 +174,7 @@ fn a_folder_cut_at_any_byte_of_any_file_gives_a_prefix_of_that_file() {
         let whole = fs::read(&path).unwrap();
         for cut in 0..whole.len() {
             fs::write(&path, &whole[..cut]).unwrap();
-            let entries: Vec<Entry> = reader::open(&play.folder).unwrap().collect();
+            let entries: Vec<Entry> = reader::open(&play.folder).unwrap().entries();
             let rows = whole[..cut].split(|byte| *byte == b'\n').count() - 1;
             let mut left = rows.saturating_sub(1);
             let expected = play.entries.iter().filter(|entry| {
