@@ -81,12 +81,12 @@ impl CutRun {
         shell::words(&self.manifest.again).into_iter().map(|word| word.text).collect()
     }
 
-    /// Returns its entries, in the order in which they were written.
+    /// Hands every entry to `fold`, in the order of the run.
     ///
     /// # Errors
     /// The folder cannot be read any more.
-    pub(crate) fn entries(&self) -> Result<Reader, Mistake> {
-        reader::open(&self.dir)
+    pub(crate) fn read(&self, fold: impl FnMut(&Entry)) -> Result<(), Mistake> {
+        reader::open(&self.dir).map(|mut reader| reader.read(fold))
     }
 
     /// Returns the manifest of the run that goes on, with one more segment.
@@ -163,23 +163,26 @@ struct End {
 }
 
 impl End {
+    fn fold(&mut self, entry: &Entry) {
+        let Entry { segment, seq, at, fact } = entry;
+        if *segment != self.segment {
+            *self = End { segment: *segment, launched: self.launched.take(), ..End::default() };
+        }
+        self.at = self.at.max(*at);
+        self.next_seq = seq.saturating_add(1);
+        match fact {
+            Fact::Closed(closed) => self.closed = Some(closed.clone()),
+            Fact::Target(TargetFact { word: TargetWord::Launched, evidence, .. }) => {
+                self.launched = Some((*segment, *at, evidence.clone()));
+            }
+            Fact::Target(target) if target.word == TargetWord::Removed => self.launched = None,
+            _ => {}
+        }
+    }
+
     fn of(mut reader: Reader) -> Result<End, Mistake> {
         let mut end = End::default();
-        for Entry { segment, seq, at, fact } in reader.by_ref() {
-            if segment != end.segment {
-                end = End { segment, launched: end.launched, ..End::default() };
-            }
-            end.at = end.at.max(at);
-            end.next_seq = seq.saturating_add(1);
-            match fact {
-                Fact::Closed(closed) => end.closed = Some(closed),
-                Fact::Target(TargetFact { word: TargetWord::Launched, evidence, .. }) => {
-                    end.launched = Some((segment, at, evidence));
-                }
-                Fact::Target(target) if target.word == TargetWord::Removed => end.launched = None,
-                _ => {}
-            }
-        }
+        reader.read(|entry| end.fold(entry));
         end.changed = reader.reported().changed;
         if end.next_seq == 0 {
             return Err(Mistake::new("the run has no row yet: there is nothing to go on from")

@@ -44,7 +44,7 @@ pub(super) fn create(
     write_manifest(dir, &manifest).map_err(|error| refused(dir, &error))?;
     let log = redact::log(secrets);
     let writer = match cut {
-        Some(cut) => Writer::reopen(dir, &manifest, log, durable, cut.entries()?),
+        Some(cut) => Writer::reopen(cut, &manifest, log, durable),
         None => Writer::create(dir, &manifest, log, durable),
     };
     let writer = writer.map_err(|error| refused(dir, &error))?;

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::cut::CutRun;
 use super::evidence::{self, Dropped, LogFile};
 use super::folder;
 use super::hlog::HdrLog;
@@ -171,12 +172,12 @@ pub(super) struct Writer {
 impl Writer {
     /// Opens the files of a run that goes on. The histograms are made again from its entries.
     pub(super) fn reopen(
-        dir: &Path,
+        cut: &CutRun,
         manifest: &Manifest,
         clean: SecretFilter,
         durable: bool,
-        entries: impl Iterator<Item = Entry>,
     ) -> io::Result<Writer> {
+        let dir = cut.dir.as_path();
         match fs::remove_file(dir.join(LATENCY)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -185,9 +186,14 @@ impl Writer {
         let [requests, events, readings] = row::File::ALL.map(csv);
         let mut writer =
             Writer::with(dir, manifest, clean, durable, [requests?, events?, readings?])?;
-        for entry in entries {
-            writer.fold_latency(&entry).map_err(io::Error::other)?;
-        }
+        let mut folded = Ok(());
+        let read = cut.read(|entry| {
+            if folded.is_ok() {
+                folded = writer.fold_latency(entry);
+            }
+        });
+        read.map_err(|wrong| io::Error::other(wrong.to_string()))?;
+        folded.map_err(io::Error::other)?;
         Ok(writer)
     }
 

@@ -18,6 +18,8 @@ mod tests;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+pub(crate) use replay::Replay;
+#[cfg(test)]
 pub(crate) use replay::replay;
 pub(crate) use server_state::PROBE_LIMIT_US;
 

@@ -18,10 +18,10 @@ use crate::fact::{Closed, ClosedBecause, Fact, Fitted, Statement, TargetFact, Ta
 use crate::journal::{CutRun, Manifest};
 use crate::observe::engine::EngineSensor;
 use crate::plan::forecast::{Decidable, ObservedSources};
-use crate::plan::{Bounds, Fit, RefusedLength};
+use crate::plan::{Bounds, Fit, Plan, RefusedLength};
 use crate::protocol::probe;
 use crate::run::arrive::{ArrivedServer, AskedLengths, RetryPolicy, ask_lengths};
-use crate::run::conductor::replay;
+use crate::run::conductor::Replay;
 use crate::run::fit_prompts::{Counted, Measured, fit_prompts};
 use crate::run::identity::{self, Identity};
 use crate::run::probe::known_by;
@@ -182,7 +182,8 @@ fn rebooted<W: Wire>(
 /// Leaves out the statements that the run has already.
 fn without_known(facts: &mut Vec<(At, Fact)>, cut: &CutRun) -> Result<(), Mistake> {
     let is_statement = |fact: &Fact| matches!(fact, Fact::Seen(_) | Fact::Fitted(_));
-    let known: Vec<Fact> = cut.entries()?.map(|entry| entry.fact).filter(is_statement).collect();
+    let mut known: Vec<Fact> = Vec::new();
+    cut.read(|entry| known.extend(is_statement(&entry.fact).then(|| entry.fact.clone())))?;
     facts.retain(|(_, fact)| !is_statement(fact) || !known.contains(fact));
     Ok(())
 }
@@ -376,14 +377,7 @@ fn load<W: Wire>(
     sensors.extend((environment.sensors)());
     let plan = Rc::new(specs.plan);
     let cut = specs.options.cut.as_deref();
-    let earlier = match cut {
-        Some(cut) => Some(EarlierSegments {
-            conductor: replay(plan.clone(), cut.entries()?),
-            segment: cut.segment,
-            next_seq: cut.next_seq,
-        }),
-        None => None,
-    };
+    let earlier = cut.map(|cut| earlier(cut, plan.clone())).transpose()?;
     // Salt that is unique to this run: its start time.
     let start_us = cut.map_or_else(|| timeline.wall_us(), |cut| cut.manifest.start_us());
     let script = RunInputs {
@@ -405,6 +399,14 @@ fn load<W: Wire>(
         standstills,
     };
     Ok(PlannedLoad { script, wire, target, sensors, began: load_began, broke })
+}
+
+/// Rebuilds what the segments of a run that goes on leave to the next one.
+fn earlier(cut: &CutRun, plan: Rc<Plan>) -> Result<EarlierSegments, Mistake> {
+    let mut replay = Replay::new(plan);
+    cut.read(|entry| replay.fold(entry))?;
+    let (segment, next_seq) = (cut.segment, cut.next_seq);
+    Ok(EarlierSegments { conductor: replay.finish(), segment, next_seq })
 }
 
 /// Plans a run that records that there was no server: it never answered, or never became ready.

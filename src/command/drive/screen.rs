@@ -84,13 +84,13 @@ impl Screen {
     /// # Errors
     /// Its folder cannot be read any more.
     pub(crate) fn catch_up(&mut self, cut: Option<&CutRun>) -> Result<(), Mistake> {
-        for entry in cut.map(CutRun::entries).transpose()?.into_iter().flatten() {
-            self.status.fold(&entry);
+        let Some(cut) = cut else { return Ok(()) };
+        cut.read(|entry| {
+            self.status.fold(entry);
             if let Some(on_fail) = &mut self.on_fail {
-                on_fail.fold(&entry);
+                on_fail.fold(entry);
             }
-        }
-        Ok(())
+        })
     }
 
     fn show(&mut self, in_flight: u64) {

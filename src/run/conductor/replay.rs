@@ -8,7 +8,6 @@
 //! from waiting ones. At the end it takes back the slots that have no row, and
 //! continues at each lane's first unfinished slot.
 
-use std::borrow::Borrow;
 use std::rc::Rc;
 
 use super::{Conductor, Order, RunState};
@@ -19,16 +18,37 @@ use crate::unit::At;
 /// Returns the conductor of a run that was interrupted after these entries, given in the order in
 /// which they were written. Its next orders are those that were given and not finished, then those
 /// that would have followed.
-pub(crate) fn replay<E: Borrow<Entry>>(
+#[cfg(test)]
+pub(crate) fn replay<'a>(
     plan: Rc<Plan>,
-    entries: impl IntoIterator<Item = E>,
+    entries: impl IntoIterator<Item = &'a Entry>,
 ) -> Conductor {
-    let mut conductor = Conductor::new(plan);
+    let mut replay = Replay::new(plan);
     for entry in entries {
-        conductor.follow(entry.borrow());
+        replay.fold(entry);
     }
-    conductor.lost();
-    conductor
+    replay.finish()
+}
+
+/// Conductor that is being rebuilt.
+pub(crate) struct Replay(Conductor);
+
+impl Replay {
+    /// Creates the conductor of a run without entries.
+    pub(crate) fn new(plan: Rc<Plan>) -> Replay {
+        Replay(Conductor::new(plan))
+    }
+
+    /// Folds the next entry.
+    pub(crate) fn fold(&mut self, entry: &Entry) {
+        self.0.follow(entry);
+    }
+
+    /// Returns the conductor of a run that was interrupted after these entries.
+    pub(crate) fn finish(mut self) -> Conductor {
+        self.0.lost();
+        self.0
+    }
 }
 
 impl Conductor {

@@ -59,7 +59,7 @@ fn cut_off(from: &Path, to: &Path, entries: Seq) {
 }
 
 fn entries_of(folder: &Path) -> Vec<Entry> {
-    reader::open(folder).unwrap().collect()
+    reader::open(folder).unwrap().entries()
 }
 
 fn open(folder: &Path) -> CutRun {
