@@ -19,6 +19,7 @@ pub(crate) mod order;
 mod peak;
 pub(crate) mod pettitt;
 pub(crate) mod poisson;
+pub(crate) mod rank_sum;
 pub(crate) mod robust;
 pub(crate) mod shift;
 pub(crate) mod student;

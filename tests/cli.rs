@@ -57,6 +57,7 @@ fn every_verb_has_help() {
         &["floor"],
         &["plan"],
         &["rehearse"],
+        &["resume"],
         &["sim"],
         &["sweep"],
         &["recipe"],

@@ -57,8 +57,10 @@ pub(crate) struct Trend {
     pub word: TrendWord,
     /// Number of judged blocks.
     pub blocks: usize,
-    /// Judged hours.
+    /// Judged hours that the word stands on.
     pub hours: f64,
+    /// All judged hours; more where the word stands on the last half alone.
+    pub judged_h: f64,
     /// Hours left out at the start.
     pub from_h: f64,
     /// Length that was watched and the one from which a growth has a rate, where it is shorter:

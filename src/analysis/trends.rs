@@ -32,7 +32,7 @@ use crate::fact::{Group, Phase, Segment, Seq};
 use crate::incident::Incident;
 use crate::measure::{Better, Measure, Per, Quantity, Unit};
 use crate::series::growth::JudgedSeries;
-use crate::spec::{Contract, Limit, TrendBlocks};
+use crate::spec::{Contract, Limit, Select, TrendBlocks};
 use crate::stats::robust::median;
 use crate::stats::theil_sen::Slope;
 use crate::stats::time_to_limit::TimeToLimit;
@@ -111,6 +111,21 @@ pub(crate) struct AnswerTrend {
 }
 
 impl SeriesTrend {
+    /// Whether its lifetime is too short for a word, and another one of the series is not.
+    pub(crate) fn is_short_beside(&self, all: &[SeriesTrend]) -> bool {
+        let is_longer = |of: &SeriesTrend| {
+            *of.judged == *self.judged
+                && of.instance == self.instance
+                && of.trend.slope.is_some()
+                && of.trend.hours >= self.trend.hours
+        };
+        self.trend.slope.is_none()
+            && self.trend.word == TrendWord::Unresolved
+            && self.until_oom.is_none()
+            && self.kept().is_none()
+            && all.iter().any(is_longer)
+    }
+
     /// Returns the slope in the worse direction per hour.
     pub(crate) fn worse(&self) -> Option<Slope> {
         self.trend.slope.map(|slope| in_worse_direction(slope, self.judged.better))
@@ -118,6 +133,17 @@ impl SeriesTrend {
 }
 
 impl AnswerTrend {
+    /// Whether its lifetime is too short for a word, and another one of the group is not.
+    pub(crate) fn is_short_beside(&self, all: &[AnswerTrend]) -> bool {
+        let is_longer = |of: &AnswerTrend| {
+            of.quantity == self.quantity
+                && of.group == self.group
+                && of.trend.slope.is_some()
+                && of.trend.hours >= self.trend.hours
+        };
+        self.trend.slope.is_none() && all.iter().any(is_longer)
+    }
+
     /// Returns the slope in the worse direction per hour.
     pub(crate) fn worse(&self) -> Option<Slope> {
         self.trend.slope.map(|slope| in_worse_direction(slope, better(self.quantity)))
@@ -163,8 +189,8 @@ pub(crate) struct TrendRules {
     blocks: TrendBlocks,
     /// Least growth per hour, by the name of the series.
     growth: BTreeMap<&'static str, f64>,
-    /// Least drift over the hours, as a share.
-    drift: BTreeMap<Quantity, f64>,
+    /// Limits of a drift over the hours, as a share: quantity, the groups that it is about, limit.
+    drift: Vec<(Quantity, Select, f64)>,
 }
 
 impl TrendRules {
@@ -179,13 +205,20 @@ impl TrendRules {
                     *least = least.min(limit);
                 }
                 (Measure::Drift(quantity), _) => {
-                    let least = rules.drift.entry(quantity).or_insert(limit);
-                    *least = least.min(limit);
+                    rules.drift.push((quantity, gate.select.clone(), limit));
                 }
                 _ => {}
             }
         }
         rules
+    }
+
+    /// Returns the least drift of a group that matters.
+    fn drift_of(&self, quantity: Quantity, group: &Group) -> f64 {
+        let is_of =
+            |(of, select, _): &&(Quantity, Select, f64)| *of == quantity && select.takes(group);
+        let limits = self.drift.iter().filter(is_of).map(|(.., limit)| *limit);
+        limits.min_by(f64::total_cmp).unwrap_or(DRIFT)
     }
 }
 
@@ -288,6 +321,7 @@ impl<'r> Frame<'r> {
         let warm = spans.filter(|span| span.phase == Phase::Warmup).map(|span| span.until).max();
         TrendRule {
             threshold,
+            over_all: None,
             better,
             block_h: self.block_h,
             warmup_h: self.warmup_h,
@@ -346,8 +380,11 @@ impl<'r> Frame<'r> {
             }
             let level = median(&values)?;
             let all_h = points.last()?.hours + self.block_h / 2.0;
-            let drift = self.rules.drift.get(&group.quantity).copied().unwrap_or(DRIFT);
-            let rule = self.rule(lifetime, level * drift / all_h, better(group.quantity));
+            let drift = self.rules.drift_of(group.quantity, &group.group);
+            let rule = TrendRule {
+                over_all: Some(level * drift),
+                ..self.rule(lifetime, level * drift / all_h, better(group.quantity))
+            };
             let evidence = examine(&points, &rule);
             Some(Examined { about: (group, level), lifetime, evidence })
         };
@@ -410,7 +447,7 @@ impl<'r> Frame<'r> {
         let here = spans.filter(|(span, _)| span.lifetime == self.lifetimes[lifetime]);
         let all = here.map(|(span, median)| (span.phase, (span.from, span.until), median));
         let windows = self.windows(lifetime, all, trend.from_h);
-        let least = trend.threshold * (trend.from_h + trend.hours);
+        let least = trend.threshold * trend.judged_h;
         let share = |value: f64| format!("{} %", figures(value / level * 100.0));
         end_apart(&mut trend, &windows, better(quantity), least, share);
         let event = self.event(lifetime, &trend);

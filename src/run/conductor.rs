@@ -96,6 +96,8 @@ pub(crate) struct Conductor {
     actions: u64,
     /// Number of drills that were begun.
     drilled: usize,
+    /// Phase that goes on in a new segment, and is not yet written there.
+    goes_on: Option<Phase>,
 }
 
 impl Conductor {
@@ -117,6 +119,7 @@ impl Conductor {
             found: VecDeque::new(),
             actions: 0,
             drilled: 0,
+            goes_on: None,
             plan,
         }
     }
@@ -159,8 +162,8 @@ impl Conductor {
         let (slot, due) = self.lanes.timed()?;
         // A single failed request is not an outage: arrivals of an open loop are sent regardless
         // of responses.
-        let goes_on = self.sends() && !self.server.is_down_or_starting() && !self.is_past(due);
-        (goes_on && self.step(due).is_none()).then_some((slot, due))
+        let is_sent = self.sends() && !self.server.is_down_or_starting() && !self.is_past(due);
+        (is_sent && self.goes_on.is_none() && self.step(due).is_none()).then_some((slot, due))
     }
 
     /// Whether the duration is over at an instant. The duration is half-open: the instant at its
@@ -196,6 +199,10 @@ impl Conductor {
         }
         if self.stop.is_none() && self.server.is_probe_due(now) {
             return Some(Order::Probe);
+        }
+        if let Some(phase) = self.goes_on.filter(|_| self.sends() && self.serves()) {
+            let because = "the run was cut off".to_owned();
+            return Some(Order::Record(Fact::Phase(PhaseBegan { phase, because })));
         }
         // Checked before the end of the run: an arrival that was due within the duration is still
         // sent.
@@ -292,6 +299,11 @@ impl Conductor {
             RunState::Drill(drilling) => RunState::Drill(drilling.anew(entry.at)),
             RunState::Before | RunState::Load(_) => self.doing,
         };
+        self.goes_on = match &self.doing {
+            RunState::Load(phase) => Some(*phase),
+            RunState::Drill(drilling) => Some(drilling.phase()),
+            RunState::Before | RunState::Drain(_) | RunState::Closed => None,
+        };
     }
 
     /// Returns the state for a phase: its load, or the last begun drill if the phase belongs to a
@@ -360,6 +372,9 @@ impl Conductor {
 
     fn on_phase(&mut self, began: &PhaseBegan, at: At) {
         self.clock.start(at);
+        if self.goes_on.take() == Some(began.phase) {
+            return;
+        }
         if began.phase == Phase::Drain {
             let ending = self.ending(at);
             self.stop = ending.or_else(|| Some(Ending::new(ClosedBecause::Done, &*began.because)));

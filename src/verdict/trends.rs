@@ -136,17 +136,7 @@ fn judged<'a>(trends: &'a [SeriesTrend], result: &GateResult) -> Vec<&'a SeriesT
     let is_part = |it: &&SeriesTrend| {
         !it.instance.is_empty() && all.iter().any(|of| same(of, it) && of.instance.is_empty())
     };
-    let is_short = |it: &&SeriesTrend| {
-        let longer = |of: &&&SeriesTrend| {
-            same(of, it) && of.instance == it.instance && of.trend.slope.is_some()
-        };
-        it.trend.slope.is_none()
-            && it.trend.word == TrendWord::Unresolved
-            && it.until_oom.is_none()
-            && it.kept().is_none()
-            && all.iter().any(|of| longer(&of) && of.trend.hours >= it.trend.hours)
-    };
-    all.iter().filter(|it| !is_part(it) && !is_short(it)).copied().collect()
+    all.iter().filter(|it| !is_part(it) && !it.is_short_beside(trends)).copied().collect()
 }
 
 /// Judges a growth that has no limit of its own: it fails where it used up the memory, or where the
@@ -242,7 +232,9 @@ pub(super) fn judge_steps(result: &mut GateResult, analysis: &Analysis) {
             evidence: series.evidence.clone(),
         }
     });
-    let of_answers = analysis.trends.answers.iter().map(|answers| {
+    let answers = &analysis.trends.answers;
+    let long = answers.iter().filter(|it| !it.is_short_beside(answers));
+    let of_answers = long.map(|answers| {
         let is_broken = answers.worse_step() || answers.trend.word == TrendWord::TwoLevels;
         answer_part(answers, stepped(is_broken, &answers.trend), answers.in_words(), None)
     });
@@ -279,7 +271,9 @@ pub(super) fn judge_drift(result: &mut GateResult, quantity: Quantity, analysis:
         let value = answers.drift().map(|drift| drift.value);
         answer_part(answers, word, answers.in_words(), value)
     };
-    let parts: Vec<Part> = analysis.trends.answers.iter().filter(is_asked).map(part).collect();
+    let answers = &analysis.trends.answers;
+    let long = answers.iter().filter(|it| !it.is_short_beside(answers));
+    let parts: Vec<Part> = long.filter(is_asked).map(part).collect();
     if parts.is_empty() {
         return "n/a: nothing of it was measured".clone_into(&mut result.why);
     }
@@ -291,7 +285,7 @@ pub(super) fn judge_drift(result: &mut GateResult, quantity: Quantity, analysis:
 fn drifts(answers: &AnswerTrend, slope: Slope, limit: f64) -> VerdictWord {
     let trend = &answers.trend;
     let is_apart = trend.levels.is_some_and(|(low, high)| high - low > limit * low);
-    let limit_h = limit * answers.level / (trend.from_h + trend.hours);
+    let limit_h = limit * answers.level / trend.judged_h;
     match within(trend, slope, limit_h, limit_h).0 {
         VerdictWord::Pass if is_apart => VerdictWord::Inconclusive,
         word => word,

@@ -25,7 +25,7 @@ const REPLAY: &str = "longhaul rehearse --scenario spark_arena_v2 --depths 0,409
     -o runs/replay > out; longhaul report runs/replay --format arena > benchmark.csv";
 
 /// A run that is killed in its middle.
-const CUT_OFF: &str = "timeout -s KILL 5 longhaul run --scenario smoke --profile fast.yaml \
+const CUT_OFF: &str = "timeout -s KILL 5 longhaul run --simulate --scenario smoke --profile fast.yaml \
     --duration 10s > out; test -d runs/latest";
 
 pub(crate) const PAGES: &[Page] = &[

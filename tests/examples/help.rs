@@ -23,7 +23,7 @@ const LEAKING: &str = "printf '%s\\n' 'about: Six hours of one stream.' 'duratio
     'contract: {crashes: 0, ooms: 0}' > my.yaml";
 
 /// Two runs that are killed in their middle.
-const CUT_OFF: &str = "for run in one tonight; do timeout -s KILL 5 longhaul run --scenario smoke \
+const CUT_OFF: &str = "for run in one tonight; do timeout -s KILL 5 longhaul run --simulate --scenario smoke \
     --profile fast.yaml --duration 10s -o runs/$run > out; done; ln -sfn one runs/latest";
 
 /// A recipe of vLLM whose image is named by a tag.

@@ -122,7 +122,10 @@ fn is_command_in_a_sentence(span: &str) -> bool {
 }
 
 fn verbs_at_the_top() -> [&'static str; 10] {
-    ["run", "report", "compare", "floor", "plan", "rehearse", "sweep", "sim", "recipe", "list"]
+    [
+        "run", "report", "compare", "floor", "plan", "rehearse", "resume", "sweep", "sim",
+        "recipe", "list",
+    ]
 }
 
 /// The commands of lines of code.

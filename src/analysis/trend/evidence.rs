@@ -91,6 +91,8 @@ pub(crate) fn examine(points: &[Point], rule: &TrendRule) -> Evidence {
         judged = JudgedBlocks::from(cut, &points, rule);
     }
     let values = &judged.values;
+    let threshold = rule.over_all.map(|change| change / (until_h - judged.from_h));
+    let rule = &TrendRule { threshold: threshold.unwrap_or(rule.threshold), ..*rule };
     Evidence {
         rule: *rule,
         from_h: judged.from_h,

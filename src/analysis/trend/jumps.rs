@@ -2,6 +2,7 @@
 
 use super::rule::LEVEL;
 use crate::stats::pettitt::pettitt;
+use crate::stats::rank_sum::{VALUES_MAX, rank_sum_p};
 use crate::stats::robust::{mad, median};
 use crate::stats::two_levels::{TwoLevels, two_levels};
 
@@ -48,8 +49,14 @@ impl FoundStep {
 pub(super) fn step(values: &[f64]) -> (f64, Option<FoundStep>) {
     let p = pettitt(values).map_or(1.0, |change| change.p);
     // Finding the place is expensive.
-    let is_possible = p < LEVEL;
-    (p, is_possible.then(|| found(values, place(values)?)).flatten())
+    if p >= LEVEL && values.len() > VALUES_MAX {
+        return (p, None);
+    }
+    let found = place(values).and_then(|after| found(values, after));
+    let exact = found.and_then(|step| rank_sum_p(values, step.after));
+    // Pettitt's test has no power near an end. The exact one is corrected for the choice of the place.
+    let p = exact.map_or(p, |exact| p.min(exact * values.len() as f64));
+    (p, found.filter(|_| p < LEVEL))
 }
 
 /// Returns the number of blocks before the step: there two medians fit best. The place with the

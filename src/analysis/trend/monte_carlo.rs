@@ -27,6 +27,7 @@ const LONG: usize = 780;
 
 /// Rule for memory in MiB, with blocks of ten minutes.
 pub(super) const RULE: TrendRule = TrendRule {
+    over_all: None,
     threshold: 32.0,
     better: Better::Lower,
     block_h: BLOCK_H,

@@ -35,6 +35,8 @@ const JUMP_BLOCKS: f64 = 6.0;
 pub(crate) struct TrendRule {
     /// Least growth per hour that matters, in the worse direction; not negative.
     pub threshold: f64,
+    /// Least change over the judged hours that matters, where the threshold follows from it.
+    pub over_all: Option<f64>,
     /// Better direction of the series.
     pub better: Better,
     /// Length of a block in hours.
@@ -149,6 +151,7 @@ fn trend(evidence: &Evidence, judged: Option<(Chosen, f64)>) -> Trend {
         word: TrendWord::Unresolved,
         blocks: evidence.blocks,
         hours: evidence.until_h - evidence.from_h,
+        judged_h: evidence.until_h - evidence.from_h,
         from_h: evidence.from_h,
         too_short: lack(evidence).filter(|_| !evidence.rule.is_long(evidence.until_h)),
         slope: None,

@@ -280,6 +280,13 @@ impl AnswerTrend {
                 let verb = if is_rate(self.quantity) { "falls" } else { "rises" };
                 format!("{title} {verb} by {} {interval} over {over}", percent(drift.value))
             }
+            // A change over these hours is no rate, and is told however few they are.
+            (TrendWord::Unresolved, Some(drift)) if trend.grows => {
+                let interval = format!("[{}, {}]", percent(drift.low), percent(drift.high));
+                let verb = if is_rate(self.quantity) { "fell" } else { "rose" };
+                let lack = trend.lack.as_deref().unwrap_or_default();
+                format!("{title} {verb} by {} {interval} so far: {lack}", percent(drift.value))
+            }
             (TrendWord::Falling, Some(drift)) => {
                 let verb = if is_rate(self.quantity) { "rises" } else { "falls" };
                 format!("{title} {verb} by {} over {over}", percent(-drift.value))
@@ -326,8 +333,7 @@ impl AnswerTrend {
 
     /// Returns the least change that matters.
     fn matters(&self) -> String {
-        let all_h = self.trend.from_h + self.trend.hours;
-        let share = self.trend.threshold * all_h / self.level;
+        let share = self.trend.threshold * self.trend.judged_h / self.level;
         format!("a drift above {} %", figures(share * 100.0))
     }
 }

@@ -12,11 +12,13 @@ pub(crate) fn lines(comparison: &Comparison, all: bool) -> [Vec<String>; 2] {
             it.subject.is_series() == is_series && it.word != TrendChange::NotJudged
         };
         let judged = comparison.trends.iter().filter(is_shown);
-        of(judged.filter(|it| all || it.decides()).collect(), all)
+        let none =
+            if is_series { "no growth in the candidate" } else { "no drift in the candidate" };
+        of(judged.filter(|it| all || it.decides()).collect(), all, none)
     })
 }
 
-fn of(mut judged: Vec<&ComparedTrend>, all: bool) -> Vec<String> {
+fn of(mut judged: Vec<&ComparedTrend>, all: bool, none: &str) -> Vec<String> {
     judged.sort_by_key(|it| it.word);
     let (stable, told): (Vec<_>, Vec<_>) =
         judged.into_iter().partition(|it| !all && it.word == TrendChange::Stable);
@@ -24,11 +26,11 @@ fn of(mut judged: Vec<&ComparedTrend>, all: bool) -> Vec<String> {
     let names: Vec<String> = stable.iter().map(|it| it.title.clone()).collect();
     match names.as_slice() {
         [] => {}
-        [one] => lines.push(format!("{one}: none in the candidate")),
+        [one] => lines.push(format!("{one}: {none}")),
         several => {
             let n = counted(several.len() as u64, "other", "others");
             let n = if told.is_empty() { format!("all {}", several.len()) } else { n };
-            lines.push(format!("{n}: none in the candidate"));
+            lines.push(format!("{n}: {none}"));
         }
     }
     lines

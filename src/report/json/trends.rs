@@ -110,20 +110,25 @@ pub(super) fn document(trends: &Trends) -> TrendsJson<'_> {
 }
 
 fn series(of: &SeriesTrend) -> SeriesJson<'_> {
+    // No rate is quoted of a course that is open, or was watched for too short a time.
+    let work = of.per_work.filter(|_| of.trend.rate().is_some());
     SeriesJson {
         series: of.judged.name,
         instance: &of.instance,
         trend: trend(&of.trend, of.lifetime),
-        per_hour: of.trend.slope.map(slope),
-        per_request: of.per_work.map(|it| slope(it.request)),
-        per_1k_tokens: of.per_work.and_then(|it| it.kilotoken).map(slope),
+        per_hour: of.trend.rate().map(slope),
+        per_request: work.map(|it| slope(it.request)),
+        per_1k_tokens: work.and_then(|it| it.kilotoken).map(slope),
         follows: of.per_work.and_then(|it| it.driver).map(|driver| match driver {
             Driver::Requests => "requests",
             Driver::Time => "time",
         }),
         detectable: of.trend.detectable.and_then(finite),
         most_in: of.most_in.as_deref(),
-        full_in_h: of.to_limit.map(|it| [finite(it.low), it.high.and_then(finite)]),
+        full_in_h: of
+            .to_limit
+            .filter(|_| of.trend.rate().is_some())
+            .map(|it| [finite(it.low), it.high.and_then(finite)]),
         returned: of.returned,
         released: of.released,
         since_restart: of.since_restart,

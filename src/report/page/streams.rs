@@ -7,19 +7,25 @@ use crate::unit::figures;
 
 use super::{Grid, GridValue, Heading};
 
-/// Returns a line for each depth, those first in which a limit was found:
+/// Returns a line for each depth, those first in which more streams cost one of them most:
 /// `d0 1 → 4: 23.4 → 31.2 tok/s, each 23.4 → 7.80; TPOT doubles at 4`.
 pub(super) fn lines(ladders: &[StreamLadder]) -> Vec<String> {
-    let mut found: Vec<(bool, String)> = ladders
+    let mut found: Vec<(f64, String)> = ladders
         .iter()
         .filter_map(|ladder| {
-            let limits = limits(ladder);
-            let line = [change(ladder, ladders)?].into_iter().chain(limits.clone());
-            Some((limits.is_empty(), line.collect::<Vec<_>>().join("; ")))
+            let line = [change(ladder, ladders)?].into_iter().chain(limits(ladder));
+            Some((left(ladder), line.collect::<Vec<_>>().join("; ")))
         })
         .collect();
-    found.sort_by_key(|(is_without, _)| *is_without);
+    found.sort_by(|(one, _), (other, _)| one.total_cmp(other));
     found.into_iter().map(|(_, line)| line).collect()
+}
+
+/// Returns the share of its speed that a stream keeps at the largest number of streams.
+fn left(ladder: &StreamLadder) -> f64 {
+    let speed = |level: Option<&StreamLevel>| level?.tokens_per_s.and_then(Estimate::known);
+    let speeds = speed(ladder.levels.first()).zip(speed(ladder.levels.last()));
+    speeds.map_or(1.0, |(first, last)| last / first)
 }
 
 /// Formats the first and the last number of streams, with the speeds of all and of each.

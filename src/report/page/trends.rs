@@ -56,7 +56,9 @@ fn memory(trends: &Trends) -> Vec<String> {
     if !series.iter().any(|it| is_told(&it.trend)) {
         return words;
     }
-    series.retain(|it| !it.is_told_by_processes(&trends.series));
+    series.retain(|it| {
+        !it.is_told_by_processes(&trends.series) && !it.is_short_beside(&trends.series)
+    });
     let lifetimes = |title: &str| series.iter().filter(|it| it.title() == title).count();
     let sentence = |it: &SeriesTrend, words: String| Sentence {
         title: it.title(),
