@@ -121,7 +121,7 @@ fn is_command_in_a_sentence(span: &str) -> bool {
     is_verb && (span.contains(" --") || span.split(' ').count() > 3)
 }
 
-fn verbs_at_the_top() -> [&'static str; 10] {
+fn verbs_at_the_top() -> [&'static str; 11] {
     [
         "run", "report", "compare", "floor", "plan", "rehearse", "resume", "sweep", "sim",
         "recipe", "list",
