@@ -64,6 +64,7 @@ pub(super) fn judge(seen: &AnswerState, over: &TransportEnd) -> (Ended, Stage, S
             }
             TransportEnd::Broke { how, words, .. } => broken(seen, *how, words),
             TransportEnd::Late => late(seen),
+            TransportEnd::Endless(words) => (Ended::Endless, words.clone()),
             TransportEnd::End | TransportEnd::Cut(_) | TransportEnd::Abandoned => whole(seen),
         }
     };
@@ -231,6 +232,18 @@ mod tests {
         let some = AnswerState { finish: None, ..seen() };
         assert_eq!(word(&some, &TransportEnd::Late), (Ended::Stalled, Stage::Streaming));
         assert_eq!(word(&seen(), &TransportEnd::Late), (Ended::Stalled, Stage::Closing));
+    }
+
+    #[test]
+    fn an_answer_without_an_end_is_endless_whatever_came_of_it() {
+        let endless = TransportEnd::Endless("no end: 9 bytes".to_owned());
+        let none = AnswerState { finish: None, chunks: 0, progressed: false, ..seen() };
+        for seen in [seen(), none] {
+            let (ended, _, words) = judge(&seen, &endless);
+            assert_eq!((ended, words.as_str()), (Ended::Endless, "no end: 9 bytes"));
+        }
+        let error = AnswerState { error_frame: Some("dead".to_owned()), ..seen() };
+        assert_eq!(word(&error, &endless).0, Ended::ErrorFrame);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(crate) enum Ended {
     TimedOut,
     /// No further token within the limit.
     Stalled,
+    /// More tokens, events, bytes or time than an answer may have.
+    Endless,
     /// An error object inside a 200 stream, `[DONE]` or not.
     ErrorFrame,
     /// The server's own finish reason says abort, error or repetition.
@@ -56,6 +58,7 @@ words!(Ended {
     Reset: "reset",
     TimedOut: "timed_out",
     Stalled: "stalled",
+    Endless: "endless",
     ErrorFrame: "error_frame",
     Aborted: "aborted",
     Truncated: "truncated",

@@ -379,6 +379,7 @@ pub(crate) fn sign(request: &Request) -> Sign {
         | Ended::Reset
         | Ended::TimedOut
         | Ended::Stalled
+        | Ended::Endless
         | Ended::ErrorFrame
         | Ended::Aborted
         | Ended::Truncated

@@ -89,6 +89,7 @@ pub(crate) struct Parser {
     after_cr: bool,
     past_first_line: bool,
     foreign: Option<Vec<u8>>,
+    frames: u64,
 }
 
 impl Parser {
@@ -146,6 +147,11 @@ impl Parser {
         self.foreign.as_deref().or(open)
     }
 
+    /// Returns the number of events and comments so far, and of lines that are neither.
+    pub(crate) fn frames(&self) -> u64 {
+        self.frames
+    }
+
     fn keep(&mut self, part: &[u8]) -> Result<(), SseError> {
         if self.line.len() + part.len() > LINE_BYTES_MAX {
             return Err(SseError::TooLong);
@@ -170,8 +176,9 @@ impl Parser {
         let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
         let value = line.get(colon + 1..).unwrap_or_default();
         match &line[..colon] {
+            b"id" | b"retry" => {}
             // A comment, sent to keep a connection alive.
-            b"" | b"id" | b"retry" => {}
+            b"" => self.frames += 1,
             b"event" => {
                 let name = &value[..value.len().min(NAME_BYTES_MAX)];
                 String::from_utf8_lossy(name).trim().clone_into(&mut self.name);
@@ -191,16 +198,18 @@ impl Parser {
                 self.data.extend_from_slice(value);
                 self.has_data = true;
             }
-            _ if self.foreign.is_none() => {
-                self.foreign = Some(line[..line.len().min(FOREIGN_BYTES_MAX)].to_vec());
+            _ => {
+                self.frames += 1;
+                let beginning = &line[..line.len().min(FOREIGN_BYTES_MAX)];
+                self.foreign.get_or_insert_with(|| beginning.to_vec());
             }
-            _ => {}
         }
         Ok(())
     }
 
     fn dispatch(&mut self, take: &mut impl FnMut(Event<'_>)) -> Result<(), SseError> {
         if std::mem::take(&mut self.has_data) {
+            self.frames += 1;
             let data = std::str::from_utf8(&self.data).map_err(|_| SseError::NotUtf8)?;
             take(Event { name: &self.name, data });
             self.data.clear();

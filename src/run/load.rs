@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::answer::{Answer, AnswerReader, TransportEnd};
-use crate::fact::{Abilities, BrokenHow, Request, Stage};
+use crate::fact::{Abilities, Request};
 use crate::plan::Ask;
 use crate::protocol::{openai, retry_after};
 use crate::spec::Limits;
@@ -26,7 +26,7 @@ pub(crate) struct Terms<'a> {
     pub abilities: &'a Abilities,
     /// Tokens that the chat template adds to a prompt; 0 where they are not known.
     pub template_tokens: u64,
-    /// Time limits of a response.
+    /// Limits of an answer.
     pub limits: &'a Limits,
     /// Counters of the run, updated while the response streams.
     pub progress: &'a Progress,
@@ -82,11 +82,6 @@ impl Drop for Flight {
     }
 }
 
-/// Bound on an endless response: this many times the requested tokens, plus as many again as the
-/// constant below. A server that ignores `max_tokens` would otherwise hold a run for ever.
-const ENDLESS_TIMES: u64 = 4;
-const ENDLESS_TOKENS: u64 = 256;
-
 /// Sends an ask and follows its response until it ends, a limit passes, or `cut` gives a reason to
 /// close the connection.
 pub(crate) async fn send<W: Wire>(
@@ -100,12 +95,13 @@ pub(crate) async fn send<W: Wire>(
     let call = Call::post(openai::path(ask), body);
     let mut flight = Flight::begin(terms.progress);
     let mut watch = AnswerReader::new(ask, terms.abilities, terms.names, timeline.now())
-        .with_template(terms.template_tokens);
+        .with_template(terms.template_tokens)
+        .with_limits(terms.limits);
     let mut head = Head::default();
     let over = tokio::select! { biased;
         why = cut => TransportEnd::Cut(why),
         () = abandon(timeline, ask.abandon_us) => TransportEnd::Abandoned,
-        over = follow(wire, timeline, call, ask.cell.output, terms.limits, &mut watch, &mut flight, &mut head) => over,
+        over = follow(wire, timeline, call, &mut watch, &mut flight, &mut head) => over,
     };
     let mut answer = watch.over(timeline.now(), &over);
     head.tell(&mut answer.request);
@@ -150,20 +146,16 @@ async fn abandon(timeline: &Timeline, after_us: Option<u64>) {
     }
 }
 
-#[allow(clippy::too_many_arguments)] // the parts of one exchange
 async fn follow<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     call: Call,
-    asked: u64,
-    limits: &Limits,
     watch: &mut AnswerReader,
     flight: &mut Flight,
     head: &mut Head,
 ) -> TransportEnd {
     let mut waits = Waits::begin(*timeline, timeline.now());
-    let deadline = watch.deadline(limits.first_token, limits.stall);
-    let mut reply = match waits.before(deadline, wire.call(call)).await {
+    let mut reply = match waits.before(watch.deadline(), wire.call(call)).await {
         None => return TransportEnd::Late,
         Some(Err(broken)) => {
             head.resent = broken.resent;
@@ -174,22 +166,17 @@ async fn follow<W: Wire>(
     *head = Head::of(&reply);
     watch.head(timeline.now(), reply.status());
     while !watch.is_decided() {
-        let deadline = watch.deadline(limits.first_token, limits.stall);
-        match waits.before(deadline, reply.chunk()).await {
+        match waits.before(watch.deadline(), reply.chunk()).await {
             // Nothing of the answer is missing.
             None | Some(Err(_)) if watch.is_done() => break,
-            None => return TransportEnd::Late,
+            None => return watch.late(timeline.now()),
             Some(Err(broken)) => return broke(broken),
             Some(Ok(None)) => break,
             Some(Ok(Some((at, bytes)))) => watch.bytes(at, &bytes),
         }
         flight.reached(watch.tokens());
-        if watch.tokens() > asked * ENDLESS_TIMES + ENDLESS_TOKENS {
-            return TransportEnd::Broke {
-                how: BrokenHow::Malformed,
-                stage: Stage::Streaming,
-                words: format!("no end: {} tokens, and {asked} were asked for", watch.tokens()),
-            };
+        if let Some(endless) = watch.endless() {
+            return endless;
         }
     }
     TransportEnd::End
@@ -326,14 +313,62 @@ mod tests {
         assert!(stalled.frames.starts_with(b"data:"));
     }
 
+    const COUNT: &str = "data: {\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":9}}\n\n";
+    const IDS: &str = "data: {\"choices\":[{\"delta\":{},\"token_ids\":[5]}]}\n\n";
+    const EMPTY: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"\"}}]}\n\n";
+    const COMMENT: &str = ": keep-alive\n\n";
+
+    /// Returns how an answer ended that has one frame again and again, and its words.
+    async fn repeated(frame: &'static str, gap_ms: u64, limits: Limits) -> (Ended, String) {
+        let parts: Vec<(u64, &str)> = (0..20_000).map(|_| (gap_ms, frame)).collect();
+        let (answer, _) = answer(&parts, limits, LONG).await;
+        assert!(!answer.frames.is_empty(), "the evidence is kept: {:?}", answer.request);
+        (answer.request.ended, answer.request.error)
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn an_answer_without_an_end_is_given_up_although_it_never_stalls() {
-        let parts: Vec<(u64, &str)> = (0..5_000).map(|_| (20, WORD)).collect();
-        let (answer, _) = answer(&parts, Limits::default(), LONG).await;
-        let row = answer.request;
-        assert_eq!(row.ended, Ended::Malformed);
-        insta::assert_snapshot!(row.error, @"no end: 265 tokens, and 2 were asked for");
-        assert!(row.chunks < 1_000, "{} chunks", row.chunks);
+    async fn an_answer_without_an_end_is_endless_whatever_it_is_made_of() {
+        let limits = Limits { frames: Some(5_000), ..Limits::default() };
+        let mut words = Vec::new();
+        for frame in [WORD, IDS, FINISH, EMPTY, COMMENT] {
+            let (ended, error) = repeated(frame, 20, limits).await;
+            assert_eq!(ended, Ended::Endless, "{frame}");
+            words.push(error);
+        }
+        let short = Limits { bytes: Some(20_000), ..limits };
+        words.push(repeated(EMPTY, 20, short).await.1);
+        insta::assert_snapshot!(words.join("\n"), @"
+        no end: 265 tokens, and 2 were asked for
+        no end: 265 events that tell of tokens, and 2 were asked for
+        no end: 265 events that tell of tokens, and 2 were asked for
+        no end: 5,001 events and comments
+        no end: 5,001 events and comments
+        no end: 20,047 bytes
+        ");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_count_that_grows_without_text_is_endless_and_one_that_stands_still_is_stalled() {
+        let counts: Vec<&'static str> = (1..400)
+            .map(|nth| &*COUNT.replace(":9}", &format!(":{nth}}}")).leak())
+            .collect();
+        let parts: Vec<(u64, &str)> = counts.into_iter().map(|count| (20, count)).collect();
+        let (growing, _) = answer(&parts, Limits::default(), LONG).await;
+        assert_eq!(growing.request.ended, Ended::Endless);
+        let limits = Limits { stall: Duration::from_secs(3), ..Limits::default() };
+        assert_eq!(repeated(COUNT, 20, limits).await.0, Ended::Stalled);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_goes_on_for_too_long_is_endless_and_a_slow_prefill_is_not() {
+        let second = Duration::from_secs(1);
+        let limits = Limits { first_token: 9 * second, stall: 3 * second, ..Limits::default() };
+        let (ended, error) = repeated(WORD, 2_000, limits).await;
+        let words = "no end: it goes on 16.0 s after sending";
+        assert_eq!((ended, error.as_str()), (Ended::Endless, words));
+        assert_eq!(repeated(COMMENT, 20, limits).await.0, Ended::TimedOut);
+        let own = Limits { answer: Some(5 * second), ..limits };
+        assert_eq!(repeated(WORD, 2_000, own).await.0, Ended::Endless);
     }
 
     #[tokio::test(start_paused = true)]

@@ -131,9 +131,10 @@ impl Conductor {
         };
         if self.lanes.has_in_flight() {
             // After a finished plan, a request may still take as long as its time limits allow.
-            let limits = &self.plan.limits;
             let patience_us = match because {
-                ClosedBecause::Done => micros(limits.first_token + limits.stall),
+                ClosedBecause::Done => {
+                    micros(self.plan.limits.longest_answer(self.plan.output_max()))
+                },
                 _ => DRAIN_US_MAX,
             };
             let late = now.since(draining.from) > patience_us;
