@@ -87,6 +87,7 @@ fn broken(seen: &AnswerState, how: BrokenHow, words: &str) -> (Ended, String) {
         BrokenHow::Unreachable | BrokenHow::Unresolved | BrokenHow::Untrusted => Ended::Unreachable,
         BrokenHow::Refused => Ended::Refused,
         BrokenHow::Malformed => Ended::Malformed,
+        BrokenHow::Local => Ended::Cut,
         // Cut off inside an answer without a finish reason: the stream was truncated.
         BrokenHow::CutOff if seen.status.is_some() && seen.finish.is_none() => Ended::Truncated,
         BrokenHow::Reset | BrokenHow::CutOff => Ended::Reset,
@@ -206,6 +207,15 @@ mod tests {
         assert_eq!(word(&early, &at_head), (Ended::Reset, Stage::Headers));
         let refused = broke(BrokenHow::Refused, Stage::Connect);
         assert_eq!(word(&early, &refused), (Ended::Refused, Stage::Connect));
+    }
+
+    #[test]
+    fn a_connection_that_this_machine_refuses_is_no_failure_of_the_server() {
+        let early = AnswerState { status: None, finish: None, chunks: 0, ..seen() };
+        let local = broke(BrokenHow::Local, Stage::Connect);
+        assert_eq!(word(&early, &local), (Ended::Cut, Stage::Connect));
+        let cut = TransportEnd::Cut("phase over".to_owned());
+        assert_eq!(word(&early, &cut), (Ended::Cut, Stage::Headers), "a cut of longhaul's own");
     }
 
     #[test]

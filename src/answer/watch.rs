@@ -188,6 +188,11 @@ impl AnswerReader {
         self.malformed.is_some() || self.page.len() >= error::BODY_BYTES_MAX
     }
 
+    /// Returns the number of bytes that are kept until the present event is whole.
+    pub(crate) fn open_bytes(&self) -> u64 {
+        self.parser.open_bytes()
+    }
+
     /// Returns the best known count of output tokens so far; a chunk counts as one where no count
     /// is known. A token has at least one byte of text, so a count above the number of bytes is
     /// ignored.
@@ -231,7 +236,7 @@ impl AnswerReader {
             over,
         );
         (row.ended, row.stage) = (ended, stage);
-        row.error = words.chars().take(WORDS_CHARS_MAX).collect();
+        row.error = beginning(&words);
         row.checks = check::fired(&CheckInput {
             request: row,
             template_tokens: self.template_tokens,
@@ -272,14 +277,16 @@ impl AnswerReader {
             return;
         }
         match Chunk::parse(event) {
-            Ok(chunk) if chunk.is_nothing() => self.aside = chunk.message.or(self.aside.take()),
+            Ok(chunk) if chunk.is_nothing() => {
+                self.aside = chunk.message.map(|it| beginning(&it)).or(self.aside.take());
+            }
             Ok(chunk) => {
                 self.request.first_byte_us.get_or_insert(since_sent);
                 self.chunk(at, chunk);
             }
             Err(words) => {
                 self.request.first_byte_us.get_or_insert(since_sent);
-                let quoted: String = event.data.chars().take(WORDS_CHARS_MAX).collect();
+                let quoted = beginning(event.data);
                 let glued = shape::is_glued(event.data);
                 let words = if glued { "events without a blank line between them" } else { &words };
                 self.malformed = Some(format!("{words}, in `{quoted}`"));
@@ -289,7 +296,7 @@ impl AnswerReader {
 
     fn chunk(&mut self, at: At, chunk: Chunk) {
         if chunk.error.is_some() && self.error_frame.is_none() {
-            self.error_frame = chunk.error;
+            self.error_frame = chunk.error.map(|words| beginning(&words));
             return;
         }
         let grown = self.counts.fold(&chunk);
@@ -372,6 +379,11 @@ impl AnswerReader {
         row.cached_tokens = totals.usage.cached.or(none.then_some(0));
         totals
     }
+}
+
+/// Returns the beginning of words, as much as a row may need.
+fn beginning(words: &str) -> String {
+    words.chars().take(WORDS_CHARS_MAX).collect()
 }
 
 /// Creates the row of an ask before its answer.

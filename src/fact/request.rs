@@ -130,6 +130,8 @@ pub(crate) enum BrokenHow {
     CutOff,
     /// Bytes that are not HTTP.
     Malformed,
+    /// longhaul's own machine gave it no connection: no file descriptor, port or memory was left.
+    Local,
 }
 
 /// Class of a request for the server's cache.
@@ -248,6 +250,11 @@ pub(crate) fn is_spoiled(delay_us: u64, time_us: u64) -> bool {
 }
 
 impl Request {
+    /// Whether it was never sent, because longhaul's own machine gave it no connection.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.ended == Ended::Cut && self.stage == Stage::Connect
+    }
+
     /// Creates the row of a request that was sent and not yet answered, on the first slot of the
     /// first lane and due when it was sent.
     pub(crate) fn unanswered(

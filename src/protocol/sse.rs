@@ -10,6 +10,10 @@ use std::fmt;
 /// frames reach several MiB, where token ids of a deep prompt are echoed.
 pub(crate) const LINE_BYTES_MAX: usize = 16 << 20;
 
+/// Largest buffer that is kept for the next line or event, bytes. One long event would otherwise take
+/// its memory until the answer ends.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
+
 /// Bytes kept of the first line that is not an event stream; less of it is shown.
 const FOREIGN_BYTES_MAX: usize = 4 << 10;
 
@@ -119,7 +123,7 @@ impl Parser {
                 self.keep(&rest[..end])?;
                 let mut line = std::mem::take(&mut self.line);
                 self.parse_line(&line, &mut take)?;
-                line.clear();
+                reuse(&mut line);
                 self.line = line;
             }
             rest = &rest[end + 1..];
@@ -150,6 +154,11 @@ impl Parser {
     /// Returns the number of events and comments so far, and of lines that are neither.
     pub(crate) fn frames(&self) -> u64 {
         self.frames
+    }
+
+    /// Returns the number of bytes of the event and the line whose ends have not arrived.
+    pub(crate) fn open_bytes(&self) -> u64 {
+        (self.line.len() + self.data.len()) as u64
     }
 
     fn keep(&mut self, part: &[u8]) -> Result<(), SseError> {
@@ -212,12 +221,18 @@ impl Parser {
             self.frames += 1;
             let data = std::str::from_utf8(&self.data).map_err(|_| SseError::NotUtf8)?;
             take(Event { name: &self.name, data });
-            self.data.clear();
+            reuse(&mut self.data);
         }
         // A name without data is dropped with its event.
         self.name.clear();
         Ok(())
     }
+}
+
+/// Empties a buffer, and frees it if it is large.
+fn reuse(buffer: &mut Vec<u8>) {
+    buffer.clear();
+    buffer.shrink_to(BUFFER_BYTES_MAX);
 }
 
 #[cfg(test)]
@@ -306,7 +321,8 @@ mod tests {
             parser.feed(&megabyte, |_| ()).unwrap();
         }
         parser.feed(b"\n\n", |event| length = event.data.len()).unwrap();
-        assert_eq!(length, 15 << 20);
+        assert_eq!((length, parser.open_bytes()), (15 << 20, 0));
+        assert!(parser.line.capacity() + parser.data.capacity() <= 2 * BUFFER_BYTES_MAX);
         let endless: Vec<&[u8]> = vec![&megabyte; 17];
         assert_eq!(frames(&endless).1, Err(SseError::TooLong));
     }

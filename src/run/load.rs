@@ -11,7 +11,7 @@ use crate::plan::Ask;
 use crate::protocol::{openai, retry_after};
 use crate::spec::Limits;
 use crate::timeline::{Timeline, Waits};
-use crate::unit::At;
+use crate::unit::{At, grouped};
 use crate::world::{Broken, Call, Redirect, Reply, Wire};
 
 /// Settings that all asks of a run share.
@@ -41,6 +41,7 @@ pub(crate) struct Progress(Rc<Counters>);
 struct Counters {
     in_flight: Cell<u64>,
     tokens: Cell<u64>,
+    open_bytes: Cell<u64>,
 }
 
 impl Progress {
@@ -55,18 +56,36 @@ impl Progress {
     }
 }
 
+/// Most bytes of events that are not yet whole, of all requests together: bounds the memory that a
+/// server can take.
+const OPEN_BYTES_MAX: u64 = 24 << 20;
+/// Bytes of an event from which on it is ended for that reason.
+const LARGE_EVENT_BYTES: u64 = 1 << 20;
+
 /// Share of one request in the progress. Dropping it ends the request's count as in flight, also
 /// when its task is cancelled.
 struct Flight {
     counters: Rc<Counters>,
     tokens: u64,
+    /// Bytes of its event that is not yet whole.
+    open_bytes: u64,
 }
 
 impl Flight {
     fn begin(progress: &Progress) -> Flight {
         let counters = Rc::clone(&progress.0);
         counters.in_flight.set(counters.in_flight.get() + 1);
-        Flight { counters, tokens: 0 }
+        Flight { counters, tokens: 0, open_bytes: 0 }
+    }
+
+    /// Sets the bytes of the request's event that is not yet whole. Returns the bytes of all such
+    /// events, if they are too many and this one is one of the large ones.
+    fn holds(&mut self, open_bytes: u64) -> Option<u64> {
+        let others = self.counters.open_bytes.get().saturating_sub(self.open_bytes);
+        self.open_bytes = open_bytes;
+        let all = others + open_bytes;
+        self.counters.open_bytes.set(all);
+        (all > OPEN_BYTES_MAX && open_bytes > LARGE_EVENT_BYTES).then_some(all)
     }
 
     fn reached(&mut self, tokens: u64) {
@@ -78,6 +97,7 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
+        self.holds(0);
         self.counters.in_flight.set(self.counters.in_flight.get().saturating_sub(1));
     }
 }
@@ -178,6 +198,10 @@ async fn follow<W: Wire>(
         if let Some(endless) = watch.endless() {
             return endless;
         }
+        if let Some(all) = flight.holds(watch.open_bytes()) {
+            let all = grouped(all as f64);
+            return TransportEnd::Endless(format!("no end of an event: {all} bytes of all answers"));
+        }
     }
     TransportEnd::End
 }
@@ -243,10 +267,19 @@ mod tests {
         limits: Limits,
         cut_after: Duration,
     ) -> (Answer, Progress) {
+        let progress = Progress::default();
+        (answer_of(parts, limits, cut_after, &progress).await, progress)
+    }
+
+    async fn answer_of(
+        parts: &[(u64, &'static str)],
+        limits: Limits,
+        cut_after: Duration,
+        progress: &Progress,
+    ) -> Answer {
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
         let wire = Script { timeline, status: 200, parts: parts.iter().copied().collect() };
         let abilities = Abilities { usage: true, ..Abilities::default() };
-        let progress = Progress::default();
         let terms = Terms {
             salt: "",
             template_tokens: 0,
@@ -254,13 +287,13 @@ mod tests {
             names: &[],
             abilities: &abilities,
             limits: &limits,
-            progress: &progress,
+            progress,
         };
         let cut = async {
             timeline.until(At::ZERO.after(cut_after)).await;
             "phase over".to_owned()
         };
-        (send(&wire, &timeline, &ask(), terms, cut).await, progress)
+        send(&wire, &timeline, &ask(), terms, cut).await
     }
 
     const LONG: Duration = Duration::from_secs(1 << 20);
@@ -345,6 +378,21 @@ mod tests {
         no end: 5,001 events and comments
         no end: 20,047 bytes
         ");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_that_grow_side_by_side_have_a_bound_together() {
+        let part = "x".repeat(1 << 20).leak();
+        let parts: Vec<(u64, &'static str)> =
+            [(1, "data: ")].into_iter().chain((0..15).map(|_| (1, &*part))).collect();
+        let progress = Progress::default();
+        let [first, second] = [(); 2].map(|()| answer_of(&parts, Limits::default(), LONG, &progress));
+        let (first, second) = tokio::join!(first, second);
+        let ended = [first, second].map(|answer| (answer.request.ended, answer.request.error));
+        let words = "no end of an event: 25,165,824 bytes of all answers".to_owned();
+        assert!(ended.contains(&(Ended::Endless, words)), "{ended:?}");
+        assert!(ended.iter().any(|(ended, _)| *ended != Ended::Endless), "{ended:?}");
+        assert_eq!(progress.0.open_bytes.get(), 0);
     }
 
     #[tokio::test(start_paused = true)]
