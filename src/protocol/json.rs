@@ -25,11 +25,9 @@ impl Room {
     }
 }
 
-/// Takes an entry's room, if any is left.
-fn is_taken(room: &Cell<usize>) -> bool {
-    let left = room.get();
-    room.set(left.saturating_sub(1));
-    left > 0
+/// Takes the room of an entry.
+fn take(room: &Cell<usize>) {
+    room.set(room.get().saturating_sub(1));
 }
 
 /// Parses a page. Returns `None` if it is no JSON.
@@ -102,8 +100,9 @@ impl<'de> Visitor<'de> for Within<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut kept = Vec::new();
-        while is_taken(&self.0.items) {
+        while self.0.items.get() > 0 {
             let Some(item) = items.next_element_seed(self)? else { return Ok(kept.into()) };
+            take(&self.0.items);
             kept.push(item);
         }
         while items.next_element::<IgnoredAny>()?.is_some() {}
@@ -112,10 +111,11 @@ impl<'de> Visitor<'de> for Within<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut kept = Map::new();
-        while is_taken(&self.0.fields) {
+        while self.0.fields.get() > 0 {
             let Some(name) = fields.next_key::<String>()? else {
                 return Ok(Value::Object(kept));
             };
+            take(&self.0.fields);
             kept.insert(name, fields.next_value_seed(self)?);
         }
         while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}

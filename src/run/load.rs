@@ -389,9 +389,11 @@ mod tests {
         let [first, second] = [(); 2].map(|()| answer_of(&parts, Limits::default(), LONG, &progress));
         let (first, second) = tokio::join!(first, second);
         let ended = [first, second].map(|answer| (answer.request.ended, answer.request.error));
-        let words = "no end of an event: 25,165,824 bytes of all answers".to_owned();
-        assert!(ended.contains(&(Ended::Endless, words)), "{ended:?}");
-        assert!(ended.iter().any(|(ended, _)| *ended != Ended::Endless), "{ended:?}");
+        let endless = |(ended, _): &&(Ended, String)| *ended == Ended::Endless;
+        let [(_, words)] = &ended.iter().filter(endless).collect::<Vec<_>>()[..] else {
+            panic!("{ended:?}");
+        };
+        assert!(words.starts_with("no end of an event: 25,165,8"), "{words}");
         assert_eq!(progress.0.open_bytes.get(), 0);
     }
 

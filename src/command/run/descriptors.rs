@@ -1,6 +1,8 @@
 //! Provides the file descriptors that a run needs: every stream is a connection. Otherwise requests
 //! would fail because of longhaul's own limit.
 
+use std::fs;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::error::Mistake;
@@ -20,7 +22,7 @@ const OF_A_STREAM: u64 = 2;
 /// The system does not allow so many.
 pub(super) fn provide(streams: u32, simulated: bool) -> Result<(), Mistake> {
     let each = OF_A_STREAM + u64::from(simulated);
-    let needed = OWN + each * u64::from(streams);
+    let needed = open() + OWN + each * u64::from(streams);
     let limit = getrlimit(Resource::Nofile);
     match raised(limit.current, limit.maximum, needed) {
         None => Ok(()),
@@ -30,6 +32,12 @@ pub(super) fn provide(streams: u32, simulated: bool) -> Result<(), Mistake> {
         }
         Some(Err(most)) => Err(too_few(streams, needed, Some(most))),
     }
+}
+
+/// Returns the number of files that are open now: a parent may have left some. 0 where it cannot be
+/// read.
+fn open() -> u64 {
+    fs::read_dir("/proc/self/fd").map_or(0, |open| open.count() as u64)
 }
 
 /// Returns the soft limit to set, if it has to be raised, or the hard limit, if that is too low. A

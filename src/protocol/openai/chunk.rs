@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::frame::{Choice, Frame};
-use super::text::{mended, of_tools, of_value, parts};
+use super::text::{mended, of_tools, of_value, parts, text_of};
 use crate::protocol::error;
 use crate::protocol::sse::Event;
 
@@ -133,9 +133,11 @@ impl Chunk {
             self.error = Some(error::of_value(&choice.error));
         }
         // Some send a whole message where a stream has its differences.
-        let delta = if choice.delta.is_null() { choice.message } else { choice.delta };
-        let (thought, said) = parts(&delta["content"]);
-        self.content = [of_value(&choice.text), said, of_value(&delta["refusal"])]
+        let mut delta = if choice.delta.is_null() { choice.message } else { choice.delta };
+        // Text is moved and not copied: it may be long.
+        let content = delta.get_mut("content").map(Value::take).unwrap_or_default();
+        let (thought, said) = parts(content);
+        self.content = [text_of(choice.text), said, of_value(&delta["refusal"])]
             .into_iter()
             .find(|text| !text.is_empty())
             .unwrap_or_default();

@@ -93,6 +93,7 @@ mod tests {
         Request {
             done,
             ended,
+            stage: Stage::Headers,
             ..Request::unanswered(Phase::Soak, "ladder", Class::Cold, cell, sent)
         }
     }
