@@ -7,8 +7,8 @@
 pub(crate) mod arrivals;
 pub(crate) mod check;
 mod counts;
-mod endless;
 mod ending;
+mod endless;
 mod evidence;
 mod text;
 pub(crate) mod watch;

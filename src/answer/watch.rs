@@ -153,12 +153,13 @@ impl AnswerReader {
     /// Returns the end of the transport of an answer that was not complete by its deadline, at an
     /// instant after it.
     pub(crate) fn late(&self, at: At) -> TransportEnd {
-        let goes_on = self.progress_at.is_some_and(|progress| {
-            self.last_moment() < progress.after(self.limits.stall)
-        });
-        match goes_on {
-            true => TransportEnd::Endless(endless::too_long(at.since(self.request.sent))),
-            false => TransportEnd::Late,
+        let goes_on = self
+            .progress_at
+            .is_some_and(|progress| self.last_moment() < progress.after(self.limits.stall));
+        if goes_on {
+            TransportEnd::Endless(endless::too_long(at.since(self.request.sent)))
+        } else {
+            TransportEnd::Late
         }
     }
 

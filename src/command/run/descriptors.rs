@@ -52,9 +52,8 @@ fn raised(soft: Option<u64>, hard: Option<u64>, needed: u64) -> Option<Result<u6
 
 fn too_few(streams: u32, needed: u64, most: Option<u64>) -> Mistake {
     let streams = grouped(f64::from(streams));
-    let allowed = most.map_or("does not allow it".to_owned(), |most| {
-        format!("allows {}", grouped(most as f64))
-    });
+    let allowed = most
+        .map_or("does not allow it".to_owned(), |most| format!("allows {}", grouped(most as f64)));
     Mistake::new(format!(
         "{streams} streams at once need {} open files, and the system {allowed}",
         grouped(needed as f64)

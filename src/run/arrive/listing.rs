@@ -25,14 +25,14 @@ pub(super) fn models(page: &Gathered) -> Result<Vec<Model>, String> {
     };
     let entries = models::entries(&page).unwrap_or_default();
     let models = of(entries);
-    match models.is_empty() {
-        false => Ok(models),
-        true if entries.is_empty() => Err("/v1/models lists no model".to_owned()),
-        true => {
-            let what = "with a name of at most";
-            Err(format!("/v1/models lists no model {what} {} bytes", models::NAME_BYTES_MAX))
-        }
+    if !models.is_empty() {
+        return Ok(models);
     }
+    if entries.is_empty() {
+        return Err("/v1/models lists no model".to_owned());
+    }
+    let what = "lists no model with a name of at most";
+    Err(format!("/v1/models {what} {} bytes", models::NAME_BYTES_MAX))
 }
 
 /// Returns the models of a body, possibly none; `None` where it is no list.

@@ -105,9 +105,10 @@ impl Conductor {
         let ending = if self.is_past(now) {
             Ending::new(ClosedBecause::Done, "the duration is over")
         } else if too_long {
-            let note = match away_us > longest_us {
-                true => format!("away for {}", span(away_us as f64 / 1e6)),
-                false => format!("no request was answered for {}", span(failing_us as f64 / 1e6)),
+            let note = if away_us > longest_us {
+                format!("away for {}", span(away_us as f64 / 1e6))
+            } else {
+                format!("no request was answered for {}", span(failing_us as f64 / 1e6))
             };
             Ending::new(ClosedBecause::Away, note)
         } else if out_of_time {
@@ -139,7 +140,7 @@ impl Conductor {
             let patience_us = match because {
                 ClosedBecause::Done => {
                     micros(self.plan.limits.longest_answer(self.plan.output_max()))
-                },
+                }
                 _ => DRAIN_US_MAX,
             };
             let late = now.since(draining.from) > patience_us;

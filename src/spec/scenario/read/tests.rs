@@ -78,7 +78,10 @@ fn every_key_is_read() {
     assert_eq!(scenario.extent, Extent::Duration(Duration::from_secs(16_200)));
     assert_eq!((scenario.warmup_laps, scenario.reference_laps), (2, 1));
     let limits = scenario.limits;
-    assert_eq!((limits.stall, limits.answer), (Duration::from_millis(200), Some(Duration::from_secs(9))));
+    assert_eq!(
+        (limits.stall, limits.answer),
+        (Duration::from_millis(200), Some(Duration::from_secs(9)))
+    );
     assert_eq!((limits.tokens, limits.frames, limits.bytes), (Some(1024), Some(70), Some(2 << 20)));
     let ladder = ladder(&scenario);
     assert_eq!(ladder.schedule, Some(vec![(8192, 5), (0, 1)]));
