@@ -8,6 +8,7 @@ pub(crate) mod arrivals;
 pub(crate) mod check;
 mod counts;
 mod ending;
+mod endless;
 mod evidence;
 mod text;
 pub(crate) mod watch;
@@ -32,6 +33,8 @@ pub(crate) enum TransportEnd {
     },
     /// Timeout: the deadline of [`AnswerReader::deadline`] has passed.
     Late,
+    /// The answer has no end: what it exceeded, in words.
+    Endless(String),
     /// longhaul closed the connection, for this reason.
     Cut(String),
     /// The workload aborted the request on purpose.

@@ -156,7 +156,9 @@ impl Http {
 
     fn broken(&self, error: &reqwest::Error) -> Broken {
         let stage = if error.is_connect() { Stage::Connect } else { Stage::Headers };
-        broken::broken(error, stage, self.timeline.now())
+        let broken = broken::broken(error, stage, self.timeline.now());
+        let has_no_port = broken::has_no_address(error) && self.address.is_ipv4();
+        if has_no_port { Broken { how: BrokenHow::Local, ..broken } } else { broken }
     }
 }
 

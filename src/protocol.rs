@@ -4,6 +4,7 @@
 //! own bytes and shares no code with this module, so that an error here cannot hide in both.
 
 pub(crate) mod error;
+pub(crate) mod json;
 pub(crate) mod models;
 pub(crate) mod openai;
 pub(crate) mod probe;

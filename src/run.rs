@@ -57,6 +57,8 @@ const SYNC_US: u64 = 5_000_000;
 const OWN_US: u64 = 10_000_000;
 /// Interval at which the wall clock is read, microseconds.
 const CLOCK_US: u64 = 60_000_000;
+/// Interval at which a lack of connections of longhaul's own machine is reported, microseconds.
+const LACKED_US: u64 = 60_000_000;
 /// Largest drift of the wall clock against the monotonic clock between two reads, microseconds.
 /// More means that the machine slept or that the clock was set.
 const CLOCK_JUMP_US: i64 = 5_000_000;
@@ -244,6 +246,8 @@ struct PeriodicWork {
     clock: At,
     drift_us: i64,
     alarms: u32,
+    /// Last time at which a lack of connections was reported.
+    lacked: Option<At>,
 }
 
 /// Observer of a run that cannot change it.
@@ -347,7 +351,8 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         let system = answer.system.unwrap_or_default();
         self.called(request.done, &system)?;
         self.answered_by(&request, answer.model.as_deref())?;
-        if let Some(fault) = self.lateness.check(&request) {
+        let fault = self.lateness.check(&request).or_else(|| self.lacks(&request));
+        if let Some(fault) = fault {
             self.record(self.timeline.now(), Fact::Fault(fault))?;
         }
         if is_failure(&request) && self.conductor.is_serving_earlier(&request) {
@@ -357,6 +362,16 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         let seq = self.seq;
         self.record(request.done, Fact::Request(Box::new(request)))?;
         if frames.is_empty() { Ok(()) } else { self.sink.evidence(seq, &frames) }
+    }
+
+    /// Returns the fault of a request that longhaul's own machine did not let it send, once a minute.
+    fn lacks(&mut self, request: &Request) -> Option<Fault> {
+        let is_told = self.own.lacked.is_some_and(|at| request.done.since(at) < LACKED_US);
+        if !request.is_unsent() || is_told {
+            return None;
+        }
+        self.own.lacked = Some(request.done);
+        Some(Fault { kind: FaultKind::Resources, why: request.error.clone(), fatal: false })
     }
 
     /// Sets longhaul's own delays in the times of a request.

@@ -14,7 +14,7 @@ pub(crate) mod shipped;
 pub(crate) use contract::{Base, Contract, Gate, Limit, Select};
 pub(crate) use profile::Profile;
 pub(crate) use recipe::Recipe;
-pub(crate) use scenario::{Extent, Limits, Scenario, TrendBlocks, Workload};
+pub(crate) use scenario::{AnswerLimits, Extent, Limits, Scenario, TrendBlocks, Workload};
 
 /// Text of a spec file, with its name and origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -79,7 +79,7 @@ const OUTSIDE: [(&str, &[&str]); 17] = [
     ("httparse", &["serve"]),
     ("unicode_width", &["report"]),
     ("miniz_oxide", &["stats"]),
-    ("rustix", &["command", "target"]),
+    ("rustix", &["command", "http", "target"]),
     ("granit_parser", &["spec"]),
     ("tracing_subscriber", &["command"]),
     ("csv", &["fact", "compare", "report"]),

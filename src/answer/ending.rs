@@ -64,6 +64,7 @@ pub(super) fn judge(seen: &AnswerState, over: &TransportEnd) -> (Ended, Stage, S
             }
             TransportEnd::Broke { how, words, .. } => broken(seen, *how, words),
             TransportEnd::Late => late(seen),
+            TransportEnd::Endless(words) => (Ended::Endless, words.clone()),
             TransportEnd::End | TransportEnd::Cut(_) | TransportEnd::Abandoned => whole(seen),
         }
     };
@@ -86,6 +87,7 @@ fn broken(seen: &AnswerState, how: BrokenHow, words: &str) -> (Ended, String) {
         BrokenHow::Unreachable | BrokenHow::Unresolved | BrokenHow::Untrusted => Ended::Unreachable,
         BrokenHow::Refused => Ended::Refused,
         BrokenHow::Malformed => Ended::Malformed,
+        BrokenHow::Local => Ended::Cut,
         // Cut off inside an answer without a finish reason: the stream was truncated.
         BrokenHow::CutOff if seen.status.is_some() && seen.finish.is_none() => Ended::Truncated,
         BrokenHow::Reset | BrokenHow::CutOff => Ended::Reset,
@@ -208,6 +210,15 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_that_this_machine_refuses_is_no_failure_of_the_server() {
+        let early = AnswerState { status: None, finish: None, chunks: 0, ..seen() };
+        let local = broke(BrokenHow::Local, Stage::Connect);
+        assert_eq!(word(&early, &local), (Ended::Cut, Stage::Connect));
+        let cut = TransportEnd::Cut("phase over".to_owned());
+        assert_eq!(word(&early, &cut), (Ended::Cut, Stage::Headers), "a cut of longhaul's own");
+    }
+
+    #[test]
     fn an_answer_that_is_cut_off_after_its_usage_is_what_its_counts_say() {
         for how in [BrokenHow::CutOff, BrokenHow::Reset] {
             let over = broke(how, Stage::Streaming);
@@ -231,6 +242,18 @@ mod tests {
         let some = AnswerState { finish: None, ..seen() };
         assert_eq!(word(&some, &TransportEnd::Late), (Ended::Stalled, Stage::Streaming));
         assert_eq!(word(&seen(), &TransportEnd::Late), (Ended::Stalled, Stage::Closing));
+    }
+
+    #[test]
+    fn an_answer_without_an_end_is_endless_whatever_came_of_it() {
+        let endless = TransportEnd::Endless("no end: 9 bytes".to_owned());
+        let none = AnswerState { finish: None, chunks: 0, progressed: false, ..seen() };
+        for seen in [seen(), none] {
+            let (ended, _, words) = judge(&seen, &endless);
+            assert_eq!((ended, words.as_str()), (Ended::Endless, "no end: 9 bytes"));
+        }
+        let error = AnswerState { error_frame: Some("dead".to_owned()), ..seen() };
+        assert_eq!(word(&error, &endless).0, Ended::ErrorFrame);
     }
 
     #[test]

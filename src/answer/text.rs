@@ -55,6 +55,14 @@ fn is_blank(character: char) -> bool {
         || UNSEEN.iter().any(|range| range.contains(&character))
 }
 
+/// Returns the first boundary between characters at an offset or after it.
+fn boundary(text: &str, mut offset: usize) -> usize {
+    while !text.is_char_boundary(offset) {
+        offset += 1;
+    }
+    offset
+}
+
 impl AnswerText {
     /// Adds the text of a chunk.
     pub(super) fn push(&mut self, chunk: &Chunk) {
@@ -87,14 +95,14 @@ impl AnswerText {
         if self.think_marks || content.is_empty() {
             return;
         }
-        self.tail.push_str(content);
-        self.think_marks = THINK_MARKS.iter().any(|mark| self.tail.contains(mark));
         let longest = THINK_MARKS.iter().map(|mark| mark.len()).max().unwrap_or_default();
-        let mut from = self.tail.len().saturating_sub(longest - 1);
-        while !self.tail.is_char_boundary(from) {
-            from += 1;
-        }
-        self.tail.drain(..from);
+        let beginning = boundary(content, longest.min(content.len()));
+        self.tail.push_str(&content[..beginning]);
+        let has = |text: &str| THINK_MARKS.iter().any(|mark| text.contains(mark));
+        self.think_marks = has(&self.tail) || has(content);
+        let last = if beginning < content.len() { content } else { &self.tail };
+        let from = boundary(last, last.len().saturating_sub(longest - 1));
+        self.tail = last[from..].to_owned();
     }
 
     /// Whether the content had a mark of reasoning.

@@ -7,6 +7,7 @@ use super::arrivals::{self, ChunkTimes};
 use super::check::{self, CheckInput};
 use super::counts::{Received, TokenCounts, Totals};
 use super::ending::{self, AnswerState};
+use super::endless::{self, Amounts};
 use super::evidence::AnswerBytes;
 use super::text::AnswerText;
 use super::{Answer, TransportEnd};
@@ -15,6 +16,7 @@ use crate::plan::Ask;
 use crate::protocol::openai::Chunk;
 use crate::protocol::sse::{self, Event};
 use crate::protocol::{error, shape};
+use crate::spec::{AnswerLimits, Limits};
 use crate::unit::At;
 
 /// Limit of the words of an ending, and of a frame quoted in them, in characters. A row holds less;
@@ -32,6 +34,9 @@ pub(crate) struct AnswerReader {
     /// Names of the requested model.
     names: Vec<String>,
     asked_output: u64,
+    limits: Limits,
+    /// Limits of this answer.
+    most: AnswerLimits,
     template_tokens: u64,
     head_at: Option<At>,
     /// Time of `[DONE]`.
@@ -45,6 +50,10 @@ pub(crate) struct AnswerReader {
     counts: TokenCounts,
     /// Last time at which the server reported or showed a new token, or ended the answer.
     progress_at: Option<At>,
+    /// Events that were such a progress.
+    steps: u64,
+    /// Bytes of the body.
+    bytes: u64,
     error_frame: Option<String>,
     malformed: Option<String>,
     /// Last message beside the answer that nothing marked as an error.
@@ -60,6 +69,12 @@ impl AnswerReader {
         AnswerReader { template_tokens, ..self }
     }
 
+    /// Returns the reader of an answer within the limits of a scenario.
+    #[must_use]
+    pub(crate) fn with_limits(self, limits: &Limits) -> AnswerReader {
+        AnswerReader { limits: *limits, most: limits.of_answer(self.asked_output), ..self }
+    }
+
     /// Creates the reader of the answer to an ask that was sent at `sent`. `names` are those of the
     /// requested model; without any, the model that the answer names is not checked.
     pub(crate) fn new(
@@ -73,6 +88,8 @@ impl AnswerReader {
             abilities: *abilities,
             names: names.to_vec(),
             asked_output: ask.cell.output,
+            limits: Limits::default(),
+            most: Limits::default().of_answer(ask.cell.output),
             template_tokens: 0,
             head_at: None,
             done_at: None,
@@ -83,6 +100,8 @@ impl AnswerReader {
             arrivals: ChunkTimes::default(),
             counts: TokenCounts::default(),
             progress_at: None,
+            steps: 0,
+            bytes: 0,
             error_frame: None,
             malformed: None,
             aside: None,
@@ -103,6 +122,7 @@ impl AnswerReader {
     /// Handles bytes of the body that were read at `at`.
     pub(crate) fn bytes(&mut self, at: At, bytes: &[u8]) {
         self.evidence.feed(bytes);
+        self.bytes += bytes.len() as u64;
         if self.is_refused() {
             let room = error::BODY_BYTES_MAX.saturating_sub(self.page.len());
             self.page.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -117,16 +137,45 @@ impl AnswerReader {
     }
 
     /// Returns the time of the timeout: `first_token` after sending, after the first token `stall`
-    /// after the last, and after `[DONE]` a moment for the end of the body, which some servers hold
-    /// back.
-    pub(crate) fn deadline(&self, first_token: Duration, stall: Duration) -> At {
+    /// after the last, but no later than a whole answer may take, and after `[DONE]` a moment for
+    /// the end of the body, which some servers hold back.
+    pub(crate) fn deadline(&self) -> At {
         if let Some(at) = self.done_at {
             return at.after(CLOSE_WAIT);
         }
         match (self.progress_at, self.head_at.filter(|_| self.is_refused())) {
-            (Some(at), _) | (None, Some(at)) => at.after(stall),
-            (None, None) => self.request.sent.after(first_token),
+            (Some(at), _) => at.after(self.limits.stall).min(self.last_moment()),
+            (None, Some(at)) => at.after(self.limits.stall),
+            (None, None) => self.request.sent.after(self.limits.first_token),
         }
+    }
+
+    /// Returns the end of the transport of an answer that was not complete by its deadline, at an
+    /// instant after it.
+    pub(crate) fn late(&self, at: At) -> TransportEnd {
+        let goes_on = self
+            .progress_at
+            .is_some_and(|progress| self.last_moment() < progress.after(self.limits.stall));
+        if goes_on {
+            TransportEnd::Endless(endless::too_long(at.since(self.request.sent)))
+        } else {
+            TransportEnd::Late
+        }
+    }
+
+    /// Returns the end of the transport of an answer that has more than an answer may have.
+    pub(crate) fn endless(&self) -> Option<TransportEnd> {
+        let amounts = Amounts {
+            tokens: self.tokens(),
+            steps: self.steps,
+            frames: self.parser.frames(),
+            bytes: self.bytes,
+        };
+        amounts.beyond(&self.most, self.asked_output).map(TransportEnd::Endless)
+    }
+
+    fn last_moment(&self) -> At {
+        self.request.sent.after(self.most.time)
     }
 
     /// Whether the answer is complete, also where its body is not.
@@ -138,6 +187,11 @@ impl AnswerReader {
     /// connection.
     pub(crate) fn is_decided(&self) -> bool {
         self.malformed.is_some() || self.page.len() >= error::BODY_BYTES_MAX
+    }
+
+    /// Returns the number of bytes that are kept until the present event is whole.
+    pub(crate) fn open_bytes(&self) -> u64 {
+        self.parser.open_bytes()
     }
 
     /// Returns the best known count of output tokens so far; a chunk counts as one where no count
@@ -183,7 +237,7 @@ impl AnswerReader {
             over,
         );
         (row.ended, row.stage) = (ended, stage);
-        row.error = words.chars().take(WORDS_CHARS_MAX).collect();
+        row.error = beginning(&words);
         row.checks = check::fired(&CheckInput {
             request: row,
             template_tokens: self.template_tokens,
@@ -224,14 +278,16 @@ impl AnswerReader {
             return;
         }
         match Chunk::parse(event) {
-            Ok(chunk) if chunk.is_nothing() => self.aside = chunk.message.or(self.aside.take()),
+            Ok(chunk) if chunk.is_nothing() => {
+                self.aside = chunk.message.map(|it| beginning(&it)).or(self.aside.take());
+            }
             Ok(chunk) => {
                 self.request.first_byte_us.get_or_insert(since_sent);
                 self.chunk(at, chunk);
             }
             Err(words) => {
                 self.request.first_byte_us.get_or_insert(since_sent);
-                let quoted: String = event.data.chars().take(WORDS_CHARS_MAX).collect();
+                let quoted = beginning(event.data);
                 let glued = shape::is_glued(event.data);
                 let words = if glued { "events without a blank line between them" } else { &words };
                 self.malformed = Some(format!("{words}, in `{quoted}`"));
@@ -241,12 +297,13 @@ impl AnswerReader {
 
     fn chunk(&mut self, at: At, chunk: Chunk) {
         if chunk.error.is_some() && self.error_frame.is_none() {
-            self.error_frame = chunk.error;
+            self.error_frame = chunk.error.map(|words| beginning(&words));
             return;
         }
         let grown = self.counts.fold(&chunk);
         if grown || chunk.has_text() || chunk.finish.is_some() {
             self.progress_at = Some(at);
+            self.steps += 1;
         }
         if chunk.has_text() {
             self.arrive(at, &chunk);
@@ -323,6 +380,11 @@ impl AnswerReader {
         row.cached_tokens = totals.usage.cached.or(none.then_some(0));
         totals
     }
+}
+
+/// Returns the beginning of words, as much as a row may need.
+fn beginning(words: &str) -> String {
+    words.chars().take(WORDS_CHARS_MAX).collect()
 }
 
 /// Creates the row of an ask before its answer.

@@ -1,6 +1,7 @@
 //! Implements `longhaul run`: drives a server, from options to a verdict.
 
 mod connect;
+mod descriptors;
 mod options;
 mod simulated;
 mod start;
@@ -28,6 +29,7 @@ pub(crate) fn run(options: RunOptions) -> Exit {
 pub(crate) fn driven(options: RunOptions) -> Result<Driven, NoRun> {
     // Called before the runtime exists, since a recipe may have to be fetched.
     let (specs, server) = options.read()?;
+    descriptors::provide(specs.plan.lanes(), specs.simulated)?;
     runtime()?.block_on(LocalSet::new().run_until(async {
         let (stopper, mut stop) = stopping();
         let on_fail = specs.options.stop_on_fail.then_some(stopper);

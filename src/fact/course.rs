@@ -90,6 +90,8 @@ pub(crate) enum FaultKind {
     Clock,
     /// A task of longhaul panicked.
     Panic,
+    /// longhaul's machine gave it no connection: no file descriptor, port or memory was left.
+    Resources,
 }
 
 /// Failure of longhaul itself: the run, or the affected part of it, is INCONCLUSIVE.

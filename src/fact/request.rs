@@ -30,6 +30,8 @@ pub(crate) enum Ended {
     TimedOut,
     /// No further token within the limit.
     Stalled,
+    /// More tokens, events, bytes or time than an answer may have.
+    Endless,
     /// An error object inside a 200 stream, `[DONE]` or not.
     ErrorFrame,
     /// The server's own finish reason says abort, error or repetition.
@@ -56,6 +58,7 @@ words!(Ended {
     Reset: "reset",
     TimedOut: "timed_out",
     Stalled: "stalled",
+    Endless: "endless",
     ErrorFrame: "error_frame",
     Aborted: "aborted",
     Truncated: "truncated",
@@ -127,6 +130,8 @@ pub(crate) enum BrokenHow {
     CutOff,
     /// Bytes that are not HTTP.
     Malformed,
+    /// longhaul's own machine gave it no connection: no file descriptor, port or memory was left.
+    Local,
 }
 
 /// Class of a request for the server's cache.
@@ -245,6 +250,11 @@ pub(crate) fn is_spoiled(delay_us: u64, time_us: u64) -> bool {
 }
 
 impl Request {
+    /// Whether it was never sent, because longhaul's own machine gave it no connection.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.ended == Ended::Cut && self.stage == Stage::Connect
+    }
+
     /// Creates the row of a request that was sent and not yet answered, on the first slot of the
     /// first lane and due when it was sent.
     pub(crate) fn unanswered(

@@ -20,6 +20,9 @@ const LISTS: [&str; 3] = ["engine_arguments", "engine_begins", "sglang_arguments
 /// Longest note of a run's end, characters: how its server ended, and the log line that says why.
 const NOTE_CHARS_MAX: usize = 400;
 
+/// Longest outside text of any kind, characters: no text of a server makes a row too long.
+const TEXT_CHARS_MAX: usize = LIST_CHARS_MAX;
+
 /// Calls `change` with each outside text of a fact.
 pub(crate) fn each(fact: &mut Fact, change: &mut dyn FnMut(&mut String)) {
     match fact {
@@ -73,8 +76,13 @@ pub(crate) fn each(fact: &mut Fact, change: &mut dyn FnMut(&mut String)) {
     }
 }
 
-/// Cuts the texts that have a bound of their own, on one line.
+/// Cuts the texts that have a bound of their own, on one line, and all that are too long for a row.
 pub(crate) fn bound(fact: &mut Fact) {
+    each(fact, &mut |text| {
+        if text.len() > TEXT_CHARS_MAX {
+            *text = one_line(text, TEXT_CHARS_MAX);
+        }
+    });
     let (text, chars_max) = match fact {
         Fact::Said(said) if LISTS.contains(&said.signature.as_str()) => {
             (&mut said.line, LIST_CHARS_MAX)
@@ -111,5 +119,21 @@ mod tests {
         bound(&mut fact);
         let Fact::Said(said) = fact else { panic!("{fact:?}") };
         assert!(said.line.starts_with("a\\na\\n") && said.line.ends_with('…'), "{}", said.line);
+    }
+
+    #[test]
+    fn no_text_of_a_server_is_too_long_for_a_row() {
+        let long = "\u{1}".repeat(2 << 20);
+        let mut seen = Fact::Seen(Statement::plain("model", long.clone()));
+        let note = Statement::note("model", long.clone());
+        let mut noted = Fact::Seen(note);
+        let mut request = crate::incident::fixture::Story::new().request(1.0, 0);
+        request.finish = Some(long);
+        let mut request = Fact::Request(Box::new(request));
+        for fact in [&mut seen, &mut noted, &mut request] {
+            bound(fact);
+            // A control character is written in six.
+            each(fact, &mut |text| assert!(text.len() <= 6 * TEXT_CHARS_MAX + 3, "{}", text.len()));
+        }
     }
 }

@@ -6,7 +6,7 @@
 //! is the root and `/v1` below it the base.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use reqwest::Url;
 
@@ -96,6 +96,11 @@ impl Address {
             Some(port) => port.parse().ok(),
             None => Some(if self.https { 443 } else { 80 }),
         }
+    }
+
+    /// Whether the host is an IPv4 address, and no name.
+    pub(crate) fn is_ipv4(&self) -> bool {
+        self.host().parse::<Ipv4Addr>().is_ok()
     }
 
     /// Whether the scheme is https.

@@ -8,11 +8,16 @@ use std::net::SocketAddr;
 
 use hyper::http::Extensions;
 use hyper_util::client::legacy::connect::HttpInfo;
+use rustix::io::Errno;
 
 use super::resolve::Unresolved;
 use crate::fact::{BrokenHow, Stage};
 use crate::unit::At;
 use crate::world::Broken;
+
+/// Errors by which this machine says that it has nothing left for a connection: file descriptors of
+/// the process or of the system, buffers, memory.
+const LOCAL: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
 
 /// Converts a client's error that was seen at `at`.
 pub(super) fn broken(error: &reqwest::Error, stage: Stage, at: At) -> Broken {
@@ -21,6 +26,13 @@ pub(super) fn broken(error: &reqwest::Error, stage: Stage, at: At) -> Broken {
         _ => BrokenHow::Reset,
     });
     Broken { how, stage, at, words: words(error), resent: false }
+}
+
+/// Whether this machine has no address left for its own end of a connection: all ports are in use,
+/// or, with a name, the last address that was tried is of a family that the machine does not have.
+pub(super) fn has_no_address(error: &reqwest::Error) -> bool {
+    let errno = |cause: &(dyn Error + 'static)| Errno::from_io_error(cause.downcast_ref()?);
+    causes(error).filter_map(errno).any(|errno| errno == Errno::ADDRNOTAVAIL)
 }
 
 /// Returns the address of this end of the connection on which a request failed after it was sent.
@@ -52,8 +64,9 @@ fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
 }
 
 fn how(cause: &(dyn Error + 'static), stage: Stage) -> Option<BrokenHow> {
-    if cause.is::<Unresolved>() {
-        return Some(BrokenHow::Unresolved);
+    if let Some(unresolved) = cause.downcast_ref::<Unresolved>() {
+        let is_local = unresolved.why().is_some_and(is_local);
+        return Some(if is_local { BrokenHow::Local } else { BrokenHow::Unresolved });
     }
     if let Some(rustls::Error::InvalidCertificate(_)) = cause.downcast_ref() {
         return Some(BrokenHow::Untrusted);
@@ -66,8 +79,11 @@ fn how(cause: &(dyn Error + 'static), stage: Stage) -> Option<BrokenHow> {
             return Some(BrokenHow::Malformed);
         }
     }
-    let kind = cause.downcast_ref::<io::Error>()?.kind();
-    match kind {
+    let error = cause.downcast_ref::<io::Error>()?;
+    if stage == Stage::Connect && is_local(error) {
+        return Some(BrokenHow::Local);
+    }
+    match error.kind() {
         ErrorKind::ConnectionRefused => Some(BrokenHow::Refused),
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
             Some(BrokenHow::Reset)
@@ -78,5 +94,26 @@ fn how(cause: &(dyn Error + 'static), stage: Stage) -> Option<BrokenHow> {
             Some(BrokenHow::Malformed)
         }
         _ => None,
+    }
+}
+
+/// Whether this machine, and not the server, is the reason of an error.
+fn is_local(error: &io::Error) -> bool {
+    Errno::from_io_error(error).is_some_and(|errno| LOCAL.contains(&errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_of_this_machine_is_told_from_a_failure_of_the_server() {
+        let how = |errno: Errno, stage| how(&io::Error::from(errno), stage);
+        for errno in LOCAL {
+            assert_eq!(how(errno, Stage::Connect), Some(BrokenHow::Local), "{errno}");
+            assert_ne!(how(errno, Stage::Streaming), Some(BrokenHow::Local), "{errno}");
+        }
+        assert_eq!(how(Errno::CONNREFUSED, Stage::Connect), Some(BrokenHow::Refused));
+        assert_eq!(how(Errno::HOSTUNREACH, Stage::Connect), None);
     }
 }

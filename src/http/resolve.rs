@@ -17,6 +17,13 @@ pub(super) struct Unresolved {
     why: Option<io::Error>,
 }
 
+impl Unresolved {
+    /// Returns the system's error, where it gave one.
+    pub(super) fn why(&self) -> Option<&io::Error> {
+        self.why.as_ref()
+    }
+}
+
 impl Resolve for SystemResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let name = name.as_str().to_owned();

@@ -148,6 +148,11 @@ impl Liveness {
         self.0.last().failures.is_decided()
     }
 
+    /// Returns since when requests fail one after the other, whatever was answered to probes.
+    pub(crate) fn failing_since(&self) -> Option<At> {
+        self.0.last().failures.since()
+    }
+
     /// Whether an answered health probe alone does not show that the server is up.
     pub(crate) fn outweighs_probes(&self) -> bool {
         self.0.last().outweighs_probes()
@@ -379,6 +384,7 @@ pub(crate) fn sign(request: &Request) -> Sign {
         | Ended::Reset
         | Ended::TimedOut
         | Ended::Stalled
+        | Ended::Endless
         | Ended::ErrorFrame
         | Ended::Aborted
         | Ended::Truncated

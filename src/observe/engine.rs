@@ -151,7 +151,8 @@ fn not_up(status: u16) -> Observation {
 }
 
 /// Converts a failed request. A connection that was refused, or that speaks another protocol, is a
-/// reading; an answer that was cut off is a miss.
+/// reading; an answer that was cut off, or a connection that this machine does not give, is a
+/// miss.
 fn gone(broken: Broken) -> Result<Observation, String> {
     match broken.how {
         BrokenHow::Refused
@@ -160,7 +161,7 @@ fn gone(broken: Broken) -> Result<Observation, String> {
         | BrokenHow::Untrusted
         | BrokenHow::Reset
         | BrokenHow::Malformed => Ok(vec![Sample::one(&UP, 0.0)].into()),
-        BrokenHow::CutOff => Err(broken.words),
+        BrokenHow::CutOff | BrokenHow::Local => Err(broken.words),
     }
 }
 

@@ -113,9 +113,19 @@ fn of_page(page: &str) -> String {
     joined(&text)
 }
 
-/// Joins runs of white space into one blank.
+/// Joins runs of white space into one blank, in as much of a text as its words may need.
 fn joined(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut joined = String::new();
+    for word in text.split_whitespace() {
+        if joined.len() > BODY_BYTES_MAX {
+            break;
+        }
+        if !joined.is_empty() {
+            joined.push(' ');
+        }
+        joined.push_str(word);
+    }
+    joined
 }
 
 #[cfg(test)]

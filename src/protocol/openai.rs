@@ -3,6 +3,7 @@
 
 pub(crate) mod body;
 pub(crate) mod chunk;
+mod frame;
 mod text;
 
 pub(crate) use body::{body, bound_field, path, path_of, spoken};

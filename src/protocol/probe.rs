@@ -1,8 +1,6 @@
 //! Judges the answer to a probe: whether it is the server's own. A router, or another service at
 //! the same address, answers too.
 
-use serde_json::Value;
-
 use super::prometheus;
 
 /// Path that shows whether a server is well.
@@ -47,7 +45,7 @@ pub(crate) fn is_busy(status: u16) -> bool {
 
 /// Returns the names in a list of models; `None` where the page is no such list.
 pub(crate) fn models(body: &[u8]) -> Option<Vec<String>> {
-    let page: Value = serde_json::from_slice(body).ok()?;
+    let page = super::json::page(body)?;
     let entries = super::models::entries(&page)?;
     Some(entries.iter().filter_map(super::models::name).map(str::to_owned).collect())
 }

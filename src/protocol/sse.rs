@@ -10,6 +10,10 @@ use std::fmt;
 /// frames reach several MiB, where token ids of a deep prompt are echoed.
 pub(crate) const LINE_BYTES_MAX: usize = 16 << 20;
 
+/// Largest buffer that is kept for the next line or event, bytes. One long event would otherwise take
+/// its memory until the answer ends.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
+
 /// Bytes kept of the first line that is not an event stream; less of it is shown.
 const FOREIGN_BYTES_MAX: usize = 4 << 10;
 
@@ -89,6 +93,7 @@ pub(crate) struct Parser {
     after_cr: bool,
     past_first_line: bool,
     foreign: Option<Vec<u8>>,
+    frames: u64,
 }
 
 impl Parser {
@@ -118,7 +123,7 @@ impl Parser {
                 self.keep(&rest[..end])?;
                 let mut line = std::mem::take(&mut self.line);
                 self.parse_line(&line, &mut take)?;
-                line.clear();
+                reuse(&mut line);
                 self.line = line;
             }
             rest = &rest[end + 1..];
@@ -146,6 +151,16 @@ impl Parser {
         self.foreign.as_deref().or(open)
     }
 
+    /// Returns the number of events and comments so far, and of lines that are neither.
+    pub(crate) fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Returns the number of bytes of the event and the line whose ends have not arrived.
+    pub(crate) fn open_bytes(&self) -> u64 {
+        (self.line.len() + self.data.len()) as u64
+    }
+
     fn keep(&mut self, part: &[u8]) -> Result<(), SseError> {
         if self.line.len() + part.len() > LINE_BYTES_MAX {
             return Err(SseError::TooLong);
@@ -170,8 +185,9 @@ impl Parser {
         let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
         let value = line.get(colon + 1..).unwrap_or_default();
         match &line[..colon] {
+            b"id" | b"retry" => {}
             // A comment, sent to keep a connection alive.
-            b"" | b"id" | b"retry" => {}
+            b"" => self.frames += 1,
             b"event" => {
                 let name = &value[..value.len().min(NAME_BYTES_MAX)];
                 String::from_utf8_lossy(name).trim().clone_into(&mut self.name);
@@ -191,24 +207,32 @@ impl Parser {
                 self.data.extend_from_slice(value);
                 self.has_data = true;
             }
-            _ if self.foreign.is_none() => {
-                self.foreign = Some(line[..line.len().min(FOREIGN_BYTES_MAX)].to_vec());
+            _ => {
+                self.frames += 1;
+                let beginning = &line[..line.len().min(FOREIGN_BYTES_MAX)];
+                self.foreign.get_or_insert_with(|| beginning.to_vec());
             }
-            _ => {}
         }
         Ok(())
     }
 
     fn dispatch(&mut self, take: &mut impl FnMut(Event<'_>)) -> Result<(), SseError> {
         if std::mem::take(&mut self.has_data) {
+            self.frames += 1;
             let data = std::str::from_utf8(&self.data).map_err(|_| SseError::NotUtf8)?;
             take(Event { name: &self.name, data });
-            self.data.clear();
+            reuse(&mut self.data);
         }
         // A name without data is dropped with its event.
         self.name.clear();
         Ok(())
     }
+}
+
+/// Empties a buffer, and frees it if it is large.
+fn reuse(buffer: &mut Vec<u8>) {
+    buffer.clear();
+    buffer.shrink_to(BUFFER_BYTES_MAX);
 }
 
 #[cfg(test)]
@@ -297,7 +321,8 @@ mod tests {
             parser.feed(&megabyte, |_| ()).unwrap();
         }
         parser.feed(b"\n\n", |event| length = event.data.len()).unwrap();
-        assert_eq!(length, 15 << 20);
+        assert_eq!((length, parser.open_bytes()), (15 << 20, 0));
+        assert!(parser.line.capacity() + parser.data.capacity() <= 2 * BUFFER_BYTES_MAX);
         let endless: Vec<&[u8]> = vec![&megabyte; 17];
         assert_eq!(frames(&endless).1, Err(SseError::TooLong));
     }

@@ -2,17 +2,18 @@
 //! closes the connection on request, and stamps the chunks. Knows only the
 //! `Wire` trait, not HTTP; `answer` interprets the response.
 
-use std::cell::Cell;
-use std::rc::Rc;
+mod progress;
 
 use crate::answer::{Answer, AnswerReader, TransportEnd};
-use crate::fact::{Abilities, BrokenHow, Request, Stage};
+use crate::fact::{Abilities, Request};
 use crate::plan::Ask;
 use crate::protocol::{openai, retry_after};
 use crate::spec::Limits;
 use crate::timeline::{Timeline, Waits};
-use crate::unit::At;
+use crate::unit::{At, grouped};
 use crate::world::{Broken, Call, Redirect, Reply, Wire};
+use progress::Flight;
+pub(crate) use progress::Progress;
 
 /// Settings that all asks of a run share.
 #[derive(Clone, Copy, Debug)]
@@ -26,66 +27,11 @@ pub(crate) struct Terms<'a> {
     pub abilities: &'a Abilities,
     /// Tokens that the chat template adds to a prompt; 0 where they are not known.
     pub template_tokens: u64,
-    /// Time limits of a response.
+    /// Limits of an answer.
     pub limits: &'a Limits,
     /// Counters of the run, updated while the response streams.
     pub progress: &'a Progress,
 }
-
-/// Live counters of the load, for the live view and for longhaul's readings of itself. All senders
-/// share one instance, on one thread.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Progress(Rc<Counters>);
-
-#[derive(Debug, Default)]
-struct Counters {
-    in_flight: Cell<u64>,
-    tokens: Cell<u64>,
-}
-
-impl Progress {
-    /// Requests that were sent and have not ended.
-    pub(crate) fn in_flight(&self) -> u64 {
-        self.0.in_flight.get()
-    }
-
-    /// Output tokens so far, of all requests; never decreases.
-    pub(crate) fn tokens(&self) -> u64 {
-        self.0.tokens.get()
-    }
-}
-
-/// Share of one request in the progress. Dropping it ends the request's count as in flight, also
-/// when its task is cancelled.
-struct Flight {
-    counters: Rc<Counters>,
-    tokens: u64,
-}
-
-impl Flight {
-    fn begin(progress: &Progress) -> Flight {
-        let counters = Rc::clone(&progress.0);
-        counters.in_flight.set(counters.in_flight.get() + 1);
-        Flight { counters, tokens: 0 }
-    }
-
-    fn reached(&mut self, tokens: u64) {
-        let more = tokens.saturating_sub(self.tokens);
-        self.counters.tokens.set(self.counters.tokens.get() + more);
-        self.tokens += more;
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        self.counters.in_flight.set(self.counters.in_flight.get().saturating_sub(1));
-    }
-}
-
-/// Bound on an endless response: this many times the requested tokens, plus as many again as the
-/// constant below. A server that ignores `max_tokens` would otherwise hold a run for ever.
-const ENDLESS_TIMES: u64 = 4;
-const ENDLESS_TOKENS: u64 = 256;
 
 /// Sends an ask and follows its response until it ends, a limit passes, or `cut` gives a reason to
 /// close the connection.
@@ -100,12 +46,13 @@ pub(crate) async fn send<W: Wire>(
     let call = Call::post(openai::path(ask), body);
     let mut flight = Flight::begin(terms.progress);
     let mut watch = AnswerReader::new(ask, terms.abilities, terms.names, timeline.now())
-        .with_template(terms.template_tokens);
+        .with_template(terms.template_tokens)
+        .with_limits(terms.limits);
     let mut head = Head::default();
     let over = tokio::select! { biased;
         why = cut => TransportEnd::Cut(why),
         () = abandon(timeline, ask.abandon_us) => TransportEnd::Abandoned,
-        over = follow(wire, timeline, call, ask.cell.output, terms.limits, &mut watch, &mut flight, &mut head) => over,
+        over = follow(wire, timeline, call, &mut watch, &mut flight, &mut head) => over,
     };
     let mut answer = watch.over(timeline.now(), &over);
     head.tell(&mut answer.request);
@@ -150,20 +97,16 @@ async fn abandon(timeline: &Timeline, after_us: Option<u64>) {
     }
 }
 
-#[allow(clippy::too_many_arguments)] // the parts of one exchange
 async fn follow<W: Wire>(
     wire: &W,
     timeline: &Timeline,
     call: Call,
-    asked: u64,
-    limits: &Limits,
     watch: &mut AnswerReader,
     flight: &mut Flight,
     head: &mut Head,
 ) -> TransportEnd {
     let mut waits = Waits::begin(*timeline, timeline.now());
-    let deadline = watch.deadline(limits.first_token, limits.stall);
-    let mut reply = match waits.before(deadline, wire.call(call)).await {
+    let mut reply = match waits.before(watch.deadline(), wire.call(call)).await {
         None => return TransportEnd::Late,
         Some(Err(broken)) => {
             head.resent = broken.resent;
@@ -174,22 +117,23 @@ async fn follow<W: Wire>(
     *head = Head::of(&reply);
     watch.head(timeline.now(), reply.status());
     while !watch.is_decided() {
-        let deadline = watch.deadline(limits.first_token, limits.stall);
-        match waits.before(deadline, reply.chunk()).await {
+        match waits.before(watch.deadline(), reply.chunk()).await {
             // Nothing of the answer is missing.
             None | Some(Err(_)) if watch.is_done() => break,
-            None => return TransportEnd::Late,
+            None => return watch.late(timeline.now()),
             Some(Err(broken)) => return broke(broken),
             Some(Ok(None)) => break,
             Some(Ok(Some((at, bytes)))) => watch.bytes(at, &bytes),
         }
         flight.reached(watch.tokens());
-        if watch.tokens() > asked * ENDLESS_TIMES + ENDLESS_TOKENS {
-            return TransportEnd::Broke {
-                how: BrokenHow::Malformed,
-                stage: Stage::Streaming,
-                words: format!("no end: {} tokens, and {asked} were asked for", watch.tokens()),
-            };
+        if let Some(endless) = watch.endless() {
+            return endless;
+        }
+        if let Some(all) = flight.holds(watch.open_bytes()) {
+            let all = grouped(all as f64);
+            return TransportEnd::Endless(format!(
+                "no end of an event: {all} bytes of all answers"
+            ));
         }
     }
     TransportEnd::End
@@ -256,10 +200,19 @@ mod tests {
         limits: Limits,
         cut_after: Duration,
     ) -> (Answer, Progress) {
+        let progress = Progress::default();
+        (answer_of(parts, limits, cut_after, &progress).await, progress)
+    }
+
+    async fn answer_of(
+        parts: &[(u64, &'static str)],
+        limits: Limits,
+        cut_after: Duration,
+        progress: &Progress,
+    ) -> Answer {
         let timeline = Timeline::start_at(SystemTime::UNIX_EPOCH);
         let wire = Script { timeline, status: 200, parts: parts.iter().copied().collect() };
         let abilities = Abilities { usage: true, ..Abilities::default() };
-        let progress = Progress::default();
         let terms = Terms {
             salt: "",
             template_tokens: 0,
@@ -267,13 +220,13 @@ mod tests {
             names: &[],
             abilities: &abilities,
             limits: &limits,
-            progress: &progress,
+            progress,
         };
         let cut = async {
             timeline.until(At::ZERO.after(cut_after)).await;
             "phase over".to_owned()
         };
-        (send(&wire, &timeline, &ask(), terms, cut).await, progress)
+        send(&wire, &timeline, &ask(), terms, cut).await
     }
 
     const LONG: Duration = Duration::from_secs(1 << 20);
@@ -326,14 +279,79 @@ mod tests {
         assert!(stalled.frames.starts_with(b"data:"));
     }
 
+    const COUNT: &str = "data: {\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":9}}\n\n";
+    const IDS: &str = "data: {\"choices\":[{\"delta\":{},\"token_ids\":[5]}]}\n\n";
+    const EMPTY: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"\"}}]}\n\n";
+    const COMMENT: &str = ": keep-alive\n\n";
+
+    /// Returns how an answer ended that has one frame again and again, and its words.
+    async fn repeated(frame: &'static str, gap_ms: u64, limits: Limits) -> (Ended, String) {
+        let parts: Vec<(u64, &str)> = (0..20_000).map(|_| (gap_ms, frame)).collect();
+        let (answer, _) = answer(&parts, limits, LONG).await;
+        assert!(!answer.frames.is_empty(), "the evidence is kept: {:?}", answer.request);
+        (answer.request.ended, answer.request.error)
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn an_answer_without_an_end_is_given_up_although_it_never_stalls() {
-        let parts: Vec<(u64, &str)> = (0..5_000).map(|_| (20, WORD)).collect();
-        let (answer, _) = answer(&parts, Limits::default(), LONG).await;
-        let row = answer.request;
-        assert_eq!(row.ended, Ended::Malformed);
-        insta::assert_snapshot!(row.error, @"no end: 265 tokens, and 2 were asked for");
-        assert!(row.chunks < 1_000, "{} chunks", row.chunks);
+    async fn an_answer_without_an_end_is_endless_whatever_it_is_made_of() {
+        let limits = Limits { frames: Some(5_000), ..Limits::default() };
+        let mut words = Vec::new();
+        for frame in [WORD, IDS, FINISH, EMPTY, COMMENT] {
+            let (ended, error) = repeated(frame, 20, limits).await;
+            assert_eq!(ended, Ended::Endless, "{frame}");
+            words.push(error);
+        }
+        let short = Limits { bytes: Some(20_000), ..limits };
+        words.push(repeated(EMPTY, 20, short).await.1);
+        insta::assert_snapshot!(words.join("\n"), @"
+        no end: 265 tokens, and 2 were asked for
+        no end: 265 events that tell of tokens, and 2 were asked for
+        no end: 265 events that tell of tokens, and 2 were asked for
+        no end: 5,001 events and comments
+        no end: 5,001 events and comments
+        no end: 20,010 bytes
+        ");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_that_grow_side_by_side_have_a_bound_together() {
+        let part = "x".repeat(1 << 20).leak();
+        let parts: Vec<(u64, &'static str)> =
+            [(1, "data: ")].into_iter().chain((0..15).map(|_| (1, &*part))).collect();
+        let progress = Progress::default();
+        let [first, second] =
+            [(); 2].map(|()| answer_of(&parts, Limits::default(), LONG, &progress));
+        let (first, second) = tokio::join!(first, second);
+        let ended = [first, second].map(|answer| (answer.request.ended, answer.request.error));
+        let endless = |(ended, _): &&(Ended, String)| *ended == Ended::Endless;
+        let [(_, words)] = &ended.iter().filter(endless).collect::<Vec<_>>()[..] else {
+            panic!("{ended:?}");
+        };
+        assert!(words.starts_with("no end of an event: 25,165,8"), "{words}");
+        assert_eq!(progress.open_bytes(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_count_that_grows_without_text_is_endless_and_one_that_stands_still_is_stalled() {
+        let counts: Vec<&'static str> =
+            (1..400).map(|nth| &*COUNT.replace(":9}", &format!(":{nth}}}")).leak()).collect();
+        let parts: Vec<(u64, &str)> = counts.into_iter().map(|count| (20, count)).collect();
+        let (growing, _) = answer(&parts, Limits::default(), LONG).await;
+        assert_eq!(growing.request.ended, Ended::Endless);
+        let limits = Limits { stall: Duration::from_secs(3), ..Limits::default() };
+        assert_eq!(repeated(COUNT, 20, limits).await.0, Ended::Stalled);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_goes_on_for_too_long_is_endless_and_a_slow_prefill_is_not() {
+        let second = Duration::from_secs(1);
+        let limits = Limits { first_token: 9 * second, stall: 3 * second, ..Limits::default() };
+        let (ended, error) = repeated(WORD, 2_000, limits).await;
+        let words = "no end: it goes on 16.0 s after sending";
+        assert_eq!((ended, error.as_str()), (Ended::Endless, words));
+        assert_eq!(repeated(COMMENT, 20, limits).await.0, Ended::TimedOut);
+        let own = Limits { answer: Some(5 * second), ..limits };
+        assert_eq!(repeated(WORD, 2_000, own).await.0, Ended::Endless);
     }
 
     #[tokio::test(start_paused = true)]

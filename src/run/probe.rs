@@ -8,7 +8,7 @@ use super::arrive::{Gathered, NotGathered, gather};
 use super::conductor::PROBE_LIMIT_US;
 use super::load::{self, Progress, Terms};
 use super::{EventLoop, RunInputs, TaskMessage};
-use crate::fact::{Fact, Missed, MissedReason, Source};
+use crate::fact::{BrokenHow, Fact, Missed, MissedReason, Source};
 use crate::protocol::probe::{self, MODELS};
 use crate::series::{HEALTH_STATUS, MODEL_LISTED, TOKEN_ANSWERED, UP};
 use crate::timeline::Timeline;
@@ -26,6 +26,8 @@ pub(crate) enum Probed {
     Not(u16),
     /// The connection failed.
     Broken,
+    /// longhaul's own machine gave it no connection, in words.
+    Local(String),
     /// No answer within the limit.
     Silent,
     /// The server answered, but no longer lists a model that it is known by. Holds the models that
@@ -90,6 +92,7 @@ pub(crate) async fn probe<W: Wire>(
     let deadline = At(timeline.now().0 + PROBE_LIMIT_US);
     let page = match get(wire, timeline, deadline, path).await {
         None => return Probed::Silent,
+        Some(Err(not)) if not.how == Some(BrokenHow::Local) => return Probed::Local(not.words),
         Some(Err(_)) => return Probed::Broken,
         Some(Ok(page)) if !probe::is_up(path, page.status, &page.body) => {
             return Probed::Not(page.status);
@@ -164,6 +167,10 @@ fn reported(probed: &Probed, path: &str, was_unlisted: bool, token: Option<bool>
         Probed::Silent => {
             let why = "no answer in time".to_owned();
             let missed = Missed::once(Source::Engine, path, MissedReason::NoAnswer, why);
+            return vec![Fact::Missed(missed)];
+        }
+        Probed::Local(why) => {
+            let missed = Missed::once(Source::Engine, path, MissedReason::Unreadable, why.clone());
             return vec![Fact::Missed(missed)];
         }
     };

@@ -97,6 +97,8 @@ pub(crate) enum AilmentKind {
     SwallowedAnswer { hits: AffectedRequests },
     /// Responses go on to twice the requested length.
     LongAnswer { hits: AffectedRequests },
+    /// Responses go on until the client hangs up, or the context is full.
+    EndlessAnswer { hits: AffectedRequests },
     /// Responses have the same text, whatever the prompt is.
     SameAnswer { hits: AffectedRequests },
     /// Every step takes `factor` times as long.
@@ -282,6 +284,7 @@ impl AilmentKind {
             | AilmentKind::ShortAnswer { hits }
             | AilmentKind::SwallowedAnswer { hits }
             | AilmentKind::LongAnswer { hits }
+            | AilmentKind::EndlessAnswer { hits }
             | AilmentKind::SameAnswer { hits } => Some(*hits),
             _ => None,
         }

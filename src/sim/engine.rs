@@ -201,6 +201,10 @@ impl SimEngine {
                 sequence.limit = (most * 2).min(room);
                 sequence.stops = false;
             }
+            Some((AilmentKind::EndlessAnswer { .. }, _)) => {
+                sequence.limit = room;
+                sequence.stops = false;
+            }
             Some((AilmentKind::SameAnswer { .. }, _)) => sequence.answer = SAME_ANSWER,
             fate => sequence.fate = fate,
         }

@@ -3,12 +3,14 @@
 mod arena;
 mod care;
 mod ladder;
+mod limits;
 mod overrides;
 mod read;
 mod workload;
 
 pub(crate) use care::{Drill, DrillKind, Restart, RestartWhen};
 pub(crate) use ladder::{Api, Arrivals, Ladder, NAME as LADDER, Prefix};
+pub(crate) use limits::{AnswerLimits, Limits};
 pub(crate) use overrides::Overrides;
 pub(crate) use read::read;
 pub(crate) use workload::{Cap, Workload};
@@ -35,7 +37,7 @@ pub(crate) struct Scenario {
     pub workloads: Vec<Workload>,
     /// Blocks for trends.
     pub trend: TrendBlocks,
-    /// Timeouts of requests and of the server.
+    /// Limits of requests, answers and outages.
     pub limits: Limits,
     /// Drills, in order of time.
     pub drills: Vec<Drill>,
@@ -82,30 +84,6 @@ impl TrendBlocks {
 impl Default for TrendBlocks {
     fn default() -> TrendBlocks {
         TrendBlocks { block: Duration::from_secs(10 * 60), warmup: Duration::from_secs(15 * 60) }
-    }
-}
-
-/// Timeouts of requests and of the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// Time without a first token: `timed_out`.
-    pub first_token: Duration,
-    /// Time without a further token: `stalled`.
-    pub stall: Duration,
-    /// Longest outage; a longer one ends the run.
-    pub away: Duration,
-    /// Longest wait for the server at the start.
-    pub ready: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            first_token: Duration::from_secs(30 * 60),
-            stall: Duration::from_secs(2 * 60),
-            away: Duration::from_secs(45 * 60),
-            ready: Duration::from_secs(45 * 60),
-        }
     }
 }
 

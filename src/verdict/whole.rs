@@ -37,6 +37,7 @@ pub(crate) fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(VerdictW
             FaultKind::Pace => "longhaul could not keep its own pace",
             FaultKind::Clock => "the clock jumped or the machine slept",
             FaultKind::Panic => "a task of longhaul broke",
+            FaultKind::Resources => "longhaul's own machine gave it no connection",
         };
         let why = one_line(&fault.why, WORDS_CHARS_MAX);
         reasons.push((VerdictWord::Inconclusive, format!("{what}: {why}")));

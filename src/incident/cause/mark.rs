@@ -278,7 +278,7 @@ fn of_request(request: &Request) -> Mark {
     let error = request.error.to_lowercase();
     match request.ended {
         Ended::TimedOut if request.stage == Stage::Connect => Mark::NoHost,
-        Ended::TimedOut | Ended::Stalled | Ended::Malformed => Mark::Silent,
+        Ended::TimedOut | Ended::Stalled | Ended::Endless | Ended::Malformed => Mark::Silent,
         Ended::Unreachable => Mark::Unreachable,
         _ if DEAD_WORDS.iter().any(|words| error.contains(words)) => Mark::AnsweredDead,
         _ => Mark::Broke,

@@ -56,6 +56,12 @@ impl Failures {
         self.decided
     }
 
+    /// Returns when the first of so many requests failed one after the other, of which none was
+    /// answered since, that the server does not serve. An answer to a probe changes nothing.
+    pub(super) fn since(&self) -> Option<At> {
+        self.row.as_ref().filter(|row| row.is_found()).map(|row| row.first)
+    }
+
     /// Takes in a request, with the last good sign of the server, and whether an earlier request is
     /// still being served. Returns that the server does not serve, when that is found.
     pub(super) fn fold(

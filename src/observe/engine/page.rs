@@ -10,6 +10,9 @@ use crate::series::{Series, SeriesKind};
 /// every user.
 const VALUES_MAX: usize = 4_096;
 
+/// Longest labels of a value that is kept, bytes.
+const LABELS_BYTES_MAX: usize = 512;
+
 /// Values by the index of their series and their labels as written.
 pub(super) type LabelledValues = BTreeMap<(usize, String), f64>;
 
@@ -30,7 +33,8 @@ impl MetricsPage {
         let mut found: BTreeMap<String, Vec<(&str, f64)>> = BTreeMap::new();
         for series in prometheus::series(text) {
             let name = metric_name(series.name);
-            if metrics.iter().any(|(_, names)| names.contains(&&*name)) {
+            let is_read = metrics.iter().any(|(_, names)| names.contains(&&*name));
+            if is_read && series.labels.len() <= LABELS_BYTES_MAX {
                 found.entry(name.into_owned()).or_default().push((series.labels, series.value));
             }
         }

@@ -2,11 +2,10 @@
 //! unknown fields, other types of what says nothing), strict about the protocol: an event must be a
 //! JSON object.
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::text::{mended, of_tools, of_value, parts};
+use super::frame::{Choice, Frame};
+use super::text::{mended, of_tools, of_value, parts, text_of};
 use crate::protocol::error;
 use crate::protocol::sse::Event;
 
@@ -55,36 +54,8 @@ pub(crate) struct Usage {
     pub reasoning: Option<u64>,
 }
 
-/// Event as it is sent. Fields whose type differs between servers are `Value`, so that any type is
-/// accepted.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Frame {
-    object: Value,
-    choices: Option<Vec<Option<Choice>>>,
-    usage: Value,
-    error: Value,
-    message: Value,
-    detail: Value,
-    msg: Value,
-    code: Value,
-    status: Value,
-    model: Value,
-    #[serde(rename = "type")]
-    kind: Value,
-    system_fingerprint: Value,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Choice {
-    delta: Value,
-    message: Value,
-    text: Value,
-    finish_reason: Value,
-    token_ids: Option<Vec<IgnoredAny>>,
-    error: Value,
-}
+/// Longest finish reason, fingerprint or name of a model that is used, bytes.
+const NAME_BYTES_MAX: usize = 1_000;
 
 impl Chunk {
     /// Parses an event.
@@ -101,26 +72,18 @@ impl Chunk {
             return Err("a frame that is no JSON object".to_owned());
         }
         let mut chunk = Chunk::default();
-        let frame = match serde_json::from_str::<Frame>(data) {
-            Ok(frame) => frame,
-            Err(first) => {
-                // JSON allows half a character and a name twice; the parser takes neither.
-                let mended = mended(data);
-                chunk.halved = mended.is_some();
-                serde_json::from_str::<Value>(mended.as_deref().unwrap_or(data))
-                    .and_then(Frame::deserialize)
-                    .map_err(|_| first.to_string())?
-            }
-        };
+        let frame = Frame::parse(data).or_else(|wrong| {
+            // JSON allows half a character; the parser does not take it.
+            let mended = mended(data);
+            chunk.halved = mended.is_some();
+            mended.and_then(|mended| Frame::parse(&mended).ok()).ok_or_else(|| wrong.to_string())
+        })?;
         chunk.take_words(&frame, event);
         chunk.usage = Usage::of(&frame.usage);
-        chunk.system =
-            frame.system_fingerprint.as_str().filter(|it| !it.is_empty()).map(str::to_owned);
-        // One answer is requested, so there is one choice.
-        if let Some(choice) = frame.choices.and_then(|choices| choices.into_iter().next()).flatten()
-        {
+        chunk.system = name(&frame.system_fingerprint);
+        if let Some(choice) = frame.choices.first {
             chunk.merge(choice);
-            chunk.model = frame.model.as_str().filter(|it| !it.is_empty()).map(str::to_owned);
+            chunk.model = name(&frame.model);
         }
         Ok(chunk)
     }
@@ -150,8 +113,7 @@ impl Chunk {
             let said = Value::Object(pairs.filter(|(_, value)| !error::is_empty(value)).collect());
             if error::is_empty(&said) { event.data.to_owned() } else { error::of_value(&said) }
         };
-        let has_choices = frame.choices.as_ref().is_some_and(|choices| !choices.is_empty());
-        let bare = !has_choices && error::is_empty(&frame.usage);
+        let bare = frame.choices.number == 0 && error::is_empty(&frame.usage);
         if !error::is_empty(&frame.error) || (bare && frame.is_marked(event)) {
             self.error = Some(said());
         } else if bare && !(error::is_empty(&frame.message) && error::is_empty(&frame.msg)) {
@@ -163,15 +125,19 @@ impl Chunk {
         self.of_answer = true;
         let finish = &choice.finish_reason;
         let reason = finish.as_str().or_else(|| finish["type"].as_str());
+        // A reason that is too long for one is one nevertheless, and is no natural end.
+        let reason = reason.map(|it| if it.len() > NAME_BYTES_MAX { "too long" } else { it });
         self.finish = reason.filter(|reason| !matches!(*reason, "" | "null")).map(str::to_owned);
         self.ids = choice.token_ids.map(|ids| ids.len() as u64);
         if !error::is_empty(&choice.error) && self.error.is_none() {
             self.error = Some(error::of_value(&choice.error));
         }
         // Some send a whole message where a stream has its differences.
-        let delta = if choice.delta.is_null() { choice.message } else { choice.delta };
-        let (thought, said) = parts(&delta["content"]);
-        self.content = [of_value(&choice.text), said, of_value(&delta["refusal"])]
+        let mut delta = if choice.delta.is_null() { choice.message } else { choice.delta };
+        // Text is moved and not copied: it may be long.
+        let content = delta.get_mut("content").map(Value::take).unwrap_or_default();
+        let (thought, said) = parts(content);
+        self.content = [text_of(choice.text), said, of_value(&delta["refusal"])]
             .into_iter()
             .find(|text| !text.is_empty())
             .unwrap_or_default();
@@ -223,6 +189,12 @@ impl Usage {
         };
         (usage != Usage::default()).then_some(usage)
     }
+}
+
+/// Returns a name that is one.
+fn name(value: &Value) -> Option<String> {
+    let name = value.as_str().filter(|name| (1..=NAME_BYTES_MAX).contains(&name.len()));
+    name.map(str::to_owned)
 }
 
 /// Reads a count of tokens; some write it as a fraction or as text.
@@ -384,6 +356,19 @@ mod tests {
         for none in ["null", "{}", "[]", "\"\"", r#"{"completion_tokens":-1}"#] {
             assert_eq!(usage(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn of_many_choices_the_first_is_read_and_a_long_name_is_none() {
+        let many = parse(&format!(r#"{{"choices":[{{"text":"a"}}{}]}}"#, ",[]".repeat(9)));
+        assert_eq!((many.content.as_str(), many.of_answer), ("a", true));
+        assert!(!parse(r#"{"choices":[null]}"#).of_answer);
+        let long = "f".repeat(NAME_BYTES_MAX + 1);
+        let long = parse(&format!(
+            r#"{{"system_fingerprint":"{long}","model":"{long}","choices":[{{"text":"a","finish_reason":"{long}"}}]}}"#
+        ));
+        assert_eq!((long.system, long.model), (None, None));
+        assert_eq!(long.finish.as_deref(), Some("too long"));
     }
 
     #[test]

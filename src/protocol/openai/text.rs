@@ -16,9 +16,17 @@ pub(super) fn of_value(value: &Value) -> String {
     }
 }
 
+/// Returns the text of a value as [`of_value`], without a copy of a string.
+pub(super) fn text_of(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => of_value(&other),
+    }
+}
+
 /// Returns the reasoning and the visible text of a content, whose parts may be of either kind.
-pub(super) fn parts(content: &Value) -> (String, String) {
-    let Some(items) = content.as_array() else { return (String::new(), of_value(content)) };
+pub(super) fn parts(content: Value) -> (String, String) {
+    let Value::Array(items) = content else { return (String::new(), text_of(content)) };
     let is_thought = |item: &&Value| {
         let kind = item["type"].as_str().unwrap_or_default();
         kind.contains("thinking") || kind.contains("reasoning")
@@ -100,9 +108,9 @@ mod tests {
             {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
             {"type": "text", "text": "a"}, "b", {"type": "text", "text": {"value": "c"}}, null, 7,
         ]);
-        assert_eq!(parts(&content), ("hm".to_owned(), "abc".to_owned()));
-        assert_eq!(parts(&json!("text")), (String::new(), "text".to_owned()));
-        assert_eq!(parts(&Value::Null), (String::new(), String::new()));
+        assert_eq!(parts(content), ("hm".to_owned(), "abc".to_owned()));
+        assert_eq!(parts(json!("text")), (String::new(), "text".to_owned()));
+        assert_eq!(parts(Value::Null), (String::new(), String::new()));
     }
 
     #[test]

@@ -45,13 +45,14 @@ fn ineffective(analysis: &Analysis, text: &str) -> Option<&'static str> {
 }
 
 /// Names of the faults that hit single requests.
-const REQUEST_FAULTS: [&str; 8] = [
+const REQUEST_FAULTS: [&str; 9] = [
     "stall",
     "error_frame",
     "truncated_stream",
     "empty_answer",
     "short_answer",
     "long_answer",
+    "endless_answer",
     "swallowed_answer",
     "same_answer",
 ];

@@ -9,7 +9,7 @@ use super::gather::gather_stream;
 use super::patience::RetryPolicy;
 use super::{Gathered, NotGathered, gather};
 use crate::protocol::openai::{self, Chunk};
-use crate::protocol::{shape, sse};
+use crate::protocol::{json, shape, sse};
 use crate::spec::scenario::Api;
 use crate::timeline::Timeline;
 use crate::world::{Call, Redirect, Wire};
@@ -114,7 +114,7 @@ impl<W: Wire> Asker<'_, W> {
             let call = Call::post(openai::path_of(api), body.clone());
             gather(self.wire, self.timeline, call, self.limit()).await
         };
-        let page: Value = serde_json::from_slice(&self.patience.ask(ask).await.ok()?.body).ok()?;
+        let page = json::page(&self.patience.ask(ask).await.ok()?.body)?;
         page["usage"]["prompt_tokens"].as_u64().filter(|tokens| *tokens > 0)
     }
 
@@ -181,8 +181,7 @@ fn read(answer: &Result<Gathered, NotGathered>) -> Result<SeenAnswer, Refused> {
         None if seen.frames == 0 => shape::of_answer(gathered.status, &gathered.body),
         None => return Ok(seen),
     };
-    let is_whole = serde_json::from_slice::<Value>(&gathered.body)
-        .is_ok_and(|page| page.get("choices").is_some());
+    let is_whole = json::page(&gathered.body).is_some_and(|page| page.get("choices").is_some());
     Err(Refused { status, words, may_pass, redirect, is_whole })
 }
 
@@ -253,7 +252,7 @@ impl SeenAnswer {
 
 /// Returns the status that an error frame names.
 fn error_code(frame: &str) -> Option<u64> {
-    let frame = serde_json::from_str::<Value>(frame).ok()?;
+    let frame = json::page(frame.as_bytes())?;
     let values = ["/error/code", "/error/status", "/code", "/status"];
     let code = |path: &&str| {
         let value = frame.pointer(path)?;

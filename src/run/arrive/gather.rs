@@ -9,8 +9,9 @@ use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Broken, Call, Redirect, Reply, Wire};
 
-/// Largest response body that is read outside the load, bytes.
-const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Largest response body that is read outside the load, bytes: the token ids of a prompt of two
+/// million tokens. All of it is in memory at once.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// Whole response.
 #[derive(Clone, Debug, PartialEq)]

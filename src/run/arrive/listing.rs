@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Gathered, Model};
 use crate::error::Mistake;
-use crate::protocol::{models, shape};
+use crate::protocol::{json, models, shape};
 
 /// Keys of a model's context length.
 const LENGTHS: [&str; 3] = ["max_model_len", "context_length", "max_context_length"];
@@ -16,21 +16,28 @@ const NAMES_MAX: usize = 5;
 /// # Errors
 /// In words: why there is none.
 pub(super) fn models(page: &Gathered) -> Result<Vec<Model>, String> {
-    let Ok(page) = serde_json::from_slice::<Value>(&page.body) else {
+    let Some(page) = json::page(&page.body) else {
         let words = match shape::compression(&page.body) {
             Some(form) => format!("/v1/models is {form}, which was not requested"),
             None => "/v1/models is not JSON".to_owned(),
         };
         return Err(words);
     };
-    let models = of(models::entries(&page).unwrap_or_default());
-    if models.is_empty() { Err("/v1/models lists no model".to_owned()) } else { Ok(models) }
+    let entries = models::entries(&page).unwrap_or_default();
+    let models = of(entries);
+    if !models.is_empty() {
+        return Ok(models);
+    }
+    if entries.is_empty() {
+        return Err("/v1/models lists no model".to_owned());
+    }
+    let what = "lists no model with a name of at most";
+    Err(format!("/v1/models {what} {} bytes", models::NAME_BYTES_MAX))
 }
 
 /// Returns the models of a body, possibly none; `None` where it is no list.
 pub(crate) fn listed(body: &[u8]) -> Option<Vec<Model>> {
-    let page: Value = serde_json::from_slice(body).ok()?;
-    models::entries(&page).map(of)
+    models::entries(&json::page(body)?).map(of)
 }
 
 fn of(entries: &[Value]) -> Vec<Model> {
@@ -45,7 +52,10 @@ fn of(entries: &[Value]) -> Vec<Model> {
 }
 
 fn model(entry: &Value) -> Option<Model> {
-    let text = |key: &str| entry[key].as_str().map(str::to_owned);
+    let text = |key: &str| {
+        let text = entry[key].as_str().filter(|text| text.len() <= models::NAME_BYTES_MAX);
+        text.map(str::to_owned)
+    };
     Some(Model {
         id: models::name(entry)?.to_owned(),
         root: text("root"),
@@ -190,8 +200,12 @@ mod tests {
 
     #[test]
     fn a_list_without_a_model_says_so() {
-        for page in [r#"{"data":[]}"#, r#"{"data":null}"#, "[]", "null", r#"{"data":[{"x":1}]}"#] {
+        for page in [r#"{"data":[]}"#, r#"{"data":null}"#, "[]", "null"] {
             assert_eq!(read(page).unwrap_err(), "/v1/models lists no model", "{page}");
+        }
+        for page in [r#"{"data":[{"x":1}]}"#, &format!(r#"[{{"id":"{}"}}]"#, "m".repeat(2 << 20))] {
+            let words = "/v1/models lists no model with a name of at most 1000 bytes";
+            assert_eq!(read(page).unwrap_err(), words, "{}", &page[..9]);
         }
         assert_eq!(read("<html></html>").unwrap_err(), "/v1/models is not JSON");
         let packed = "/v1/models is zlib, which was not requested";

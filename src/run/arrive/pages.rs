@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 use super::asker::Asker;
 use super::{Gathered, HEALTHY, NotGathered, QUESTION, gather};
 use crate::fact::{Abilities, Statement};
+use crate::protocol::json::{entries as page_entries, page as json_page};
+use crate::protocol::models::NAME_BYTES_MAX;
 use crate::protocol::probe::{self, HEALTH, METRICS};
 use crate::run::side_by_side::side_by_side;
+use crate::unit::grouped;
 use crate::world::{Call, Wire};
 
 /// Subject of notes on `/tokenize`.
@@ -80,6 +83,7 @@ pub(super) async fn read<W: Wire>(ask: &Asker<'_, W>) -> Pages {
     if of_text || of_messages || of_content {
         notes.retain(|note| note.subject != TOKENIZE);
     }
+    notes.extend(said.as_ref().and_then(too_long));
     Pages {
         version: said.as_ref().and_then(version),
         metrics: metrics.as_ref().map(self::text),
@@ -104,16 +108,24 @@ fn counts(page: Option<Gathered>) -> bool {
 }
 
 fn lists(page: Option<Gathered>) -> bool {
-    page.is_some_and(|page| json_of(&page)["tokens"].as_array().is_some_and(|it| !it.is_empty()))
+    page.is_some_and(|page| page_entries(&page.body, "tokens").is_some_and(|n| n > 0))
 }
 
 fn json_of(page: &Gathered) -> Value {
-    serde_json::from_slice(&page.body).unwrap_or(Value::Null)
+    json_page(&page.body).unwrap_or(Value::Null)
 }
 
-/// Returns the version that a page reports.
+/// Returns the version that a page reports, unless it is too long for one.
 pub(super) fn version(page: &Gathered) -> Option<String> {
-    json_of(page)["version"].as_str().map(str::to_owned)
+    let version = json_of(page)["version"].as_str().map(str::to_owned);
+    version.filter(|version| version.len() <= NAME_BYTES_MAX)
+}
+
+/// Notes a version that is too long for one.
+fn too_long(page: &Gathered) -> Option<Statement> {
+    let bytes = json_of(page)["version"].as_str().map_or(0, str::len);
+    let words = format!("not used: it has {} bytes", grouped(bytes as f64));
+    (bytes > NAME_BYTES_MAX).then(|| Statement::note("version", words))
 }
 
 /// Returns a page as text.

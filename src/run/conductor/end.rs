@@ -88,11 +88,13 @@ impl Conductor {
         self.stop.clone().or_else(|| self.limit(now)).or_else(done)
     }
 
-    /// Returns the ending where the duration is over, an outage is too long, or all outages
+    /// Returns the ending where the duration is over, an outage is too long, requests fail for as long, or all outages
     /// together took too much time.
     fn limit(&self, now: At) -> Option<Ending> {
         let away_us = self.clock.away_us(now);
-        let too_long = away_us > micros(self.plan.limits.away);
+        let failing_us = self.server.failing_us(now);
+        let longest_us = micros(self.plan.limits.away);
+        let too_long = away_us.max(failing_us) > longest_us;
         let out_of_time = match self.plan.extent {
             Extent::Duration(duration) => {
                 self.clock.spent_us(now) > micros(duration) / 4 * 5
@@ -103,7 +105,11 @@ impl Conductor {
         let ending = if self.is_past(now) {
             Ending::new(ClosedBecause::Done, "the duration is over")
         } else if too_long {
-            let note = format!("away for {}", span(away_us as f64 / 1e6));
+            let note = if away_us > longest_us {
+                format!("away for {}", span(away_us as f64 / 1e6))
+            } else {
+                format!("no request was answered for {}", span(failing_us as f64 / 1e6))
+            };
             Ending::new(ClosedBecause::Away, note)
         } else if out_of_time {
             let note = "a quarter of the duration was added, and outages took more";
@@ -131,9 +137,10 @@ impl Conductor {
         };
         if self.lanes.has_in_flight() {
             // After a finished plan, a request may still take as long as its time limits allow.
-            let limits = &self.plan.limits;
             let patience_us = match because {
-                ClosedBecause::Done => micros(limits.first_token + limits.stall),
+                ClosedBecause::Done => {
+                    micros(self.plan.limits.longest_answer(self.plan.output_max()))
+                }
                 _ => DRAIN_US_MAX,
             };
             let late = now.since(draining.from) > patience_us;

@@ -75,17 +75,17 @@ pub(super) fn words(request: &Request) -> String {
     format!("lanes wait {first} to {longest}{asked} after requests that fail at once: {failure}")
 }
 
-/// Whether a request failed at once, or with a wait that the server asks for.
+/// Whether a request failed at once, could not be sent at all, or with a wait that the server asks for.
 fn fails_at_once(request: &Request) -> bool {
     let at_once = request.done.since(request.sent) < AT_ONCE_US;
     let is_bad = request.ended.is_bad() && request.ended != Ended::NoUsage;
-    is_bad && (at_once || request.retry_after_us.is_some())
+    (is_bad || request.is_unsent()) && (at_once || request.retry_after_us.is_some())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::{Class, Phase};
+    use crate::fact::{Class, Phase, Stage};
 
     fn request(ended: Ended, sent: u64, lasted_us: u64) -> Request {
         let cell = "d0/c1/p8/o2".parse().unwrap();
@@ -93,6 +93,7 @@ mod tests {
         Request {
             done,
             ended,
+            stage: Stage::Headers,
             ..Request::unanswered(Phase::Soak, "ladder", Class::Cold, cell, sent)
         }
     }
@@ -112,6 +113,14 @@ mod tests {
         assert!(waits[6..].iter().all(|wait| *wait == 5_000), "{waits:?}");
         assert!(!pause.ended(&request(Ended::Short, 9, 1_000)) && !pause.goes_on());
         assert_eq!(wait_us(&mut pause, &request(Ended::Reset, 7, 1_000)), 250_000);
+    }
+
+    #[test]
+    fn a_request_that_this_machine_could_not_send_makes_its_lane_wait_too() {
+        let unsent = Request { stage: Stage::Connect, ..request(Ended::Cut, 7, 10) };
+        let mut pause = Pause::default();
+        assert_eq!(wait_us(&mut pause, &unsent), 250_000);
+        assert_eq!(wait_us(&mut pause, &unsent), 500_000);
     }
 
     #[test]

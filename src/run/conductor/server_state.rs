@@ -142,6 +142,12 @@ impl ServerState {
         self.liveness.state() == State::Suspect && !self.awaits()
     }
 
+    /// Returns for how long requests have failed one after the other, microseconds, whatever was
+    /// answered to probes; 0 while they are answered.
+    pub(super) fn failing_us(&self, now: At) -> u64 {
+        self.liveness.failing_since().map_or(0, |since| now.since(since))
+    }
+
     /// Records that a probe was sent. The next is due when it is answered, or at this bound when
     /// it is not.
     pub(super) fn probed(&mut self, now: At, limits: &Limits) {

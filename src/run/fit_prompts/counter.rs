@@ -10,7 +10,7 @@ use super::Counted;
 use crate::fact::Abilities;
 use crate::plan::Message;
 use crate::plan::fitter::{FitQuestion, Method};
-use crate::protocol::openai;
+use crate::protocol::{self, openai};
 use crate::run::arrive::{Gathered, gather, prompt_tokens};
 use crate::spec::scenario::Api;
 use crate::world::{Call, Wire};
@@ -220,10 +220,10 @@ fn messages(question: &FitQuestion, abilities: &Abilities) -> Value {
 
 /// Reads the count of an answer.
 fn tokens(way: CountMethod, answer: &Gathered) -> Option<u64> {
-    let page = || serde_json::from_slice::<Value>(&answer.body).unwrap_or(Value::Null);
+    let page = || protocol::json::page(&answer.body).unwrap_or(Value::Null);
     let counted = match way {
         CountMethod::Text | CountMethod::Messages => page()["count"].as_u64(),
-        CountMethod::Content => page()["tokens"].as_array().map(|tokens| tokens.len() as u64),
+        CountMethod::Content => protocol::json::entries(&answer.body, "tokens"),
         CountMethod::Usage { stream: true, .. } => prompt_tokens(answer),
         CountMethod::Usage { stream: false, .. } => page()["usage"]["prompt_tokens"].as_u64(),
     };

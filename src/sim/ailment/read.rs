@@ -8,7 +8,7 @@ use super::{AffectedRequests, Ailment, AilmentKind, AilmentTime};
 use crate::error::{Mistake, nearest};
 
 /// Names of all faults, in the order of the documentation.
-pub(crate) const NAMES: [&str; 34] = [
+pub(crate) const NAMES: [&str; 35] = [
     "crash",
     "cuda_oom",
     "host_oom_kill",
@@ -24,6 +24,7 @@ pub(crate) const NAMES: [&str; 34] = [
     "empty_answer",
     "short_answer",
     "long_answer",
+    "endless_answer",
     "swallowed_answer",
     "same_answer",
     "start_fails",
@@ -146,6 +147,7 @@ impl AilmentKind {
             "empty_answer" => of_requests().map(|hits| AilmentKind::EmptyAnswer { hits }),
             "short_answer" => of_requests().map(|hits| AilmentKind::ShortAnswer { hits }),
             "long_answer" => of_requests().map(|hits| AilmentKind::LongAnswer { hits }),
+            "endless_answer" => of_requests().map(|hits| AilmentKind::EndlessAnswer { hits }),
             "swallowed_answer" => of_requests().map(|hits| AilmentKind::SwallowedAnswer { hits }),
             "same_answer" => of_requests().map(|hits| AilmentKind::SameAnswer { hits }),
             _ => return AilmentKind::read_lasting(name, value),
@@ -282,7 +284,7 @@ fn again(name: &str) -> String {
         "hang" | "metrics_go_away" | "model_unlisted" | "slow_disk" => format!("{name}=5m@3x"),
         "start_fails" => "start_fails=2@1h for two failed starts from then on".to_owned(),
         "stall" | "error_frame" | "truncated_stream" | "empty_answer" | "short_answer"
-        | "long_answer" | "swallowed_answer" | "same_answer" => {
+        | "long_answer" | "endless_answer" | "swallowed_answer" | "same_answer" => {
             format!("{name}=3@2h for the next three requests, {name}=0.5%@2h for a share of them")
         }
         "ignored_setting" | "missing_setting" => format!("{name}=reasoning_parser"),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Extent, Limits, Scenario, TrendBlocks, Workload, arena, care};
+use super::{Extent, Limits, Scenario, TrendBlocks, Workload, arena, care, limits};
 use crate::error::Mistake;
 use crate::spec::field::{Field, LAPS_MAX, document, no_duplicate};
 use crate::spec::node::{self, Node};
@@ -84,7 +84,7 @@ fn own(root: &Field<'_>, load: ReadTextFile<'_>) -> Result<Scenario, Mistake> {
             "reference" => reference_laps = field.laps()?,
             "workloads" => workloads = read_workloads(&field, load)?,
             "trend" => trend = read_trend(&field)?,
-            "limits" => limits = read_limits(&field)?,
+            "limits" => limits = limits::read(&field, DURATION_MAX)?,
             "drills" => drills = care::drills(&field, DURATION_MAX)?,
             "restart" => restart = Some(care::restart(&field, DURATION_MAX)?),
             _ => asked = Some(field),
@@ -185,20 +185,6 @@ fn read_trend(field: &Field<'_>) -> Result<TrendBlocks, Mistake> {
         }
     }
     Ok(trend)
-}
-
-fn read_limits(field: &Field<'_>) -> Result<Limits, Mistake> {
-    let mut limits = Limits::default();
-    for (key, limit) in field.map(&["first_token", "stall", "away", "ready"])? {
-        let value = limit.duration(DURATION_MAX)?;
-        match key {
-            "first_token" => limits.first_token = value,
-            "stall" => limits.stall = value,
-            "away" => limits.away = value,
-            _ => limits.ready = value,
-        }
-    }
-    Ok(limits)
 }
 
 #[cfg(test)]

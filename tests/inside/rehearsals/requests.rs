@@ -13,6 +13,7 @@ fn as_many_requests_as_were_to_fail_fail_each_in_its_own_way() {
         ("truncated_stream=3@10m", Ended::Truncated),
         ("empty_answer=3@10m", Ended::Empty),
         ("stall=3@10m", Ended::Stalled),
+        ("endless_answer=3@10m", Ended::Endless),
     ] {
         let play = ailing(&[ailment]);
         assert_eq!((play.ended(ended), play.bad()), (3, 3), "{ailment}: {}", play.reported());
@@ -65,6 +66,15 @@ fn each_thing_that_is_wrong_with_an_answer_is_told_and_can_be_gated() {
         assert!(play.reported().contains(&told), "{ailment}: {}", play.reported());
         assert_eq!(play.bad(), 0, "{ailment}");
     }
+}
+
+#[test]
+fn a_run_whose_answers_have_no_end_passes_no_contract() {
+    let play = ailing(&["endless_answer=100%@0s"]);
+    assert_eq!(play.exit(), Exit::Fail, "{}", play.reported());
+    assert_eq!(play.gate("errors"), VerdictWord::Fail, "{}", play.reported());
+    assert!(play.ended(Ended::Endless) > 0, "{}", play.reported());
+    assert!(play.reported().contains("endless"), "{}", play.reported());
 }
 
 #[test]

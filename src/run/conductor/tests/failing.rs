@@ -60,6 +60,18 @@ fn a_server_that_never_answers_a_request_again_ends_the_run_as_one_that_is_away(
 }
 
 #[test]
+fn a_server_that_answers_only_probes_ends_the_run_after_as_long() {
+    let mut toy = failing(4 * 3600);
+    (toy.refuses, toy.spares_probes) = (Some((SPELL.0, At(u64::MAX))), true);
+    assert_eq!(toy.run(), ClosedBecause::Away);
+    let Fact::Closed(closed) = &toy.entries.last().unwrap().fact else { panic!("not closed") };
+    assert!(closed.note.starts_with("no request was answered for "), "{}", closed.note);
+    let lasted = toy.now.since(SPELL.0) as f64 / 1e6;
+    let limit = toy.plan.limits.away.as_secs_f64();
+    assert!((limit..limit + 60.0).contains(&lasted), "{lasted} s, and {limit} s are allowed");
+}
+
+#[test]
 fn an_open_loop_stops_too_and_goes_on_when_a_token_comes() {
     let mut toy = Toy::open(300, Arrivals::Constant);
     (toy.refuses, toy.status, toy.sensor) = (Some(SPELL), 500, true);

@@ -56,6 +56,8 @@ pub(super) struct Toy {
     pub hiccup: Option<At>,
     /// Interval in which every request is refused at once, and what the server asks to wait.
     pub refuses: Option<(At, At)>,
+    /// Whether it answers the request of a probe meanwhile.
+    pub spares_probes: bool,
     pub retry_after_us: Option<u64>,
     /// Status of these refusals.
     pub status: u16,
@@ -100,6 +102,7 @@ impl Toy {
             generated: 0.0,
             hiccup: None,
             refuses: None,
+            spares_probes: false,
             retry_after_us: None,
             status: 429,
         }
@@ -209,7 +212,8 @@ impl Toy {
                     self.probes += 1;
                     let value = f64::from(u8::from(!self.is_away()));
                     if self.conductor.is_failing() && !self.silent {
-                        let came = f64::from(u8::from(!self.refuses_now()));
+                        let is_answered = self.spares_probes || !self.refuses_now();
+                        let came = f64::from(u8::from(is_answered));
                         self.record(self.now, Fact::Reading(TOKEN_ANSWERED.reading(came)));
                     }
                     if !self.silent {

@@ -72,12 +72,17 @@ fn every_key_is_read() {
     let text = "about: A.\nduration: 4h30m\nwarmup: 2 laps\nreference: 1 lap\nworkloads:\n  - ladder:\n      \
         depths: [0, 8192]\n      prompt: 2048\n      output: 128\n      concurrency: [1, 5]\n      prefix: two_phase\n      \
         runs: 3\n      schedule: [{ depth: 8192, concurrency: 5 }, { depth: 0, concurrency: 1 }]\n      cap: 30s\n      \
-        exact_output: false\n      text: [a.txt]\n      api: completions\nlimits: { first_token: 1s, stall: 200ms, away: 3s, ready: 4s }\n";
+        exact_output: false\n      text: [a.txt]\n      api: completions\nlimits: { first_token: 1s, stall: 200ms, answer: 9s, tokens: 1k, frames: 70, bytes: 2MiB, away: 3s, ready: 4s }\n";
     let load = |name: &str| Ok(format!("text of {name}"));
     let scenario = read(source(text), &load).unwrap();
     assert_eq!(scenario.extent, Extent::Duration(Duration::from_secs(16_200)));
     assert_eq!((scenario.warmup_laps, scenario.reference_laps), (2, 1));
-    assert_eq!(scenario.limits.stall, Duration::from_millis(200));
+    let limits = scenario.limits;
+    assert_eq!(
+        (limits.stall, limits.answer),
+        (Duration::from_millis(200), Some(Duration::from_secs(9)))
+    );
+    assert_eq!((limits.tokens, limits.frames, limits.bytes), (Some(1024), Some(70), Some(2 << 20)));
     let ladder = ladder(&scenario);
     assert_eq!(ladder.schedule, Some(vec![(8192, 5), (0, 1)]));
     assert_eq!((ladder.prefix, ladder.api, ladder.runs), (Prefix::TwoPhase, Api::Completions, 3));
@@ -148,6 +153,9 @@ fn a_mistake_says_its_line_its_path_and_what_to_write() {
         ("output: 24, concurrency: [1, 2]", "output: 24"),
         ("laps: 4", "laps: 4\nlimits: {stall: 5}"),
         ("laps: 4", "laps: 4\nlimits: {stal: 5s}"),
+        ("laps: 4", "laps: 4\nlimits: {bytes: 64}"),
+        ("laps: 4", "laps: 4\nlimits: {bytes: 0B}"),
+        ("laps: 4", "laps: 4\nlimits: {frames: 0}"),
     ];
     assert_snapshot!("refused", each(changes, |(from, to)| changed(from, to)));
     let texts = ["model: m\n", "just text\n", "about: A.\nlaps: 1\nworkloads: []\n"];
