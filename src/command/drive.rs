@@ -7,6 +7,7 @@ mod driven;
 pub(crate) mod environment;
 mod manifest;
 mod planned;
+mod resumed;
 pub(crate) mod screen;
 mod signals;
 mod specs;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::arrive::{Arrived, waiting};
 use super::environment::Environment;
+use super::resumed::{as_continued, earlier, kept_fit, rebooted, without_known};
 use super::{NoRun, Specs, manifest, unless_stopped};
 use crate::analysis;
 use crate::command::{inputs, print_stderr, report};
@@ -18,16 +19,15 @@ use crate::fact::{Closed, ClosedBecause, Fact, Fitted, Statement, TargetFact, Ta
 use crate::journal::{CutRun, Manifest};
 use crate::observe::engine::EngineSensor;
 use crate::plan::forecast::{Decidable, ObservedSources};
-use crate::plan::{Bounds, Fit, Plan, RefusedLength};
+use crate::plan::{Bounds, Fit, RefusedLength};
 use crate::protocol::probe;
+use crate::run::RunInputs;
 use crate::run::arrive::{ArrivedServer, AskedLengths, RetryPolicy, ask_lengths};
-use crate::run::conductor::Replay;
 use crate::run::fit_prompts::{Counted, Measured, fit_prompts};
 use crate::run::identity::{self, Identity};
 use crate::run::probe::known_by;
 use crate::run::startup::Startup;
 use crate::run::stop::Stop;
-use crate::run::{EarlierSegments, RunInputs};
 use crate::secret::Secrets;
 use crate::spec::{Recipe, recipe};
 use crate::unit::{At, span};
@@ -139,53 +139,6 @@ async fn plan_run<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
     let secrets = environment.secrets.clone();
     let load = Ok(load(specs, environment, recipe, server, fit, startup)?);
     Ok(Planned { folder, cut, manifest, secrets, asked, before, log, load, quiet })
-}
-
-/// Returns the lengths of texts as they were fitted at the start of the run.
-fn kept_fit(cut: &CutRun) -> Result<Fit, Mistake> {
-    serde_json::from_value(cut.manifest.fit.clone()).map_err(|why| {
-        Mistake::new(format!("the lengths of its prompts cannot be read: {why}"))
-            .at(cut.dir.display().to_string())
-    })
-}
-
-/// Returns the manifest with one more segment, where a run goes on.
-fn as_continued<W: Wire>(
-    manifest: Manifest,
-    environment: &Environment<W>,
-    cut: Option<&CutRun>,
-) -> Result<Manifest, Mistake> {
-    let Some(cut) = cut else { return Ok(manifest) };
-    let mut now = manifest;
-    // The kept command has no secrets.
-    if let Some(command) = &mut now.command {
-        *command = environment.secrets.remove_from(command).into_owned();
-    }
-    cut.continued(&now, environment.anchor.clone())
-}
-
-/// Returns what shows that the server's machine was rebooted while the run was cut off. The simulated
-/// server is a part of longhaul, and no machine of its own.
-fn rebooted<W: Wire>(
-    specs: &Specs,
-    environment: &Environment<W>,
-    cut: &CutRun,
-) -> Option<(At, Fact)> {
-    let before = cut.manifest.segments.last()?.boot_id.as_ref()?;
-    let is_here = environment.sight.kernel && !specs.simulated;
-    let is_other = environment.anchor.boot_id.as_ref().is_some_and(|now| now != before);
-    let words = "the machine was rebooted while the run was cut off";
-    let fact = TargetFact::new(TargetWord::Rebooted, words);
-    (is_here && is_other).then_some((At::ZERO, Fact::Target(fact)))
-}
-
-/// Leaves out the statements that the run has already.
-fn without_known(facts: &mut Vec<(At, Fact)>, cut: &CutRun) -> Result<(), Mistake> {
-    let is_statement = |fact: &Fact| matches!(fact, Fact::Seen(_) | Fact::Fitted(_));
-    let mut known: Vec<Fact> = Vec::new();
-    cut.read(|entry| known.extend(is_statement(&entry.fact).then(|| entry.fact.clone())))?;
-    facts.retain(|(_, fact)| !is_statement(fact) || !known.contains(fact));
-    Ok(())
 }
 
 /// Returns the number that keeps the run's prompts apart from those of earlier runs, which have the
@@ -399,14 +352,6 @@ fn load<W: Wire>(
         standstills,
     };
     Ok(PlannedLoad { script, wire, target, sensors, began: load_began, broke })
-}
-
-/// Rebuilds what the segments of a run that goes on leave to the next one.
-fn earlier(cut: &CutRun, plan: Rc<Plan>) -> Result<EarlierSegments, Mistake> {
-    let mut replay = Replay::new(plan);
-    cut.read(|entry| replay.fold(entry))?;
-    let (segment, next_seq) = (cut.segment, cut.next_seq);
-    Ok(EarlierSegments { conductor: replay.finish(), segment, next_seq })
 }
 
 /// Plans a run that records that there was no server: it never answered, or never became ready.
