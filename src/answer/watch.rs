@@ -150,8 +150,7 @@ impl AnswerReader {
         }
     }
 
-    /// Returns the end of the transport of an answer that was not complete by its deadline, at an
-    /// instant after it.
+    /// Returns the end of the transport of an answer that was not complete by its deadline.
     pub(crate) fn late(&self, at: At) -> TransportEnd {
         let goes_on = self
             .progress_at
@@ -194,9 +193,8 @@ impl AnswerReader {
         self.parser.open_bytes()
     }
 
-    /// Returns the best known count of output tokens so far; a chunk counts as one where no count
-    /// is known. A token has at least one byte of text, so a count above the number of bytes is
-    /// ignored.
+    /// Returns the best known count of output tokens so far; a chunk counts as one where none is
+    /// known. A token has a byte of text at least, so a count above the bytes is ignored.
     pub(crate) fn tokens(&self) -> u64 {
         self.counts.attributed().min(self.text.bytes()).max(self.arrivals.chunks())
     }
