@@ -421,7 +421,7 @@ fn soaks_ask_whether_memory_grows_and_say_whether_they_can_fail_by_it() {
         let is_long = hours(&scenario) * 3600.0 >= blocks.long_enough_s();
         let can_fail = is_long && judged >= TrendBlocks::FOR_GROWING;
         let stated = if can_fail {
-            "; memory that grows FAILs;"
+            "; memory whose growth would fill the machine within a week FAILs;"
         } else {
             "; a growth of memory is told but cannot FAIL, which takes 8 hours;"
         };

@@ -4,7 +4,7 @@ use super::*;
 use crate::analysis::fixture::{asked, gate};
 use crate::analysis::trend::TrendWord;
 use crate::analysis::{Analysis, CalendarFold, Fold, RunDescription};
-use crate::fact::{ClosedBecause, Entry, Fact, Reading, Source};
+use crate::fact::{ClosedBecause, Entry, Fact, Phase, Reading, Source};
 use crate::incident::fixture::Story;
 use crate::series::{ANONYMOUS, KV_USAGE, MEM_AVAILABLE};
 

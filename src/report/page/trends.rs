@@ -203,9 +203,12 @@ fn stable_series(series: &[&SeriesTrend]) -> Option<String> {
 /// Returns the table of words: a row for every lifetime of every judged series, and for every quantity
 /// of every group.
 pub(super) fn grid(trends: &Trends) -> Grid {
-    let row = |title: String, lifetime: usize, trend: &Trend, beside: String| {
+    // The words are about the worse direction.
+    let row = |title: String, lifetime: usize, trend: &Trend, beside: String, better: Better| {
+        let is_loss = better == Better::Higher && trend.word == TrendWord::Growing;
+        let loss = if is_loss { "loss of " } else { "" };
         vec![
-            GridValue::Text(title),
+            GridValue::Text(format!("{loss}{title}")),
             number(lifetime),
             GridValue::text(trend.word.word()),
             GridValue::Text(span(trend.hours * 3_600.0)),
@@ -213,10 +216,14 @@ pub(super) fn grid(trends: &Trends) -> Grid {
             GridValue::Text(beside),
         ]
     };
-    let series =
-        trends.series.iter().map(|it| row(it.title(), it.lifetime, &it.trend, it.beside()));
-    let answers =
-        trends.answers.iter().map(|it| row(it.title(), it.lifetime, &it.trend, it.beside()));
+    let series = trends
+        .series
+        .iter()
+        .map(|it| row(it.title(), it.lifetime, &it.trend, it.beside(), it.judged.better));
+    let answers = trends
+        .answers
+        .iter()
+        .map(|it| row(it.title(), it.lifetime, &it.trend, it.beside(), it.better()));
     let headings = ["", "lifetime", "word", "over", "blocks", ""].map(Heading::left).to_vec();
     of_lifetimes(Grid { headings, rows: series.chain(answers).collect() })
 }

@@ -36,7 +36,7 @@ impl Progress {
 
 /// Most bytes of events that are not yet whole, of all requests together: bounds the memory that a
 /// server can take.
-const OPEN_BYTES_MAX: u64 = 24 << 20;
+const OPEN_BYTES_MAX: u64 = 20 << 20;
 /// Bytes of an event from which on it is ended for that reason.
 const LARGE_EVENT_BYTES: u64 = 1 << 20;
 

@@ -85,10 +85,10 @@ fn zero(measure: Measure, name: &str, field: &Field<'_>) -> Result<Gate, Mistake
 fn growth(name: &str, field: &Field<'_>) -> Result<Gate, Mistake> {
     let Some(series) = JudgedSeries::parse(name) else {
         let mistake = field.mistake(format!("the growth of {} is not judged", shown(name)));
-        let names = JUDGED.iter().map(|judged| judged.name);
-        return Err(match nearest(name, names) {
+        let names: Vec<&str> = JUDGED.iter().map(|judged| judged.name).collect();
+        return Err(match nearest(name, names.iter().copied()) {
             Some(near) => mistake.hint(near),
-            None => mistake.hint("docs/formats/scenario.md lists the series"),
+            None => mistake.hint(names.join(", ")),
         });
     };
     let text = field.text()?;
