@@ -198,11 +198,7 @@ fn a_run_that_is_killed_again_and_again_loses_nothing_and_asks_everything() {
             rows.rows
         );
         assert!(sent <= asked, "{sent} rows of {asked} requests");
-        // Each life may lose what was in flight: the lanes of a round.
-        assert!(
-            asked <= sent + unknown + 3 * killed_here,
-            "{asked} of {sent} rows, {unknown} unknown"
-        );
+        assert!(asked <= sent + unknown, "{asked} of {sent} rows, {unknown} unknown");
     }
     eprintln!("{done} kills in {runs} runs; {lost} requests without a row were sent again");
 }

@@ -214,8 +214,8 @@ struct Unfinished {
     issued: BTreeMap<(Phase, u32), u64>,
     /// Number of lanes, as far as known.
     lanes: u64,
-    /// Whether a request may be in flight: the load of the segment began, and has no end.
-    is_loaded: bool,
+    /// Whether the segment has no end, so that requests may be in flight.
+    is_open: bool,
 }
 
 impl Unfinished {
@@ -224,7 +224,7 @@ impl Unfinished {
             // A resume sends them again; how the first ones ended stays unknown.
             self.before = self.unknown();
             self.issued.clear();
-            self.is_loaded = false;
+            self.is_open = false;
             self.segment = entry.segment;
         }
         match &entry.fact {
@@ -233,8 +233,8 @@ impl Unfinished {
                 *next = (*next).max(request.slot + 1);
                 self.lanes = self.lanes.max(u64::from(request.lane) + 1);
             }
-            Fact::Phase(_) => self.is_loaded = true,
-            Fact::Closed(_) => self.is_loaded = false,
+            Fact::Opened(_) => self.is_open = true,
+            Fact::Closed(_) => self.is_open = false,
             Fact::Issued(issued) => {
                 self.lanes = self.lanes.max(issued.next.len() as u64);
                 for (lane, next) in issued.next.iter().enumerate() {
@@ -255,7 +255,7 @@ impl Unfinished {
             next.saturating_sub(self.ended.get(lane).copied().unwrap_or(0))
         };
         let counted = self.issued.iter().map(beyond).sum();
-        if self.is_loaded { self.lanes.max(counted) } else { counted }
+        if self.is_open { self.lanes.max(counted) } else { counted }
     }
 }
 
