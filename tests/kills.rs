@@ -72,6 +72,11 @@ fn whole_lines(path: &Path) -> Vec<u8> {
     bytes[..end].to_vec()
 }
 
+/// Whether the journal has a row behind its head.
+fn has_rows(folder: &Path) -> bool {
+    whole_lines(&folder.join("events.csv")).split(|byte| *byte == b'\n').count() > 2
+}
+
 /// Number of rows, each of which must have its checksum, and asks with a whole answer.
 struct Rows {
     rows: u64,
@@ -127,8 +132,7 @@ fn killed(server: &CountingServer, home: &Path, folder: &Path, life: Duration) -
     let scenario = home.join("scenario.yaml");
     let run = folder.to_str().unwrap();
     let errors = home.join("errors");
-    let is_begun =
-        whole_lines(&folder.join("events.csv")).iter().filter(|it| **it == b'\n').count() > 1;
+    let is_begun = has_rows(folder);
     let before = FILES.map(|name| whole_lines(&folder.join(name)));
     let mut child = if is_begun {
         longhaul(&["resume", run], &errors)
@@ -174,7 +178,7 @@ fn a_run_that_is_killed_again_and_again_loses_nothing_and_asks_everything() {
         let mut killed_here = 0;
         loop {
             // A part of the lives is short: they end while the run is taken up.
-            let most = if random.next() % 3 == 0 { LIFE_MS_MAX / 5 } else { LIFE_MS_MAX };
+            let most = if random.next().is_multiple_of(3) { LIFE_MS_MAX / 5 } else { LIFE_MS_MAX };
             let life = Duration::from_millis(random.next() % most);
             let is_last = done >= kills;
             let life = if is_last { Duration::from_secs(120) } else { life };
@@ -205,8 +209,7 @@ fn a_run_that_is_killed_again_and_again_loses_nothing_and_asks_everything() {
 
 /// Resumes a run until it ends.
 fn finish(server: &CountingServer, home: &Path, folder: &Path) {
-    let is_begun =
-        whole_lines(&folder.join("events.csv")).iter().filter(|it| **it == b'\n').count() > 1;
+    let is_begun = has_rows(folder);
     if !is_begun {
         let _ = fs::remove_dir_all(folder);
         return run_whole(server, home, folder);

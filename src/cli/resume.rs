@@ -58,7 +58,7 @@ impl ResumeArgs {
             wide: self.wide,
         };
         match Cli::try_parse_from(cut.words()).map(|cli| cli.verb) {
-            Ok(Verb::Run(args)) => run(cut, (*args).into(), given),
+            Ok(Verb::Run(args)) => run(cut, (*args).into(), &given),
             Ok(Verb::Rehearse(args)) => rehearsal(cut, args.driven.into(), &given),
             _ => command::mistake(&unreadable(&cut)),
         }

@@ -52,7 +52,7 @@ pub(crate) fn driven(options: DriveOptions) -> Result<Driven, NoRun> {
         let (planned, disk) = planned(specs, &mut stop).await?;
         let mut screen = Screen::rehearsed(planned.asked.clone(), on_fail);
         screen.catch_up(planned.cut.as_deref())?;
-        let driven = drive(planned, disk, stop, &mut screen).await;
+        let driven = Box::pin(drive(planned, disk, stop, &mut screen)).await;
         screen.end();
         Ok(driven)
     })
@@ -71,7 +71,7 @@ pub(crate) fn play(
     let specs = specs(options)?;
     in_virtual_time(async {
         let (planned, disk) = planned(specs, &mut stop).await?;
-        Ok(drive(planned, disk, stop, watcher).await)
+        Ok(Box::pin(drive(planned, disk, stop, watcher)).await)
     })
 }
 

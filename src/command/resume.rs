@@ -39,7 +39,7 @@ pub(crate) fn cut_off(run: &Path) -> Result<CutRun, Mistake> {
 }
 
 /// Goes on with a run, and judges it as a whole.
-pub(crate) fn run(cut: CutRun, mut options: RunOptions, given: GivenAgain) -> Exit {
+pub(crate) fn run(cut: CutRun, mut options: RunOptions, given: &GivenAgain) -> Exit {
     let masked = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains(MASK));
     let missing = missing_headers(&cut, &given.headers);
     let server = &mut options.server;
@@ -60,7 +60,7 @@ pub(crate) fn run(cut: CutRun, mut options: RunOptions, given: GivenAgain) -> Ex
     server.headers.clone_from(&given.headers);
     server.endpoint = given.endpoint.clone().or(server.endpoint.take());
     server.api_key_env = given.api_key_env.clone().or(server.api_key_env.take());
-    match taken_up(cut, &mut options.drive, &given) {
+    match taken_up(cut, &mut options.drive, given) {
         Ok(()) => run::run(options),
         Err(wrong) => mistake(&wrong),
     }

@@ -41,7 +41,7 @@ pub(crate) fn driven(options: RunOptions) -> Result<Driven, NoRun> {
             let journal = Journal::create(folder, manifest, secrets, cut.as_deref())?;
             let mut screen = Screen::live(planned.asked.clone(), on_fail);
             screen.catch_up(cut.as_deref())?;
-            let driven = drive(planned, journal, stop, &mut screen).await;
+            let driven = Box::pin(drive(planned, journal, stop, &mut screen)).await;
             screen.end();
             Ok(driven)
         });

@@ -134,6 +134,9 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
     let mut tell = |words: String, evidence: Vec<u64>| {
         findings.push(Finding { words, evidence, is_of_setting: false });
     };
+    for words in segments::gaps(analysis) {
+        tell(words, Vec::new());
+    }
     for (seq, seen) in &analysis.notes.differs {
         tell(one_line(&seen.words(), 2 * WORDS_CHARS_MAX), vec![*seq]);
     }
@@ -158,9 +161,6 @@ pub(crate) fn findings(analysis: &Analysis) -> Vec<Finding> {
     if analysis.fate_unknown > 0 {
         let n = analysis.fate_unknown;
         tell(format!("up to {n} sent, and their end was not recorded"), Vec::new());
-    }
-    for words in segments::gaps(analysis) {
-        tell(words, Vec::new());
     }
     journal(analysis, &mut tell);
     for step in &analysis.notes.steps {

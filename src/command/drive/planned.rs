@@ -94,7 +94,7 @@ async fn plan_run<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
     }
     let server = match server {
         Ok(server) => server,
-        Err(why) => return never_ready(&specs, &environment, startup, &why),
+        Err(why) => return Ok(never_ready(&specs, &environment, startup, &why)),
     };
     let recipe = recipe(&specs, &server);
     let bounds = bounds(&recipe, &server);
@@ -106,7 +106,7 @@ async fn plan_run<W: Wire>(arrived: Arrived<W>) -> Result<Planned<W>, NoRun> {
         startup.run_until_failed(count_tokens(&specs, &environment, &server, is_stated)).await;
     let (measured, refused) = match counted {
         Ok(counted) => counted,
-        Err(why) => return never_ready(&specs, &environment, startup, &why),
+        Err(why) => return Ok(never_ready(&specs, &environment, startup, &why)),
     };
     specs.plan.narrow(&specs.scenario, Bounds { refused: &refused, ..bounds })?;
     // From here on: what was asked to fit the lengths has no nonce, and warms no prompt of the load.
@@ -361,7 +361,7 @@ fn never_ready<W: Wire>(
     environment: &Environment<W>,
     mut startup: Startup,
     why: &str,
-) -> Result<Planned<W>, NoRun> {
+) -> Planned<W> {
     let recipe = specs.recipe.clone().unwrap_or_else(|| recipe::attach("unknown", None, None));
     let mut manifest = manifest::of(specs, &recipe, environment);
     environment.address.clone_into(&mut manifest.server.endpoint);
@@ -388,7 +388,7 @@ fn never_ready<W: Wire>(
     before.extend(heard);
     before.push((environment.timeline.now(), Fact::Closed(closed.clone())));
     let (secrets, load) = (environment.secrets.clone(), Err(closed));
-    Ok(Planned { folder, cut, manifest, secrets, asked, before, log, load, quiet: true })
+    Planned { folder, cut, manifest, secrets, asked, before, log, load, quiet: true }
 }
 
 #[cfg(test)]

@@ -4,14 +4,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::rc::Rc;
 
 use longhaul::fact::row::File;
 use longhaul::fact::{Closed, ClosedBecause, Entry, Fact, Seq};
 use longhaul::journal::{CutRun, Manifest, reader};
 use longhaul::verdict::VerdictWord;
 
-use super::stage::{HALF_AN_HOUR, Played, Scratch, Script};
+use super::stage::{HALF_AN_HOUR, Played, Script};
 
 /// Places in a run at which it is cut off.
 const CUTS: usize = 12;
@@ -163,7 +162,6 @@ fn another_load_is_not_gone_on_with() {
     let cut = scratch.path("cut");
     cut_off(&folder, &cut, 40);
     let other = Script { seed: 2, ..four_laps() };
-    let scratch: Rc<Scratch> = scratch;
-    let wrong = other.mistake(open(&cut), scratch);
+    let wrong = other.mistake(open(&cut), &scratch);
     insta::assert_snapshot!(wrong.replace(&cut.display().to_string(), "runs/cut"));
 }

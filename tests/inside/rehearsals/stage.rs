@@ -108,9 +108,9 @@ impl Script {
     }
 
     /// Returns why it does not go on.
-    pub(super) fn mistake(&self, cut: CutRun, scratch: Rc<Scratch>) -> String {
+    pub(super) fn mistake(&self, cut: CutRun, scratch: &Scratch) -> String {
         let folder = cut.dir.clone();
-        match self.tried(&scratch, &folder, Some(Rc::new(cut))).0 {
+        match self.tried(scratch, &folder, Some(Rc::new(cut))).0 {
             Err(NoRun::Mistake(wrong)) => wrong.to_string(),
             _ => panic!("it went on"),
         }
@@ -122,7 +122,7 @@ impl Script {
             Ok(Driven { asked, closed, .. }) => {
                 let judged = judge(&folder).unwrap_or_else(|wrong| panic!("{wrong}"));
                 let Seen { entries, orders, .. } = seen;
-                Played { judged, asked, entries, orders, closed, folder, scratch }
+                Played { judged, entries, orders, asked, closed, folder, scratch }
             }
             Err(NoRun::Mistake(wrong)) => panic!("{wrong}"),
             Err(NoRun::Interrupted) => panic!("interrupted before it began"),
