@@ -19,6 +19,8 @@ const SEGMENTS_MAX: Segment = 1_024;
 #[derive(Default)]
 pub(super) struct PlausibleRows {
     groups: BTreeSet<Group>,
+    /// Group of the last row, which that of the next row mostly is.
+    last: Option<Group>,
 }
 
 impl PlausibleRows {
@@ -33,6 +35,9 @@ impl PlausibleRows {
         if entry.segment >= SEGMENTS_MAX {
             return Err(format!("more than {SEGMENTS_MAX} segments"));
         }
+        if self.last.as_ref().is_some_and(|last| is_of(&entry.fact, last)) {
+            return Ok(entry);
+        }
         let group = match &entry.fact {
             Fact::Request(request) => request.group(),
             Fact::Batch(batch) => batch.group.clone(),
@@ -43,9 +48,25 @@ impl PlausibleRows {
             if self.groups.len() == GROUPS_MAX {
                 return Err(format!("more than {GROUPS_MAX} groups of requests"));
             }
-            self.groups.insert(group);
+            self.groups.insert(group.clone());
         }
+        self.last = Some(group);
         Ok(entry)
+    }
+}
+
+/// Whether a fact is of a group; compared without a copy of the group's name.
+fn is_of(fact: &Fact, group: &Group) -> bool {
+    match fact {
+        Fact::Request(request) => {
+            let Group { workload, class, cell } = group;
+            *cell == request.session.is_none().then_some(request.cell)
+                && *class == request.class
+                && *workload == request.workload
+        }
+        Fact::Batch(batch) => batch.group == *group,
+        Fact::Gaps(gaps) => gaps.group == *group,
+        _ => false,
     }
 }
 
