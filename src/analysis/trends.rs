@@ -114,7 +114,6 @@ impl SeriesTrend {
         self.trend.slope.is_none()
             && self.trend.word == TrendWord::Unresolved
             && self.until_oom.is_none()
-            && self.kept().is_none()
             && all.iter().any(is_longer)
     }
 
@@ -149,7 +148,7 @@ impl AnswerTrend {
     /// Returns the change in the worse direction over the judged hours, as a share of the level.
     pub(crate) fn drift(&self) -> Option<Slope> {
         let slope = self.worse()?;
-        let scale = self.trend.hours / self.level;
+        let scale = self.trend.judged_h / self.level;
         let of = |value: f64| value * scale;
         (self.level > 0.0).then(|| Slope {
             value: of(slope.value),
@@ -161,7 +160,7 @@ impl AnswerTrend {
     /// Returns the least drift that would have been seen, as a share of the level.
     pub(crate) fn detectable(&self) -> Option<f64> {
         let detectable = self.trend.detectable?;
-        (self.level > 0.0).then(|| detectable * self.trend.hours / self.level)
+        (self.level > 0.0).then(|| detectable * self.trend.judged_h / self.level)
     }
 }
 

@@ -114,15 +114,16 @@ pub(super) fn judge_growth(result: &mut GateResult, per: Per, analysis: &Analysi
         let evidence = series.evidence.clone();
         Part { word, sentence, value, blocks: series.trend.blocks, evidence }
     };
-    let parts: Vec<Part> = judged(trends, result).into_iter().map(part).collect();
+    let long = judged(trends, result).into_iter().filter(|it| !it.is_short_beside(trends));
+    let parts: Vec<Part> = long.map(part).collect();
     if parts.is_empty() {
         return NOT_SEEN.clone_into(&mut result.why);
     }
     write(result, parts);
 }
 
-/// Returns the trends that a gate is about. A lifetime that is too short for a word is left out
-/// beside longer ones, and the processes of one title beside all of them together.
+/// Returns the trends that a gate is about. The processes of one title are left out beside all of them
+/// together.
 fn judged<'a>(trends: &'a [SeriesTrend], result: &GateResult) -> Vec<&'a SeriesTrend> {
     let asked = result.select.series;
     let is_asked = |it: &&SeriesTrend| match asked {
@@ -136,7 +137,7 @@ fn judged<'a>(trends: &'a [SeriesTrend], result: &GateResult) -> Vec<&'a SeriesT
     let is_part = |it: &&SeriesTrend| {
         !it.instance.is_empty() && all.iter().any(|of| same(of, it) && of.instance.is_empty())
     };
-    all.iter().filter(|it| !is_part(it) && !it.is_short_beside(trends)).copied().collect()
+    all.iter().filter(|it| !is_part(it)).copied().collect()
 }
 
 /// Judges a growth that has no limit of its own: it fails where it used up the memory, or where the
@@ -221,7 +222,10 @@ fn within(
 /// Judges `steps: 0`: a step in the worse direction of a judged series, or of a time or rate, and
 /// times and rates that jump between two levels.
 pub(super) fn judge_steps(result: &mut GateResult, analysis: &Analysis) {
-    let of_series = judged(&analysis.trends.series, result).into_iter().map(|series| {
+    let trends = &analysis.trends.series;
+    // What a restart did not give back is told however short the lifetime behind it is.
+    let is_told = |it: &&SeriesTrend| !it.is_short_beside(trends) || it.kept().is_some();
+    let of_series = judged(trends, result).into_iter().filter(is_told).map(|series| {
         let title = series.title();
         let weight = series.kept().unwrap_or(series.trend.hours);
         Part {

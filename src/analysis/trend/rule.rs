@@ -94,7 +94,7 @@ impl TrendRule {
 /// Decides the word of each series, in the order given. The false discovery rate is held over all
 /// of them.
 pub(crate) fn decide(all: &[Evidence]) -> Vec<Trend> {
-    let steps = adjusted(all, holm, |tests| tests.step_p);
+    let steps = step_p_values(all);
     let chosen: Vec<Option<Chosen>> = all
         .iter()
         .zip(steps)
@@ -111,15 +111,23 @@ pub(crate) fn decide(all: &[Evidence]) -> Vec<Trend> {
         .collect()
 }
 
-/// Returns the adjusted p-values of the series that were tested.
-fn adjusted(
-    all: &[Evidence],
-    adjust: impl Fn(&[f64]) -> Vec<f64>,
-    p: impl Fn(&Tests) -> f64,
-) -> Vec<Option<f64>> {
-    let tested: Vec<f64> = all.iter().filter_map(|it| it.tests.as_ref()).map(p).collect();
-    let mut adjusted = adjust(&tested).into_iter();
-    all.iter().map(|it| it.tests.as_ref().and_then(|_| adjusted.next())).collect()
+/// Returns the p-values of the steps, adjusted over all series, and over all answers: a jump of memory
+/// is not measured by the number of depths.
+fn step_p_values(all: &[Evidence]) -> Vec<Option<f64>> {
+    let mut adjusted = vec![None; all.len()];
+    for is_answer in [false, true] {
+        let family: Vec<(usize, f64)> = all
+            .iter()
+            .enumerate()
+            .filter(|(_, it)| it.rule.over_all.is_some() == is_answer)
+            .filter_map(|(index, it)| Some((index, it.tests.as_ref()?.step_p)))
+            .collect();
+        let p_values: Vec<f64> = family.iter().map(|(_, p)| *p).collect();
+        for ((index, _), p) in family.iter().zip(holm(&p_values)) {
+            adjusted[*index] = Some(p);
+        }
+    }
+    adjusted
 }
 
 /// Jump that was taken out of a series, and the growth of what remains.
