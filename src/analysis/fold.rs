@@ -353,6 +353,7 @@ mod tests {
         story.opened();
         request.slot = 1;
         story.push(3.0, Fact::Request(Box::new(request))).push(3.0, issued(vec![2, 0]));
+        story.closed(4.0, ClosedBecause::Done);
         assert_eq!(analysis(&story).fate_unknown, 2);
     }
 

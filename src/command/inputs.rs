@@ -158,6 +158,9 @@ pub(crate) fn secrets(recipe: &Recipe) -> Secrets {
     let mut secrets = Secrets::default();
     for (name, value) in &recipe.env {
         secrets.add_variable(name, value);
+        if value.contains("://") {
+            secrets.add_address(value);
+        }
     }
     secrets
 }

@@ -45,7 +45,9 @@ pub(crate) fn run(cut: CutRun, mut options: RunOptions, given: &GivenAgain) -> E
     let server = &mut options.server;
     let wrong = if !missing.is_empty() {
         let what = format!("not given again: the header {}", missing.join(", the header "));
-        Some(Mistake::new(what).hint(format!("--header '{}: …'", missing[0])))
+        let each: Vec<String> =
+            missing.iter().map(|name| format!("--header '{name}: …'")).collect();
+        Some(Mistake::new(what).hint(each.join(" ")))
     } else if masked(&server.endpoint) && given.endpoint.is_none() {
         Some(
             Mistake::new("not given again: the address, which had a password")
@@ -102,6 +104,11 @@ fn taken_up(cut: CutRun, drive: &mut DriveOptions, given: &GivenAgain) -> Result
         wall_text(cut.last_us),
         cut.next_seq
     ));
+    if !cut.manifest.ailments.is_empty() {
+        print_stderr(
+            "warning: the simulated server begins anew: its faults count their times from now on",
+        );
+    }
     drive.cut = Some(Rc::new(cut));
     Ok(())
 }
@@ -139,7 +146,14 @@ pub(crate) fn unreadable(cut: &CutRun) -> Mistake {
 
 /// Prints a systemd unit that goes on with the run after a reboot.
 pub(crate) fn print_unit(cut: &CutRun, api_key_env: Option<&str>) -> Exit {
-    match unit(cut, api_key_env) {
+    if !cut.manifest.headers.is_empty() {
+        let names = cut.manifest.headers.join(", ");
+        let what = format!("the run needs headers whose values are not kept: {names}");
+        return mistake(&Mistake::new(what).hint("resume it by hand, with --header"));
+    }
+    let words = cut.words();
+    let named = words.iter().skip_while(|word| *word != "--api-key-env").nth(1);
+    match unit(cut, api_key_env.or(named.map(String::as_str))) {
         Ok(text) => finish(&text, Exit::Pass),
         Err(why) => mistake(&Mistake::new(format!("the unit cannot be made: {why}"))),
     }
@@ -149,6 +163,9 @@ fn unit(cut: &CutRun, api_key_env: Option<&str>) -> std::io::Result<String> {
     let program = std::env::current_exe()?;
     let here = std::env::current_dir()?;
     let run = cut.dir.canonicalize()?;
+    if [&program, &here, &run].iter().any(|path| path.display().to_string().contains('\n')) {
+        return Err(std::io::Error::other("a path has a line end"));
+    }
     let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
     Ok(unit_text(&UnitParts {
         program: &program,
@@ -200,9 +217,10 @@ fn unit_text(parts: &UnitParts<'_>) -> String {
     )
 }
 
-/// Returns a path for a unit: a percent sign is doubled.
+/// Returns a path for a quoted word of a unit (systemd.service(5), systemd.syntax(7)).
 fn unit_word(path: &Path) -> String {
-    path.display().to_string().replace('%', "%%")
+    let text = path.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
+    text.replace('%', "%%").replace('$', "$$")
 }
 
 #[cfg(test)]

@@ -61,9 +61,23 @@ impl CutRun {
         if manifest.sweep.is_some() {
             return Err(refused("a run of a sweep cannot go on by itself".to_owned()));
         }
+        let lost = row::File::ALL.map(row::File::name).into_iter().find(|name| {
+            let path = dir.join(name);
+            fs::metadata(path).map_or(true, |meta| meta.len() == 0)
+        });
         let end = End::of(reader)?;
         if let Some(why) = end.changed {
             return Err(refused(why));
+        }
+        if let Some(name) = lost.filter(|_| end.next_seq > 0) {
+            return Err(refused(format!("{name} is lost: what the run went through is not known")));
+        }
+        if !end.is_whole {
+            return Err(refused("its first row is lost: the journal does not begin".to_owned()));
+        }
+        if end.damaged > 0 {
+            let rows = if end.damaged == 1 { "a row" } else { "rows" };
+            return Err(refused(format!("{rows} in the middle of its files cannot be read")));
         }
         if let Some(closed) = end.closed {
             let what = format!("the run is over: {}", closed.because.plain());
@@ -159,6 +173,10 @@ struct End {
     /// End of the run, if it has one in its last segment.
     closed: Option<Closed>,
     changed: Option<String>,
+    /// Whether its first row is that of its begin.
+    is_whole: bool,
+    /// Number of rows in the middle of the files that cannot be read.
+    damaged: u64,
     launched: Option<(Segment, At, String)>,
 }
 
@@ -166,8 +184,10 @@ impl End {
     fn fold(&mut self, entry: &Entry) {
         let Entry { segment, seq, at, fact } = entry;
         if *segment != self.segment {
-            *self = End { segment: *segment, launched: self.launched.take(), ..End::default() };
+            let (launched, is_whole) = (self.launched.take(), self.is_whole);
+            *self = End { segment: *segment, launched, is_whole, ..End::default() };
         }
+        self.is_whole |= *seq == 0 && matches!(fact, Fact::Opened(_));
         self.at = self.at.max(*at);
         self.next_seq = seq.saturating_add(1);
         match fact {
@@ -183,7 +203,8 @@ impl End {
     fn of(mut reader: Reader) -> Result<End, Mistake> {
         let mut end = End::default();
         reader.read(|entry| end.fold(entry));
-        end.changed = reader.reported().changed;
+        let reported = reader.reported();
+        (end.changed, end.damaged) = (reported.changed, reported.damaged_rows);
         if end.next_seq == 0 {
             return Err(Mistake::new("the run has no row yet: there is nothing to go on from")
                 .hint("begin it anew, in another folder"));

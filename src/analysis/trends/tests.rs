@@ -64,9 +64,9 @@ fn a_leak_of_the_processes_that_the_machine_loses_is_told_with_its_rate_and_its_
     assert_snapshot!(sentences(&story), @"
         host_mem_available falls 200 MiB/h [199, 201] over 10 h 47 m: at that pace full in 152 to 153 h, 3.33 MiB a request
         process_anonymous grows 200 MiB/h [199, 201] over 10 h 47 m: at that pace full in 152 to 153 h, 3.33 MiB a request
-        ttft d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 4.50 % would have been seen)
-        tpot d0/c1/p2048/o128 stable over 7 h 30 m (a drift of 3.13 % would have been seen)
-        prefill_per_s d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 4.50 % would have been seen)
+        ttft d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 5.00 % would have been seen)
+        tpot d0/c1/p2048/o128 stable over 7 h 30 m (a drift of 5.00 % would have been seen)
+        prefill_per_s d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 5.00 % would have been seen)
     ");
 }
 
@@ -77,9 +77,9 @@ fn below_eight_hours_a_leak_has_no_rate() {
     assert_snapshot!(sentences(&story), @"
         host_mem_available: shrinking, unresolved at this length: 5 h 59 m seen, 8 h 00 m needed
         process_anonymous: growing, unresolved at this length: 5 h 59 m seen, 8 h 00 m needed
-        ttft d0/c1/p2048/o128 stable over 4 h 50 m (a drift of 4.03 % would have been seen)
-        tpot d0/c1/p2048/o128 stable over 5 h 23 m (a drift of 4.50 % would have been seen)
-        prefill_per_s d0/c1/p2048/o128 stable over 5 h 23 m (a drift of 4.50 % would have been seen)
+        ttft d0/c1/p2048/o128 stable over 4 h 50 m (a drift of 5.00 % would have been seen)
+        tpot d0/c1/p2048/o128 stable over 5 h 23 m (a drift of 5.00 % would have been seen)
+        prefill_per_s d0/c1/p2048/o128 stable over 5 h 23 m (a drift of 5.00 % would have been seen)
     ");
 }
 
@@ -89,9 +89,9 @@ fn a_quiet_night_is_stable_and_says_what_it_would_have_seen() {
     assert_snapshot!(sentences(&story), @"
         host_mem_available stable over 10 h 47 m (a growth of 64.0 MiB/h would have been seen)
         process_anonymous stable over 10 h 47 m (a growth of 32.0 MiB/h would have been seen)
-        ttft d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 4.50 % would have been seen)
-        tpot d0/c1/p2048/o128 stable over 7 h 30 m (a drift of 3.13 % would have been seen)
-        prefill_per_s d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 4.50 % would have been seen)
+        ttft d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 5.00 % would have been seen)
+        tpot d0/c1/p2048/o128 stable over 7 h 30 m (a drift of 5.00 % would have been seen)
+        prefill_per_s d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 5.00 % would have been seen)
     ");
 }
 
@@ -103,9 +103,9 @@ fn a_cache_that_fills_is_a_plateau_and_a_jump_is_a_step() {
     assert_snapshot!(sentences(&story), @"
         host_mem_available: a step from 40.0 GiB to 36.0 GiB after 6 h 59 m
         process_anonymous: a plateau, flat for the last 5 h 20 m
-        ttft d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 4.50 % would have been seen)
-        tpot d0/c1/p2048/o128 stable over 7 h 30 m (a drift of 3.13 % would have been seen)
-        prefill_per_s d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 4.50 % would have been seen)
+        ttft d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 5.00 % would have been seen)
+        tpot d0/c1/p2048/o128 stable over 7 h 30 m (a drift of 5.00 % would have been seen)
+        prefill_per_s d0/c1/p2048/o128 stable over 10 h 47 m (a drift of 5.00 % would have been seen)
     ");
 }
 
@@ -253,13 +253,13 @@ fn a_night_that_returns_to_where_it_began_is_stable_and_so_is_a_cache_that_fille
     assert_snapshot!(sentences(&story), @"
         host_mem_available stable over 8 h 59 m (a growth of 64.0 MiB/h would have been seen)
         process_anonymous stable over 8 h 59 m (a growth of 32.0 MiB/h would have been seen)
-        ttft d0/c1/p2048/o128 stable over 8 h 59 m (a drift of 4.51 % would have been seen)
+        ttft d0/c1/p2048/o128 stable over 8 h 59 m (a drift of 5.01 % would have been seen)
     ");
     let slow = with_return(|hour| 10.0 * GIB + 28.0 * MIB * hour + wobble(hour), jitter);
     assert_snapshot!(sentences(&slow), @"
         host_mem_available stable over 8 h 59 m (a growth of 64.0 MiB/h would have been seen)
         process_anonymous grows 28.0 MiB/h [27.7, 28.2] over 8 h 59 m, under 32.0 MiB/h (a growth of 32.4 MiB/h would have been seen)
-        ttft d0/c1/p2048/o128 stable over 8 h 59 m (a drift of 4.51 % would have been seen)
+        ttft d0/c1/p2048/o128 stable over 8 h 59 m (a drift of 5.01 % would have been seen)
     ");
 }
 

@@ -129,10 +129,10 @@ mod tests {
 
     #[test]
     fn a_line_says_what_more_streams_gave_and_a_limit_comes_first() {
-        assert_snapshot!(lines(&ladders()).join("\n"), @r"
-        d4096 1 → 4: 23.4 → 46.1 tok/s, each 23.4 → 23.2; queues from 4
-        d32768 1 → 4: 20.1 → 31.2 tok/s, each 20.1 → 7.81; TPOT doubles at 4
-        d0 1 → 2: 23.4 → 40.1 tok/s, each 23.4 → 20.1
+        assert_snapshot!(lines(&ladders()).join("\n"), @"
+            d32768 1 → 4: 20.1 → 31.2 tok/s, each 20.1 → 7.81; TPOT doubles at 4
+            d0 1 → 2: 23.4 → 40.1 tok/s, each 23.4 → 20.1
+            d4096 1 → 4: 23.4 → 46.1 tok/s, each 23.4 → 23.2; queues from 4
         ");
     }
 

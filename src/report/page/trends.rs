@@ -324,7 +324,7 @@ mod tests {
     fn a_leak_that_the_machine_loses_has_one_sentence() {
         let [told, _] = lines(&leaking(12));
         assert_snapshot!(told.memory.join("\n"), @"process_anonymous grows 200 MiB/h [200, 200] over 10 h 47 m, and the machine loses it: at that pace full in 152 h, 3.33 MiB a request");
-        assert_snapshot!(told.drift.join("\n"), @"all 3 times and rates stable over 7 h 30 m; 4.50 % would be seen");
+        assert_snapshot!(told.drift.join("\n"), @"all 3 times and rates stable over 7 h 30 m; 5.00 % would be seen");
     }
 
     #[test]
@@ -348,11 +348,11 @@ mod tests {
     fn a_leak_of_a_night_has_rates_in_the_worse_direction() {
         assert_snapshot!(tables(&leaking(12)), @"
                                             word     over       blocks
-            host_mem_available              growing  10 h 47 m  64
+            loss of host_mem_available      growing  10 h 47 m  64
             process_anonymous               growing  10 h 47 m  64
-            ttft d0/c1/p2048/o128           stable   10 h 47 m  64      0 % [0, 0]; 4.50 % would be seen
-            tpot d0/c1/p2048/o128           stable   7 h 30 m   45      0 % [0, 0]; 3.13 % would be seen
-            prefill_per_s d0/c1/p2048/o128  stable   10 h 47 m  64      0 % [0, 0]; 4.50 % would be seen
+            ttft d0/c1/p2048/o128           stable   10 h 47 m  64      0 % [0, 0]; 5.00 % would be seen
+            tpot d0/c1/p2048/o128           stable   7 h 30 m   45      0 % [0, 0]; 5.00 % would be seen
+            prefill_per_s d0/c1/p2048/o128  stable   10 h 47 m  64      0 % [0, 0]; 5.00 % would be seen
             series                      per hour            per request            per 1k tokens          follows
             loss of host_mem_available  200 MiB [200, 200]  3.33 MiB [3.33, 3.33]  1.53 MiB [1.53, 1.53]
             process_anonymous           200 MiB [200, 200]  3.33 MiB [3.33, 3.33]  1.53 MiB [1.53, 1.53]
@@ -365,18 +365,18 @@ mod tests {
                                             word        over      blocks
             host_mem_available              unresolved  5 h 23 m  32      shrinking: 5 h 59 m seen, 8 h 00 m needed
             process_anonymous               unresolved  5 h 23 m  32      growing: 5 h 59 m seen, 8 h 00 m needed
-            ttft d0/c1/p2048/o128           stable      4 h 50 m  29      0 % [0, 0]; 4.03 % would be seen
-            tpot d0/c1/p2048/o128           stable      5 h 23 m  32      0 % [0, 0]; 4.50 % would be seen
-            prefill_per_s d0/c1/p2048/o128  stable      5 h 23 m  32      0 % [0, 0]; 4.50 % would be seen
+            ttft d0/c1/p2048/o128           stable      4 h 50 m  29      0 % [0, 0]; 5.00 % would be seen
+            tpot d0/c1/p2048/o128           stable      5 h 23 m  32      0 % [0, 0]; 5.00 % would be seen
+            prefill_per_s d0/c1/p2048/o128  stable      5 h 23 m  32      0 % [0, 0]; 5.00 % would be seen
         ");
         let jumped = |hour: f64| if hour < 7.0 { 10.0 * GIB } else { 12.0 * GIB };
         assert_snapshot!(tables(&soak(12, jumped, |_| 40.0 * GIB)), @"
                                             word    over       blocks
             host_mem_available              stable  10 h 47 m  64      64.0 MiB/h would be seen
             process_anonymous               step    10 h 47 m  64      a step from 10.0 GiB to 12.0 GiB after 6 h 59 m
-            ttft d0/c1/p2048/o128           stable  10 h 47 m  64      0 % [0, 0]; 4.50 % would be seen
-            tpot d0/c1/p2048/o128           stable  7 h 30 m   45      0 % [0, 0]; 3.13 % would be seen
-            prefill_per_s d0/c1/p2048/o128  stable  10 h 47 m  64      0 % [0, 0]; 4.50 % would be seen
+            ttft d0/c1/p2048/o128           stable  10 h 47 m  64      0 % [0, 0]; 5.00 % would be seen
+            tpot d0/c1/p2048/o128           stable  7 h 30 m   45      0 % [0, 0]; 5.00 % would be seen
+            prefill_per_s d0/c1/p2048/o128  stable  10 h 47 m  64      0 % [0, 0]; 5.00 % would be seen
         ");
     }
 
@@ -412,8 +412,7 @@ mod tests {
             ..answers[0].trend.clone()
         };
         answers[0].trend = short;
-        assert_snapshot!(drift(&answers).join("\n"), @"
-2 of 3 stable over 7 h 30 m, 1 unresolved; 4.50 % would be seen        ");
+        assert_snapshot!(drift(&answers).join("\n"), @"2 of 3 stable over 7 h 30 m, 1 unresolved; 5.00 % would be seen");
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub(super) fn check(start: StartMethod, reading: &ReadRecipe) -> Result<(), Mist
 }
 
 /// Variables by which a shell, an interpreter or the loader runs code that no command shows.
-const LOADS_CODE: [&str; 19] = [
+const LOADS_CODE: [&str; 31] = [
     "BASH_ENV",
     "ENV",
     "SHELLOPTS",
@@ -64,6 +64,18 @@ const LOADS_CODE: [&str; 19] = [
     "LD_LIBRARY_PATH",
     "GCONV_PATH",
     "PATH",
+    "HOME",
+    "CC",
+    "CXX",
+    "CUDA_INJECTION64_PATH",
+    "NCCL_NET_PLUGIN",
+    "NCCL_TUNER_PLUGIN",
+    "GIT_CONFIG_GLOBAL",
+    "LUA_INIT",
+    "PYTHONUSERBASE",
+    "PYTHONPYCACHEPREFIX",
+    "PYTHONWARNINGS",
+    "PYTHONBREAKPOINT",
     "PYTHONSTARTUP",
     "PYTHONPATH",
     "PYTHONHOME",

@@ -152,6 +152,21 @@ fn a_run_that_cannot_go_on_says_why() {
     fs::write(cut.join("run.json"), text).unwrap();
     said.push(refused(&cut));
     said.push(refused(&scratch.path("nowhere")));
+    let changes: [fn(&Path); 3] = [
+        |dir| fs::write(dir.join("events.csv"), "").unwrap(),
+        |dir| fs::remove_file(dir.join("requests.csv")).unwrap(),
+        |dir| {
+            let text = fs::read_to_string(dir.join("events.csv")).unwrap();
+            fs::write(dir.join("events.csv"), text.replacen(",phase,", ",phrase,", 1)).unwrap();
+        },
+    ];
+    for change in changes {
+        let damaged = scratch.path("damaged");
+        let _ = fs::remove_dir_all(&damaged);
+        cut_off(&folder, &damaged, 60);
+        change(&damaged);
+        said.push(refused(&damaged));
+    }
     let place = scratch.path("").display().to_string();
     insta::assert_snapshot!(said.join("\n\n").replace(&place, "runs/"));
 }
