@@ -16,6 +16,7 @@ pub(crate) use side::{Course, TrendSide, TrendSubject};
 pub(crate) use words::{policies, unresolved};
 
 use super::Start;
+use crate::analysis::trend::TrendWord;
 use crate::words::words;
 
 /// Word for a change over the hours on two sides.
@@ -67,6 +68,12 @@ impl ComparedTrend {
     /// Whether it can fail the comparison. The others hold what other series have already.
     pub(crate) fn decides(&self) -> bool {
         self.subject.decides()
+    }
+
+    /// Whether its level jumps in the candidate: a step, or two levels.
+    pub(crate) fn jumps(&self) -> bool {
+        let is_jump = |it: &Course| matches!(it.word, TrendWord::Step | TrendWord::TwoLevels);
+        self.sides[1].as_ref().is_some_and(|side| side.courses.iter().any(is_jump))
     }
 }
 

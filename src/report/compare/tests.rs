@@ -163,6 +163,17 @@ fn a_leak_and_a_drift_that_are_new_are_told_in_every_format_with_the_setting_tha
 }
 
 #[test]
+fn jumps_beside_what_does_not_drift_are_counted() {
+    let base = leaking("a", 12, 0.0);
+    let mut candidate = leaking("b", 12, 0.0);
+    for answers in &mut candidate.trends.answers[..2] {
+        answers.trend.word = crate::analysis::trend::TrendWord::Step;
+    }
+    let [_, answers] = trends::lines(&of(&[base], &[candidate]), false);
+    assert_snapshot!(answers.join("\n"), @"all 3: no drift in the candidate, but 2 of them jump: --wide");
+}
+
+#[test]
 fn json_is_versioned_and_has_null_where_nothing_is_known() {
     let text = json::render(&of(&side("a", &A[..1]), &side("b", &A[1..2]))).unwrap();
     assert_snapshot!("json", text);

@@ -23,14 +23,19 @@ fn of(mut judged: Vec<&ComparedTrend>, all: bool, none: &str) -> Vec<String> {
     let (stable, told): (Vec<_>, Vec<_>) =
         judged.into_iter().partition(|it| !all && it.word == TrendChange::Stable);
     let mut lines: Vec<String> = told.iter().map(|it| it.line()).collect();
-    let names: Vec<String> = stable.iter().map(|it| it.title.clone()).collect();
-    match names.as_slice() {
+    let jumps = stable.iter().filter(|it| it.jumps()).count();
+    let jumps = match (stable.len(), jumps) {
+        (_, 0) => String::new(),
+        (1, _) => ", but it jumps: --wide".to_owned(),
+        (_, n) => format!(", but {n} of them jump: --wide"),
+    };
+    match stable.as_slice() {
         [] => {}
-        [one] => lines.push(format!("{one}: {none}")),
+        [one] => lines.push(format!("{}: {none}{jumps}", one.title)),
         several => {
             let n = counted(several.len() as u64, "other", "others");
             let n = if told.is_empty() { format!("all {}", several.len()) } else { n };
-            lines.push(format!("{n}: {none}"));
+            lines.push(format!("{n}: {none}{jumps}"));
         }
     }
     lines
