@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use crate::fact::{Batch, Cell, Entry, Fact, GapKind, Gaps, Group, Phase, Request, Segment, Seq};
 use crate::measure::RequestShare;
-use crate::stats::hdr;
 
 use super::acceptance::AcceptanceFold;
 use super::ailments::AilmentCounts;
@@ -158,7 +157,7 @@ impl Fold {
     }
 
     fn fold_gaps(&mut self, gaps: &Gaps) {
-        let Some(steps) = hdr::decode(&gaps.histogram) else {
+        let Some(steps) = gaps.histogram.steps() else {
             self.notes.unreadable += 1;
             return;
         };
@@ -167,7 +166,7 @@ impl Fold {
         let dist = crate::stats::Dist::new();
         let new = |group: &Group| GapAtom { kind, phase, group: group.clone(), dist };
         let atom = entry.or_insert_with_key(|(_, _, group)| new(group));
-        atom.dist.merge_micros(&steps);
+        atom.dist.merge_micros(steps);
     }
 
     /// Returns the analysis so far.
@@ -269,7 +268,7 @@ mod tests {
     use crate::measure::Quantity;
     use crate::spec::Select;
     use crate::stats::Estimate;
-    use crate::stats::hdr::encode;
+    use crate::stats::hdr::EncodedHistogram;
     use crate::unit::At;
 
     fn analysis(story: &Story) -> Analysis {
@@ -375,7 +374,7 @@ mod tests {
         let mut story = Story::soaking();
         let mut histogram = hdrhistogram::Histogram::new_with_bounds(1, 60_000_000, 3).unwrap();
         histogram.record_n(40_000, 10).unwrap();
-        let gaps = |histogram: String| {
+        let gaps = |histogram| {
             Fact::Gaps(Gaps {
                 kind: GapKind::Itl,
                 phase: Phase::Soak,
@@ -385,7 +384,8 @@ mod tests {
                 histogram,
             })
         };
-        story.push(20.0, gaps(encode(&histogram).unwrap())).push(21.0, gaps("broken".to_owned()));
+        let whole = EncodedHistogram::of(&histogram).unwrap();
+        story.push(20.0, gaps(whole)).push(21.0, gaps(EncodedHistogram::default()));
         let batch = |good| {
             Fact::Batch(Batch {
                 requests: 2,

@@ -9,8 +9,8 @@ use crate::analysis::arena::{self, Table};
 use crate::analysis::{Analysis, CalendarFold, Fold, JournalGaps, LostRows, RunDescription};
 use crate::error::Mistake;
 use crate::exit::Exit;
-use crate::fact::Cell;
 use crate::fact::row::File;
+use crate::fact::{Cell, Entry, Fact};
 use crate::journal::{self, Manifest};
 use crate::report;
 use crate::spec::scenario::{Extent, Overrides, Workload};
@@ -159,10 +159,17 @@ fn understood(
     reader.read(|entry| first.fold(entry));
     asked.reported = reported(&reader.reported());
     let mut fold = Fold::over_time(&asked, first.finish());
-    reader.again()?.read(|entry| fold.fold(entry));
+    reader.again()?.read_prepared(decode_histogram, |entry| fold.fold(entry));
     let analysis = fold.finish();
     let verdict = verdict::judge(&asked.contract, &analysis);
     Ok(JudgedRun { asked, analysis, verdict })
+}
+
+/// Decodes the histogram of an entry, which only the second pass needs.
+fn decode_histogram(entry: &Entry) {
+    if let Fact::Gaps(gaps) = &entry.fact {
+        let _ = gaps.histogram.steps();
+    }
 }
 
 /// Derives the question of a run from its manifest and scenario.

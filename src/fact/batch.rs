@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Cell, Class, Group, Phase};
+use crate::stats::hdr::EncodedHistogram;
 use crate::unit::At;
 
 /// Round that ended.
@@ -81,7 +82,7 @@ pub(crate) struct Gaps {
     /// Number of values.
     pub n: u64,
     /// HDR histogram, microseconds, V2 deflate, base64.
-    pub histogram: String,
+    pub histogram: EncodedHistogram,
 }
 
 /// Fields of a group in a row of gaps. A row without a workload belongs to a ladder.

@@ -109,26 +109,21 @@ impl FromStr for Cell {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Cell, String> {
-        let wrong = || format!("`{text}` is not a cell such as d4096/c2/p2048/o128");
-        let mut parts = text.split('/');
-        let mut part = |letter: char| {
-            parts.next().and_then(|part| part.strip_prefix(letter)).ok_or_else(wrong)
-        };
-        let depth = part('d')?.parse().map_err(|_| wrong())?;
-        let load_text = text.split('/').nth(1).ok_or_else(wrong)?;
-        let load = if let Some(rate) = load_text.strip_prefix('r') {
-            part('r')?;
-            Load::PerSecond(rate.parse().map_err(|_| wrong())?)
-        } else {
-            Load::Streams(part('c')?.parse().map_err(|_| wrong())?)
-        };
-        let prompt = part('p')?.parse().map_err(|_| wrong())?;
-        let output = part('o')?.parse().map_err(|_| wrong())?;
-        if parts.next().is_some() {
-            return Err(wrong());
-        }
-        Ok(Cell { depth, load, prompt, output })
+        parsed(text).ok_or_else(|| format!("`{text}` is not a cell such as d4096/c2/p2048/o128"))
     }
+}
+
+fn parsed(text: &str) -> Option<Cell> {
+    let mut parts = text.split('/');
+    let depth = parts.next()?.strip_prefix('d')?.parse().ok()?;
+    let load = parts.next()?;
+    let load = match load.strip_prefix('r') {
+        Some(rate) => Load::PerSecond(rate.parse().ok()?),
+        None => Load::Streams(load.strip_prefix('c')?.parse().ok()?),
+    };
+    let prompt = parts.next()?.strip_prefix('p')?.parse().ok()?;
+    let output = parts.next()?.strip_prefix('o')?.parse().ok()?;
+    parts.next().is_none().then_some(Cell { depth, load, prompt, output })
 }
 
 impl TryFrom<String> for Cell {

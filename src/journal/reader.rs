@@ -180,11 +180,17 @@ impl Reader {
 
     /// Hands every entry to `fold`, in the order of the run. The rows of each file are read and
     /// decoded on a thread of their own meanwhile.
-    pub(crate) fn read(&mut self, mut fold: impl FnMut(&Entry)) {
+    pub(crate) fn read(&mut self, fold: impl FnMut(&Entry)) {
+        self.read_prepared(|_| (), fold);
+    }
+
+    /// Hands every entry to `fold`, as [`Reader::read`] does, and before to `prepare`, on the
+    /// thread of its file.
+    pub(crate) fn read_prepared(&mut self, prepare: fn(&Entry), mut fold: impl FnMut(&Entry)) {
         let Reader { manifest, changed, rows, order, .. } = self;
         thread::scope(|scope| {
             let mut files: Vec<RowsAhead> =
-                rows.iter_mut().map(|rows| RowsAhead::of(rows, scope)).collect();
+                rows.iter_mut().map(|rows| RowsAhead::of(rows, prepare, scope)).collect();
             while let Some(first) = first_of(&mut files) {
                 if let Some(entry) = first.head().filter(|entry| order.follows(entry)) {
                     if !is_own(manifest, &entry.fact) {

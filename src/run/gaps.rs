@@ -10,7 +10,8 @@ use hdrhistogram::Histogram;
 
 use crate::answer::Answer;
 use crate::fact::{Batch, GapKind, Gaps, Group, Phase};
-use crate::stats::{hdr, peak_per_second};
+use crate::stats::hdr::EncodedHistogram;
+use crate::stats::peak_per_second;
 use crate::unit::At;
 
 /// Largest gap that a histogram distinguishes, microseconds (an hour). Longer gaps count as an
@@ -93,14 +94,14 @@ impl GapHistogram {
         let mut gaps = Vec::new();
         for (kind, histogram) in [(GapKind::Itl, self.itl), (GapKind::Gap, self.gap)] {
             let Some(histogram) = histogram else { continue };
-            let Some(text) = hdr::encode(&histogram) else { continue };
+            let Some(encoded) = EncodedHistogram::of(&histogram) else { continue };
             gaps.push(Gaps {
                 kind,
                 phase: *phase,
                 group: group.clone(),
                 from: self.from,
                 n: histogram.len(),
-                histogram: text,
+                histogram: encoded,
             });
         }
         let mut stamps = self.stamps;

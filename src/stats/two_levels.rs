@@ -13,31 +13,40 @@ pub(crate) struct TwoLevels {
     pub low: f64,
     /// Median of the values on the upper level.
     pub high: f64,
-    /// Border between the levels: a value above it is on the upper one.
+    /// Middle between the levels: a value above it is on the upper one.
     pub border: f64,
     /// Median absolute deviation of all values from their level.
     pub within: f64,
 }
 
-/// Returns the best split into two levels, of which each has at least 15 % of the values. Every
-/// series has one; whether it is two levels is for the caller to decide. `None` for values that are
-/// too few or do not differ.
+/// Returns the best split into two levels, of which each has at least 15 % of the values nearest to
+/// it. Whether it is two levels is for the caller to decide. `None` for values that are too few, do
+/// not differ, or are nearly all near one level.
 pub(crate) fn two_levels(values: &[f64]) -> Option<TwoLevels> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let border = border(&sorted)?;
-    let (below, above): (Vec<f64>, Vec<f64>) = values.iter().partition(|value| **value <= border);
-    let (low, high) = (median(&below)?, median(&above)?);
+    let (below, above) = sorted.split_at(split(&sorted)?);
+    let (low, high) = (median(below)?, median(above)?);
+    let border = f64::midpoint(low, high);
+    let upper = sorted.iter().filter(|value| **value > border).count();
+    if upper.min(sorted.len() - upper) < least(sorted.len()) {
+        return None;
+    }
     let level = |value: f64| if value <= border { low } else { high };
     let rest: Vec<f64> = values.iter().map(|value| value - level(*value)).collect();
     Some(TwoLevels { low, high, border, within: mad(&rest, 0.0)? })
 }
 
-/// Returns the largest value of the lower part: the one with the largest squares between the parts,
-/// which leaves the least within them.
-fn border(sorted: &[f64]) -> Option<f64> {
+/// Returns the least number of values on a level.
+fn least(values: usize) -> usize {
+    ((values as f64 * SHARE_MIN).ceil() as usize).max(1)
+}
+
+/// Returns the length of the lower part: the one with the largest squares between the parts, which
+/// leaves the least within them.
+fn split(sorted: &[f64]) -> Option<usize> {
     let n = sorted.len();
-    let least = ((n as f64 * SHARE_MIN).ceil() as usize).max(1);
+    let least = least(n);
     let total: f64 = sorted.iter().sum();
     let (mut sum, mut best) = (0.0, None);
     for (index, value) in sorted.iter().enumerate().take(n.checked_sub(least)?) {
@@ -48,10 +57,10 @@ fn border(sorted: &[f64]) -> Option<f64> {
         }
         let between = below * above * (sum / below - (total - sum) / above).powi(2);
         if best.is_none_or(|(most, _)| between > most) {
-            best = Some((between, *value));
+            best = Some((between, index + 1));
         }
     }
-    best.map(|(_, value)| value)
+    best.map(|(_, length)| length)
 }
 
 #[cfg(test)]
@@ -63,7 +72,7 @@ mod tests {
         let values: Vec<f64> = (0..40).map(|n| if n / 5 % 2 == 0 { 63.0 } else { 94.0 }).collect();
         let found = two_levels(&values).unwrap();
         assert_eq!((found.low, found.high), (63.0, 94.0));
-        assert_eq!((found.within, found.border), (0.0, 63.0));
+        assert_eq!((found.within, found.border), (0.0, 78.5));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use super::evidence::{Evidence, Point, examine};
+use super::jumps::levels;
 use super::monte_carlo::RULE;
 use super::monte_carlo::course::{BLOCK_H, Course, Noise, is_upper, series, where_true};
 use super::rule::{TrendRule, decide};
@@ -222,6 +223,18 @@ fn a_series_that_jumps_has_two_levels() {
     assert_eq!((trend.word, trend.step), (TrendWord::TwoLevels, None));
     let (low, high) = trend.levels.unwrap();
     assert!((high - low - 3_000.0).abs() < 60.0, "{low} {high}");
+}
+
+#[test]
+fn one_step_at_any_place_is_not_two_levels() {
+    for seed in 0..20 {
+        for after in 1..60 {
+            let mut rng = Rng::at(seed, &[after]);
+            let level = |index| 100.0 + where_true(index >= after, 8.0);
+            let values: Vec<f64> = (0..60).map(|index| level(index) + rng.normal()).collect();
+            assert_eq!(levels(&values, 1.0), None, "seed {seed}, after {after}");
+        }
+    }
 }
 
 #[test]

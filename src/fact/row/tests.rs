@@ -13,6 +13,7 @@ use crate::fact::{
     Request, SentSlots, Severity, SignatureMatch, Source, Stage, Statement, TargetFact, TargetWord,
     Whose,
 };
+use crate::stats::hdr::EncodedHistogram;
 use crate::unit::At;
 
 fn line() -> impl Strategy<Value = String> {
@@ -186,7 +187,14 @@ fn what_was_seen() -> impl Strategy<Value = Fact> {
         ),
         (kind, phase(), group(workload), at(), any::<u64>(), text()).prop_map(
             |(kind, phase, group, from, n, histogram)| {
-                Fact::Gaps(Gaps { kind, phase, group, from, n, histogram })
+                Fact::Gaps(Gaps {
+                    kind,
+                    phase,
+                    group,
+                    from,
+                    n,
+                    histogram: EncodedHistogram::from_text(histogram),
+                })
             }
         ),
         (source(), text(), text(), any::<u64>(), of(reason)).prop_map(
@@ -283,7 +291,7 @@ fn event(fact: Fact) -> [String; 3] {
 #[test]
 fn a_group_without_a_cell_has_its_workload_as_its_word_and_no_cell_in_the_detail() {
     let group = Group { workload: "chat".to_owned(), class: Class::Follow, cell: None };
-    let (phase, histogram) = (Phase::Soak, "x".to_owned());
+    let (phase, histogram) = (Phase::Soak, EncodedHistogram::default());
     let gaps = |group| Gaps {
         kind: GapKind::Itl,
         phase,
@@ -297,7 +305,7 @@ fn a_group_without_a_cell_has_its_workload_as_its_word_and_no_cell_in_the_detail
         [
             "chat",
             "itl",
-            r#"{"kind":"itl","phase":"soak","workload":"chat","class":"follow","cell":null,"from":7,"n":3,"histogram":"x"}"#
+            r#"{"kind":"itl","phase":"soak","workload":"chat","class":"follow","cell":null,"from":7,"n":3,"histogram":""}"#
         ]
     );
     let ladder = Group {
@@ -310,7 +318,7 @@ fn a_group_without_a_cell_has_its_workload_as_its_word_and_no_cell_in_the_detail
         [
             "d0/c1/p512/o64",
             "itl",
-            r#"{"kind":"itl","phase":"soak","class":"cold","cell":"d0/c1/p512/o64","from":7,"n":3,"histogram":"x"}"#
+            r#"{"kind":"itl","phase":"soak","class":"cold","cell":"d0/c1/p512/o64","from":7,"n":3,"histogram":""}"#
         ]
     );
     let batch = Batch { requests: 5, good: 5, ..Batch::begun(phase, group, At(1)) };

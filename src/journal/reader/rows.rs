@@ -106,9 +106,10 @@ pub(super) struct RowsAhead {
 }
 
 impl RowsAhead {
-    /// Begins to read and decode rows on a thread.
+    /// Begins to read, decode and prepare rows on a thread.
     pub(super) fn of<'scope>(
         rows: &'scope mut Rows,
+        prepare: fn(&Entry),
         scope: &'scope Scope<'scope, '_>,
     ) -> RowsAhead {
         let (give, decoded) = mpsc::sync_channel(PARTS_AHEAD);
@@ -117,7 +118,7 @@ impl RowsAhead {
             loop {
                 let mut part: Vec<Entry> = take.try_recv().unwrap_or_default();
                 part.clear();
-                part.extend(rows.by_ref().take(PART_ENTRIES));
+                part.extend(rows.by_ref().take(PART_ENTRIES).inspect(prepare));
                 if part.is_empty() || give.send(part).is_err() {
                     return;
                 }
