@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::ladder::RATES;
 use super::{Extent, Restart, RestartWhen, Scenario, Workload};
 use crate::error::Mistake;
+use crate::spec::contract::Gate;
 
 /// Values that replace those of the file. Written into the manifest, so that the run folder records
 /// what was really requested.
@@ -82,16 +83,23 @@ impl Scenario {
         let workloads = &self.workloads;
         let has_depth = |depth| workloads.iter().any(|asked| asked.depths().contains(&depth));
         let has_load = |load| workloads.iter().any(|asked| asked.loads().contains(&load));
-        let warnings = &mut self.warnings;
-        self.contract.gates.retain(|gate| {
-            let stays =
-                gate.select.depth.is_none_or(has_depth) && gate.select.load.is_none_or(has_load);
-            if !stays {
-                warnings.push(format!("`{}` is not judged: it is no longer asked", gate.text));
-            }
-            stays
-        });
+        let (stay, gone): (Vec<Gate>, Vec<Gate>) =
+            std::mem::take(&mut self.contract.gates).into_iter().partition(|gate| {
+                gate.select.depth.is_none_or(has_depth) && gate.select.load.is_none_or(has_load)
+            });
+        self.contract.gates = stay;
+        self.warnings.extend(not_judged(&gone));
     }
+}
+
+/// Returns one warning for the gates whose depth or load was taken out; `None` without any.
+fn not_judged(gone: &[Gate]) -> Option<String> {
+    let (first, rest) = gone.split_first()?;
+    let first = format!("`{}`", first.text);
+    Some(match rest.len() {
+        0 => format!("{first} is not judged: it is no longer asked"),
+        more => format!("{first} and {more} more are not judged: their depth or load is not asked"),
+    })
 }
 
 /// Maximum depth, tokens: above every model's context; bounds sums and buffers.
