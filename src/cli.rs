@@ -20,6 +20,7 @@ use sweep::SweepArgs;
 use target::TargetArgs;
 
 use crate::command::drive::DriveOptions;
+use crate::command::output;
 use crate::command::report::Export;
 use crate::command::run::{RunOptions, ServerOptions};
 use crate::command::{self, ReportFormat};
@@ -320,14 +321,14 @@ struct SimArgs {
 /// The whole program.
 pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    command::hide(&secrets(&arguments));
+    output::hide(&secrets(&arguments));
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(reported) => {
-            return command::print_clap_message(&reported.to_string(), reported.use_stderr());
+            return output::print_clap_message(&reported.to_string(), reported.use_stderr());
         }
     };
-    command::init_tracing(cli.verbose);
+    output::init(cli.verbose);
     match cli.verb {
         Verb::Run(args) => command::run::run((*args).into()),
         Verb::Report(args) => args.done(),

@@ -2,19 +2,21 @@
 //! `analysis` and `verdict`, and concludes nothing itself. The content of a run's report is
 //! gathered once, in `page`; its layouts read nothing else.
 //!
-//! Foreign text (errors, names, log lines) reaches a terminal only through `layout`, which escapes
-//! control characters.
+//! What is printed is a [`Rendered`]: foreign text (errors, names, log lines) is escaped there, by the
+//! rules of its format.
 
 pub(crate) mod arena;
 pub(crate) mod benchy;
 pub(crate) mod compare;
 pub(crate) mod json;
 pub(crate) mod layout;
+pub(crate) mod markdown;
 pub(crate) mod page;
 pub(crate) mod pooled;
 pub(crate) mod progress;
 pub(crate) mod published;
 pub(crate) mod recipe;
+pub(crate) mod rendered;
 pub(crate) mod sweep;
 pub(crate) mod terminal;
 pub(crate) mod wide;
@@ -22,4 +24,5 @@ pub(crate) mod words;
 
 pub(crate) use page::Page;
 pub(crate) use progress::StatusLine;
+pub(crate) use rendered::Rendered;
 pub(crate) use terminal::{TerminalOptions, render};

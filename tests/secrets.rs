@@ -1,5 +1,6 @@
 //! Tests that no secret reaches the disk, a terminal, a report or a comparison, wherever a server
-//! repeats it: the binary runs against servers that repeat it everywhere.
+//! repeats it, and that no text of others controls what reads it: the binary runs against servers
+//! that repeat both everywhere.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::format_collect)]
 #![allow(clippy::disallowed_methods)] // The server of a test has threads of its own.
@@ -8,6 +9,8 @@
 mod bench;
 #[path = "secrets/echo.rs"]
 mod echo;
+#[path = "secrets/foreign.rs"]
+mod foreign;
 #[path = "secrets/start.rs"]
 mod start;
 

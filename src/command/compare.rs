@@ -9,7 +9,7 @@ use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::http::reference::FetchPermissions;
 use crate::journal::runs;
-use crate::report::compare as reported;
+use crate::report::{Rendered, compare as reported};
 use crate::spec::recipe::{ReadOptions, ReadRecipe};
 use crate::stats::shift::SIDE_MAX;
 
@@ -48,7 +48,7 @@ pub(crate) struct CompareOptions {
 /// Compares two sides, and prints the result.
 pub(crate) fn compare(options: &CompareOptions) -> Exit {
     let compared = compared(options).and_then(|comparison| {
-        let text = text(&comparison, options.format)?;
+        let text = rendered(&comparison, options.format)?;
         Ok((text, comparison.decision.exit))
     });
     match compared {
@@ -142,14 +142,12 @@ pub(crate) fn sides(
     decide(&starts(base)?, &starts(candidate)?, how)
 }
 
-fn text(comparison: &Comparison, format: CompareFormat) -> Result<String, Mistake> {
+fn rendered(comparison: &Comparison, format: CompareFormat) -> Result<Rendered, Mistake> {
     let broken = |why: String| Mistake::new(format!("the comparison cannot be written: {why}"));
     match format {
         CompareFormat::Terminal { wide } => Ok(reported::terminal::render(comparison, wide)),
         CompareFormat::Markdown => Ok(reported::markdown::render(comparison)),
-        CompareFormat::Json => {
-            reported::json::render(comparison).map_err(|why| broken(why.to_string()))
-        }
+        CompareFormat::Json => Ok(reported::json::render(comparison)),
         CompareFormat::Junit => reported::junit::render(comparison).map_err(broken),
         CompareFormat::Github => Ok(reported::annotations::render(comparison)),
     }
@@ -161,10 +159,9 @@ pub(crate) fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
         Ok(made) => made,
         Err(wrong) => return mistake(&wrong),
     };
-    // Texts and numbers always serialise.
-    let text = serde_json::to_string_pretty(&made).unwrap_or_default() + "\n";
+    let text = Rendered::json(&made);
     let Some(path) = output else { return finish(&text, Exit::Pass) };
-    if let Err(why) = std::fs::write(path, text) {
+    if let Err(why) = std::fs::write(path, text.text()) {
         let what = format!("the noise floor cannot be written: {why}");
         return mistake(&Mistake::new(what).at(path.display().to_string()));
     }

@@ -137,7 +137,7 @@ fn print_report(driven: Driven, wide: bool) -> Exit {
         }
     };
     let page = judged.page();
-    let said = print_stdout(&report::text(&page, ReportFormat::Terminal { wide }));
+    let said = print_stdout(&report::rendered(&page, ReportFormat::Terminal { wide }));
     report::keep(&page, &folder);
     print_stderr(&format!("run folder: {}", folder.display()));
     match (judged.exit(), closed) {

@@ -2,8 +2,6 @@
 
 pub(crate) mod pin;
 
-use std::io::IsTerminal;
-
 use super::inputs::{FoundRecipe, recipe_source};
 use super::{clean, finish, finish_unchanged, mistake, print_stderr};
 use crate::error::Mistake;
@@ -40,9 +38,6 @@ pub(crate) fn render(options: &RecipeOptions) -> Result<Exit, Mistake> {
             .at(&recipe.source.origin)
             .hint("longhaul recipe show")
     })?;
-    // An untrusted text must not control a terminal; a file gets it unchanged.
-    let is_shown = std::io::stdout().is_terminal();
-    let command = if is_shown { text::lines(&command).join("\n") } else { command };
     Ok(finish_unchanged(&(command + "\n"), Exit::Pass))
 }
 

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::fact::row::File;
 use crate::fact::{Cell, Entry, Fact};
 use crate::journal::{self, Manifest};
-use crate::report;
+use crate::report::{self, Rendered};
 use crate::spec::scenario::{Extent, Overrides, Workload};
 use crate::spec::{Contract, Scenario, SpecFile, TrendBlocks};
 use crate::verdict::{self, Verdict};
@@ -54,7 +54,7 @@ impl JudgedRun {
 /// Prints the report of a run again.
 pub(crate) fn report(run: &Path, format: ReportFormat) -> Exit {
     match judge(run) {
-        Ok(judged) => finish(&text(&judged.page(), format), judged.exit()),
+        Ok(judged) => finish(&rendered(&judged.page(), format), judged.exit()),
         Err(wrong) => mistake(&wrong),
     }
 }
@@ -258,27 +258,26 @@ fn lost(reported: &journal::ReadSummary) -> LostRows {
 }
 
 /// Renders the page in a format.
-pub(crate) fn text(page: &report::Page<'_>, format: ReportFormat) -> String {
+pub(crate) fn rendered(page: &report::Page<'_>, format: ReportFormat) -> Rendered {
     match format {
         ReportFormat::Terminal { wide } => {
             let options = report::TerminalOptions { wide, colour: colour(), width: WIDTH };
             report::render(page, options)
         }
-        // Texts, numbers and lists always serialise.
-        ReportFormat::Json => report::json::render(page, true).unwrap_or_default(),
+        ReportFormat::Json => report::json::render(page, true),
     }
 }
 
 /// Writes the verdict to the run folder. A failure is printed, and does not fail the run.
 pub(crate) fn keep(page: &report::Page<'_>, run: &Path) {
-    if let Err(why) = journal::replace(run, "verdict.json", &verdict_json(page)) {
+    if let Err(why) = journal::replace(run, "verdict.json", verdict_json(page).text()) {
         print_stderr(&format!("warning: verdict.json could not be written: {why}"));
     }
 }
 
 /// Renders `verdict.json`, the file in the run folder for scripts, without the hours.
-pub(crate) fn verdict_json(page: &report::Page<'_>) -> String {
-    report::json::render(page, false).unwrap_or_default()
+pub(crate) fn verdict_json(page: &report::Page<'_>) -> Rendered {
+    report::json::render(page, false)
 }
 
 #[cfg(test)]

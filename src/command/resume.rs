@@ -9,9 +9,11 @@ use super::run::RunOptions;
 use super::{finish, inputs, mistake, print_stderr, rehearse, run};
 use crate::digest::sha256;
 use crate::error::Mistake;
+use crate::escape::one_line;
 use crate::exit::Exit;
 use crate::journal::CutRun;
 use crate::journal::manifest::SpecText;
+use crate::report::Rendered;
 use crate::spec::SpecFile;
 use crate::timeline::wall_text;
 
@@ -154,7 +156,7 @@ pub(crate) fn print_unit(cut: &CutRun, api_key_env: Option<&str>) -> Exit {
     let words = cut.words();
     let named = words.iter().skip_while(|word| *word != "--api-key-env").nth(1);
     match unit(cut, api_key_env.or(named.map(String::as_str))) {
-        Ok(text) => finish(&text, Exit::Pass),
+        Ok(text) => finish(&Rendered::terminal(&text), Exit::Pass),
         Err(why) => mistake(&Mistake::new(format!("the unit cannot be made: {why}"))),
     }
 }
@@ -163,8 +165,12 @@ fn unit(cut: &CutRun, api_key_env: Option<&str>) -> std::io::Result<String> {
     let program = std::env::current_exe()?;
     let here = std::env::current_dir()?;
     let run = cut.dir.canonicalize()?;
-    if [&program, &here, &run].iter().any(|path| path.display().to_string().contains('\n')) {
-        return Err(std::io::Error::other("a path has a line end"));
+    let is_plain = |path: &&PathBuf| {
+        let path = path.display().to_string();
+        one_line(&path, usize::MAX) == path
+    };
+    if ![&program, &here, &run].iter().all(is_plain) {
+        return Err(std::io::Error::other("a path has a line end or another control character"));
     }
     let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
     Ok(unit_text(&UnitParts {

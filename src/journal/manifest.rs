@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::sha256;
+use crate::escape::json;
 use crate::fact::{Abilities, Segment};
 use crate::spec::SpecFile;
 use crate::spec::recipe::DeclaredSettings;
@@ -157,6 +158,7 @@ impl Manifest {
     /// comma, as in a row.
     pub(crate) fn to_json(&self) -> Result<String, String> {
         let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
+        let text = json(&text);
         let body = text.strip_suffix("\n}").unwrap_or(&text);
         Ok(format!("{body},{}", crc_line(body)))
     }

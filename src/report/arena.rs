@@ -3,16 +3,15 @@
 
 use crate::analysis::arena::{Column, Table};
 
+use super::rendered::Rendered;
+
 /// Returns the table as `benchmark.csv`. Figures are not rounded.
-pub(crate) fn csv(table: &Table) -> String {
-    let terminator = csv::Terminator::CRLF;
-    let mut writer = csv::WriterBuilder::new().terminator(terminator).from_writer(Vec::new());
+pub(crate) fn csv(table: &Table) -> Rendered {
     let names = Column::ALL.map(Column::word);
     let columns = names.iter().flat_map(|name| [format!("{name}_mean"), format!("{name}_std")]);
-    let header = ["model".to_owned(), "test_name".to_owned()].into_iter().chain(columns);
-    // Writing into memory does not fail, and every record has the header's length.
-    let _ = writer.write_record(header);
+    let header = ["model".to_owned(), "test_name".to_owned()].into_iter().chain(columns).collect();
     let with_streams = table.streams_max() > 1;
+    let mut rows = vec![header];
     for row in &table.rows {
         let mut record = vec![table.model.clone(), row.name(with_streams)];
         for column in Column::ALL {
@@ -21,9 +20,9 @@ pub(crate) fn csv(table: &Table) -> String {
             let figure = |value: Option<f64>| value.map(|it| format!("{it:?}")).unwrap_or_default();
             record.extend([figure(spread.map(|it| it.mean)), figure(spread.and_then(|it| it.std))]);
         }
-        let _ = writer.write_record(record);
+        rows.push(record);
     }
-    String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
+    Rendered::csv(rows)
 }
 
 #[cfg(test)]
@@ -42,16 +41,16 @@ mod tests {
     #[test]
     fn a_run_is_written_as_spark_arena_publishes_it() {
         let golden = include_str!("arena/benchmark.csv");
-        let text = csv(&table());
-        assert!(text.ends_with("\r\n"));
-        assert_eq!(text.replace("\r\n", "\n"), golden);
+        let rendered = csv(&table());
+        assert!(rendered.text().ends_with("\r\n"));
+        assert_eq!(rendered.text().replace("\r\n", "\n"), golden);
     }
 
     #[test]
     fn what_is_written_is_read_back_and_written_the_same() {
-        let text = csv(&table());
-        let read = published::read("benchmark.csv", &text, None).unwrap();
-        assert_eq!(csv(&read), text);
+        let rendered = csv(&table());
+        let read = published::read("benchmark.csv", rendered.text(), None).unwrap();
+        assert_eq!(csv(&read).text(), rendered.text());
         let (one, other) = (&read.rows[2], &table().rows[2]);
         assert_eq!((one.key(), one.mean(Column::Ts)), (other.key(), other.mean(Column::Ts)));
     }
@@ -61,6 +60,6 @@ mod tests {
         let mut table = table();
         table.rows.truncate(2);
         table.model = "a,b".to_owned();
-        insta::assert_snapshot!("one_stream", csv(&table).replace("\r\n", "\n"));
+        insta::assert_snapshot!("one_stream", csv(&table).text().replace("\r\n", "\n"));
     }
 }

@@ -3,10 +3,11 @@
 use crate::analysis::arena::Table;
 use crate::analysis::arena::benchy::BenchyJson;
 
+use super::rendered::Rendered;
+
 /// Returns the table as JSON with the keys of llama-benchy 0.4.0; an unknown value is null.
-pub(crate) fn json(table: &Table) -> String {
-    // Texts, numbers and lists can always be written.
-    serde_json::to_string_pretty(&BenchyJson::of(table)).unwrap_or_default() + "\n"
+pub(crate) fn json(table: &Table) -> Rendered {
+    Rendered::json(&BenchyJson::of(table))
 }
 
 #[cfg(test)]
@@ -24,12 +25,12 @@ mod tests {
 
     #[test]
     fn a_run_is_written_as_llama_benchy_writes_it() {
-        assert_eq!(json(&table()), include_str!("arena/benchy.json"));
+        assert_eq!(json(&table()).text(), include_str!("arena/benchy.json"));
     }
 
     #[test]
     fn what_is_written_is_read_back_whole() {
-        let read = published::read("benchy.json", &json(&table()), None).unwrap();
+        let read = published::read("benchy.json", json(&table()).text(), None).unwrap();
         let about = |table: &Table| (table.model.clone(), table.origin.clone());
         assert_eq!(about(&read), about(&table()));
         for (read, row) in read.rows.iter().zip(&table().rows) {

@@ -23,6 +23,7 @@ use crate::unit::At;
 use crate::verdict::{Finding, FiredCheck, GateResult, Proof, VerdictWord};
 
 use super::page::Page;
+use super::rendered::Rendered;
 
 const SCHEMA: u32 = 1;
 
@@ -179,11 +180,8 @@ struct RecoveryJson {
     same_depth_us: Option<At>,
 }
 
-/// Writes the document with a final line feed; with `whole`, every block of every series too.
-///
-/// # Errors
-/// A number that cannot be written as JSON. Finite numbers can.
-pub(crate) fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json::Error> {
+/// Writes the verdict; with `whole`, every block of every series too.
+pub(crate) fn render(page: &Page<'_>, whole: bool) -> Rendered {
     let Page { asked, verdict, coverage, .. } = page;
     let events = coverage.counts.iter();
     let document = Document {
@@ -228,9 +226,7 @@ pub(crate) fn render(page: &Page<'_>, whole: bool) -> Result<String, serde_json:
         series: whole.then(|| series::documents(page.over_time)),
         readings_left_out: whole.then_some(page.over_time.left_out),
     };
-    let mut text = serde_json::to_string_pretty(&document)?;
-    text.push('\n');
-    Ok(text)
+    Rendered::json(&document)
 }
 
 fn class(state: &CacheState) -> ClassJson<'_> {

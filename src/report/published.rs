@@ -2,9 +2,6 @@
 //! A row under an artefact has the corrected measure. The reasons follow at the end, once for each
 //! kind.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
-
 use crate::analysis::arena::{Column, Spread};
 use crate::compare::advice::percent;
 use crate::compare::published::summary::BAND;
@@ -12,8 +9,10 @@ use crate::compare::published::{
     Artefact, CorrectedMeasure, NOT_PUBLISHED, Published, TableSummary, TableWord,
 };
 use crate::unit::{figures, grouped};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::{table, wrap};
+use super::markdown::Markdown;
 use super::words::{counted, percent_short};
 
 /// Text for a value that a table does not give.
@@ -157,30 +156,30 @@ pub(crate) fn lines(
 }
 
 /// Returns the rows as Markdown, as many as fit into `bytes_max`.
-pub(crate) fn markdown(rows: &[Published], columns: ColumnSet, bytes_max: usize) -> String {
+pub(crate) fn markdown(rows: &[Published], columns: ColumnSet, bytes_max: usize) -> Markdown {
     let body = body(rows, columns);
-    let plain = |text: &str| text.replace('|', "\\|");
-    let line = |row: &Vec<String>| {
-        let cells: Vec<String> = row.iter().map(|cell| plain(cell)).collect();
-        format!("| {} |\n", cells.join(" | "))
-    };
-    let mut end = String::from("\n");
+    let mut end = Markdown::default();
+    end.markup("\n");
     let alone = alone(rows, columns).map(|alone| format!("{alone}."));
     for reason in reasons(rows, columns).into_iter().chain(repeated(rows)).chain(alone) {
-        let _ = writeln!(end, "- {}", plain(&reason));
+        end.markup("- ").text(&reason).markup("\n");
     }
-    let _ = writeln!(end, "\n{}", missing_from_tables());
-    let mut out = line(&body[0]) + "|:--|:--|--:|--:|--:|\n";
+    end.markup("\n").text(&missing_from_tables()).markup("\n");
+    let mut out = Markdown::default();
+    out.row(&body[0]).markup("|:--|:--|--:|--:|--:|\n");
     for (index, row) in body[1..].iter().enumerate() {
-        let line = line(row);
+        let mut line = Markdown::default();
+        line.row(row);
         if out.len() + line.len() + end.len() + LEFT_OUT_BYTES > bytes_max {
             let left_out = body.len() - 1 - index;
-            let _ = writeln!(out, "\n{left_out} rows left out: a comment holds no more.");
+            out.markup("\n").text(&left_out.to_string());
+            out.markup(" rows left out: a comment holds no more.\n");
             break;
         }
-        out.push_str(&line);
+        out.append(&line);
     }
-    out + &end
+    out.append(&end);
+    out
 }
 
 /// Returns a sentence on what no published table contains.
@@ -354,16 +353,16 @@ mod tests {
         let rows = against(&base, &candidate);
         let terminal = lines(&rows, &rows, ColumnSet::Primary, 80).join("\n");
         let markdown = markdown(&rows, ColumnSet::Primary, 60_000);
-        assert_snapshot!("one_name", format!("{terminal}\n\n{markdown}"));
+        assert_snapshot!("one_name", format!("{terminal}\n\n{}", markdown.as_str()));
     }
 
     #[test]
     fn markdown_has_the_same_rows() {
         let text = markdown(&rows(), ColumnSet::Primary, 60_000);
-        assert_snapshot!("markdown", text);
+        assert_snapshot!("markdown", text.as_str());
         let room = text.len() - 300;
         let short = markdown(&rows(), ColumnSet::Primary, room);
-        assert!(short.len() <= room, "{short}");
-        assert_snapshot!("markdown.short", short);
+        assert!(short.len() <= room, "{}", short.as_str());
+        assert_snapshot!("markdown.short", short.as_str());
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::layout::{self, indented};
+use super::rendered::Rendered;
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::spec::recipe::diff::{Difference, between};
@@ -23,7 +24,7 @@ const WHY_CHARS_MAX: usize = 120;
 /// Bound on the findings: a foreign recipe may name as many mods as its size allows.
 const FINDINGS_MAX: usize = 60;
 
-pub(crate) fn show(reading: &ReadRecipe) -> String {
+pub(crate) fn show(reading: &ReadRecipe) -> Rendered {
     let recipe = &reading.recipe;
     let about = indented(&one_line(&recipe.about, VALUE_CHARS_MAX), 2);
     let mut out = format!("{}\n{about}", one_line(&recipe.source.origin, VALUE_CHARS_MAX));
@@ -73,10 +74,11 @@ pub(crate) fn show(reading: &ReadRecipe) -> String {
         }
     }
     let unknown = recipe.unknown.iter().map(|key| format!("key `{key}` is not known; it is kept"));
-    out + &lined("notes", recipe.warnings.iter().cloned().chain(unknown))
+    out += &lined("notes", recipe.warnings.iter().cloned().chain(unknown));
+    Rendered::terminal(&out)
 }
 
-pub(crate) fn check(reading: &ReadRecipe, pins: &Pins) -> String {
+pub(crate) fn check(reading: &ReadRecipe, pins: &Pins) -> Rendered {
     let counts = [
         (pins.floating(), "floats", "float"),
         (pins.count(|grade| grade == Grade::Varies), "varies", "vary"),
@@ -106,7 +108,8 @@ pub(crate) fn check(reading: &ReadRecipe, pins: &Pins) -> String {
     }
     let tries = shown.iter().filter_map(|it| Some(format!("{}: {}", it.what, it.hint.as_ref()?)));
     out += &lined("try", tries);
-    out + &lined("notes", reading.recipe.warnings.iter().cloned())
+    out += &lined("notes", reading.recipe.warnings.iter().cloned());
+    Rendered::terminal(&out)
 }
 
 /// Returns in what the commands of sparkrun and of `run-recipe.py` differ.
@@ -125,9 +128,9 @@ pub(crate) fn dialects(one: &ReadRecipe, other: &Result<ReadRecipe, Mistake>) ->
     (!said.is_empty()).then(|| format!("{tool} {}; --dialect eugr renders that", said.join(", ")))
 }
 
-pub(crate) fn check_json(reading: &ReadRecipe, pins: &Pins) -> String {
+pub(crate) fn check_json(reading: &ReadRecipe, pins: &Pins) -> Rendered {
     let recipe = &reading.recipe;
-    let whole = json!({
+    Rendered::json(&json!({
         "schema": SCHEMA,
         "recipe": recipe.source.name,
         "origin": recipe.source.origin,
@@ -136,12 +139,15 @@ pub(crate) fn check_json(reading: &ReadRecipe, pins: &Pins) -> String {
         "floating": pins.floating(),
         "findings": pins.findings,
         "warnings": recipe.warnings,
-    });
-    format!("{whole:#}\n")
+    }))
 }
 
 /// Formats the differences of two recipes. `clean` removes keys before the columns are aligned.
-pub(crate) fn diff(one: &ReadRecipe, other: &ReadRecipe, clean: &dyn Fn(&str) -> String) -> String {
+pub(crate) fn diff(
+    one: &ReadRecipe,
+    other: &ReadRecipe,
+    clean: &dyn Fn(&str) -> String,
+) -> Rendered {
     let found = between(one, other);
     let mut out = String::new();
     let cell = |text: &str| one_line(&clean(text), CELL_CHARS_MAX);
@@ -159,16 +165,17 @@ pub(crate) fn diff(one: &ReadRecipe, other: &ReadRecipe, clean: &dyn Fn(&str) ->
             let _ = writeln!(out, "{title}\n{}\n", layout::table(&rows, 3).join("\n"));
         }
     }
-    out + &match found.serving.as_slice() {
+    let end = match found.serving.as_slice() {
         [] => "They serve alike.\n".to_owned(),
         [only] => format!("One variable at a time: {}.\n", cell(&only.what)),
         several => {
             format!("{} variables at once: their effects cannot be told apart.\n", several.len())
         }
-    }
+    };
+    Rendered::terminal(&(out + &end))
 }
 
-pub(crate) fn lines(text: &str) -> Vec<String> {
+fn lines(text: &str) -> Vec<String> {
     text.split('\n').map(|line| one_line(&line.replace('\t', "    "), usize::MAX)).collect()
 }
 
@@ -201,7 +208,7 @@ mod tests {
         let (one, two) = ("hf_0123456789012345", "hf_abcdefghijklmnop");
         let clean = |text: &str| text.replace(one, "[secret]").replace(two, "[secret]");
         let text = diff(&reading(one, "1"), &reading(two, "22"), &clean);
-        assert_snapshot!(text, @"
+        assert_snapshot!(text.text(), @"
             how they serve
                             r.yaml    r.yaml
               env.HF_TOKEN  [secret]  [secret]

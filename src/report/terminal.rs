@@ -8,6 +8,7 @@ use crate::verdict::VerdictWord;
 
 use super::layout::{LABEL, SEPARATOR, columns, cut, finish, fold, grid, labelled, packed, wrap};
 use super::page::{GateWords, InEffect, IncidentWords, Page};
+use super::rendered::Rendered;
 use super::wide;
 use super::words::counted;
 
@@ -87,7 +88,7 @@ const LIMITS_SHORT: ListLimits = ListLimits {
 };
 
 /// Writes the report.
-pub(crate) fn render(page: &Page<'_>, options: TerminalOptions) -> String {
+pub(crate) fn render(page: &Page<'_>, options: TerminalOptions) -> Rendered {
     let laid = Layout { page, columns: options.width.max(40) };
     let table = grid(&page.depths);
     let longest =
@@ -104,7 +105,8 @@ pub(crate) fn render(page: &Page<'_>, options: TerminalOptions) -> String {
     if options.wide {
         text.push_str(&wide::text(page));
     }
-    if options.colour { coloured(&text) } else { text }
+    let text = Rendered::terminal(&text);
+    if options.colour { text.painted(coloured) } else { text }
 }
 
 /// Layout of a page in lines of `columns` columns.

@@ -151,7 +151,8 @@ fn the_record_replayed_on_the_simulator_is_held_against_what_was_published() {
     assert!(comparison.policies.iter().all(|policy| policy.base.is_none()), "unknown, not zero");
     assert_eq!(comparison.decision.exit, Exit::Pass, "nothing is decided by it");
     assert_eq!(comparison.table.as_ref().unwrap().word.word(), "within the band");
-    let reported = longhaul::report::compare::terminal::render(&comparison, false);
+    let reported =
+        longhaul::report::compare::terminal::render(&comparison, false).text().to_owned();
     assert_snapshot!("published", starts.named(&reported));
 }
 

@@ -1,10 +1,10 @@
 //! Shows a run in progress: one line that is rewritten on a terminal, a plain line now and then
 //! elsewhere; and ends the run at the first broken gate if the user wants that.
 
-use std::io::IsTerminal;
 use std::rc::Rc;
 
 use crate::analysis::{CalendarFold, Fold, RunDescription};
+use crate::command::output::{is_stderr_terminal, stderr_columns};
 use crate::command::{print_stderr, rewrite_line};
 use crate::error::Mistake;
 use crate::fact::{Entry, Fact, PAUSE, TargetWord};
@@ -51,7 +51,7 @@ impl Screen {
     /// Creates the view of a run in real time; with a stopper, the run ends at the first broken
     /// gate.
     pub(crate) fn live(asked: RunDescription, stopper: Option<Rc<Stopper>>) -> Screen {
-        let terminal = std::io::stderr().is_terminal();
+        let terminal = is_stderr_terminal();
         let every_us = Some(if terminal { EVERY_US.0 } else { EVERY_US.1 });
         Screen::new(asked, stopper, terminal, every_us)
     }
@@ -59,7 +59,7 @@ impl Screen {
     /// Creates the view of a rehearsal, without plain lines: it ends before anybody would read
     /// them.
     pub(crate) fn rehearsed(asked: RunDescription, stopper: Option<Rc<Stopper>>) -> Screen {
-        let terminal = std::io::stderr().is_terminal();
+        let terminal = is_stderr_terminal();
         Screen::new(asked, stopper, terminal, terminal.then_some(REHEARSED_US))
     }
 
@@ -99,8 +99,8 @@ impl Screen {
             if in_flight > 0 { format!(" · {in_flight} in flight") } else { String::new() };
         if self.terminal {
             // One column less than the terminal has, so that the line never wraps.
-            let columns = terminal_size::terminal_size_of(std::io::stderr())
-                .map_or(COLUMNS, |(width, _)| usize::from(width.0).saturating_sub(1).max(40));
+            let columns =
+                stderr_columns().map_or(COLUMNS, |columns| columns.saturating_sub(1).max(40));
             let line = self.status.line(self.now, columns - report::layout::columns(&flight));
             rewrite_line(&format!("{line}{flight}"));
         } else {

@@ -7,7 +7,7 @@ use crate::command::{ReportFormat, finish, mistake};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::journal::{self, Manifest};
-use crate::report::pooled;
+use crate::report::{Rendered, pooled};
 use crate::verdict::Exposure;
 use crate::verdict::pool::{Pool, PooledRun};
 
@@ -18,7 +18,7 @@ pub(crate) fn report(runs: &[PathBuf], format: ReportFormat) -> Exit {
     }
     let pooled = runs.iter().map(|run| read(run)).collect::<Result<Vec<_>, _>>();
     match pooled.and_then(Pool::of) {
-        Ok(pool) => finish(&text(&pool, format), pool.exit),
+        Ok(pool) => finish(&rendered(&pool, format), pool.exit),
         Err(wrong) => mistake(&wrong),
     }
 }
@@ -39,11 +39,10 @@ fn of_one(runs: &[PathBuf], what: &str, flags: &str) -> Mistake {
         .hint(format!("longhaul report {first} {flags}"))
 }
 
-fn text(pool: &Pool, format: ReportFormat) -> String {
+fn rendered(pool: &Pool, format: ReportFormat) -> Rendered {
     match format {
         ReportFormat::Terminal { .. } => pooled::render(pool),
-        // Texts, numbers and lists always serialise.
-        ReportFormat::Json => pooled::json::render(pool).unwrap_or_default(),
+        ReportFormat::Json => pooled::json::render(pool),
     }
 }
 

@@ -13,6 +13,7 @@ use super::{Sweep, SweepOptions};
 use crate::command::clean;
 use crate::digest::sha256;
 use crate::error::Mistake;
+use crate::report::Rendered;
 use crate::shell::pasteable;
 use crate::sweep::Turn;
 
@@ -80,7 +81,7 @@ pub(super) fn claim(folder: &Path, options: &SweepOptions, arms: &[Arm]) -> Resu
         put(&folder.join(arm.file()), arm.text())?;
     }
     // Written last: once it exists, the arms do.
-    put(&folder.join(NAME), &text_of(&paper))
+    put(&folder.join(NAME), Rendered::json(&paper).text())
 }
 
 /// Checks that an arm's file is unchanged: an edited file would be another arm.
@@ -191,7 +192,7 @@ pub(super) fn update(sweep: &Sweep) -> Result<(), Mistake> {
         note: run.note.clone(),
     };
     paper.runs = sweep.done.iter().map(run).collect();
-    put(&sweep.folder.join(NAME), &text_of(&paper))
+    put(&sweep.folder.join(NAME), Rendered::json(&paper).text())
 }
 
 /// Returns the command line that continues the sweep.
@@ -262,11 +263,6 @@ pub(super) fn lock(folder: &Path) -> Result<File, Mistake> {
         }
         Err(TryLockError::Error(why)) => Err(refused(folder, &why)),
     }
-}
-
-fn text_of(paper: &SweepManifest) -> String {
-    // Texts, numbers and lists always serialise.
-    serde_json::to_string_pretty(paper).unwrap_or_default() + "\n"
 }
 
 /// Writes a file whole or not at all.

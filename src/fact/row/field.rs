@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::str::FromStr;
 
-use crate::escape::one_line;
+use crate::escape::{json, one_line};
 
 /// Writes the fields of a row, quoted where they must be.
 pub(super) struct Fields<'a> {
@@ -70,9 +70,9 @@ impl<'a> Fields<'a> {
         self.raw(&one_line(text, chars_max));
     }
 
-    /// Writes JSON, which contains no raw line ends.
-    pub(super) fn put_json(&mut self, json: &str) {
-        self.raw(json);
+    /// Writes JSON, which contains no raw line ends. Its value stays the same.
+    pub(super) fn put_json(&mut self, text: &str) {
+        self.raw(&json(text));
     }
 }
 

@@ -247,6 +247,18 @@ proptest! {
     }
 
     #[test]
+    fn foreign_text_in_an_event_is_read_back_as_it_was_and_steers_nothing(text in any::<String>()) {
+        let text = text + "\u{1b}\u{9b}\u{202e}\u{7f}\u{2028}";
+        let fact = Fact::Target(TargetFact::new(TargetWord::Away, &text).since(At(5)));
+        let entry = Entry { segment: 0, seq: 7, at: At(1_500_000), fact };
+        let mut row = Vec::new();
+        encode(&entry, 0, &mut row);
+        let line = std::str::from_utf8(&row).unwrap().trim_end_matches('\n');
+        prop_assert_eq!(one_line(line, usize::MAX), line);
+        prop_assert_eq!(decode(File::Events, &row), Ok(entry));
+    }
+
+    #[test]
     fn foreign_text_in_a_request_stays_on_one_line(mut request in request(), text in any::<String>()) {
         request.error.clone_from(&text);
         request.finish = Some(text);

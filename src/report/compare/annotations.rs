@@ -1,11 +1,10 @@
 //! Formats a comparison as annotations of a workflow: one line each, which the runner shows beside
 //! the change.
 
-use std::fmt::Write;
-
 use crate::compare::{CompareWord, Comparison};
 use crate::escape::one_line;
 use crate::exit::Exit;
+use crate::report::rendered::Rendered;
 
 use super::{headline, variables};
 
@@ -16,11 +15,7 @@ const REASONS_MAX: usize = 9;
 const TEXT_CHARS_MAX: usize = 1_000;
 
 /// Writes the annotations: the decision, then the reasons, the gravest first.
-pub(crate) fn render(comparison: &Comparison) -> String {
-    let mut out = String::new();
-    let mut say = |level: &str, text: &str| {
-        let _ = writeln!(out, "::{level} title={}::{}", property("longhaul"), escaped(text));
-    };
+pub(crate) fn render(comparison: &Comparison) -> Rendered {
     let decision = &comparison.decision;
     let is_calm = matches!(
         decision.word,
@@ -31,17 +26,9 @@ pub(crate) fn render(comparison: &Comparison) -> String {
         (Exit::Pass, false) => ("warning", "warning"),
         _ => ("error", "error"),
     };
-    say(level, &format!("{} · {}", headline(comparison), variables(comparison)));
-    decision.because.iter().take(REASONS_MAX).for_each(|why| say(reason, &why.words));
-    out
-}
-
-/// Escapes the text after the two colons; line feeds and invisible characters become visible.
-fn escaped(text: &str) -> String {
-    one_line(text, TEXT_CHARS_MAX).replace('%', "%25")
-}
-
-/// Escapes the text of a property.
-fn property(text: &str) -> String {
-    escaped(text).replace(':', "%3A").replace(',', "%2C")
+    let first = (level, format!("{} · {}", headline(comparison), variables(comparison)));
+    let because = decision.because.iter().take(REASONS_MAX);
+    let lines = std::iter::once(first).chain(because.map(|why| (reason, why.words.clone())));
+    let lines = lines.map(|(level, text)| (level, one_line(&text, TEXT_CHARS_MAX)));
+    Rendered::annotations("longhaul", lines)
 }

@@ -14,6 +14,7 @@ use super::unit;
 use crate::compare::gross::{TPOT_S as GROSS_TPOT_S, TTFT_S as GROSS_TTFT_S};
 use crate::compare::published::{TableSummary, summary::BAND};
 use crate::report::json::bounds::{self, BoundsJson};
+use crate::report::rendered::Rendered;
 use crate::stats::RankInterval;
 
 const SCHEMA: u32 = 1;
@@ -191,11 +192,8 @@ struct Numbers {
     n: u64,
 }
 
-/// Writes the document with a final line feed.
-///
-/// # Errors
-/// A number that cannot be written as JSON. Finite numbers can.
-pub(crate) fn render(comparison: &Comparison) -> Result<String, serde_json::Error> {
+/// Writes the comparison.
+pub(crate) fn render(comparison: &Comparison) -> Rendered {
     let document = Document {
         schema: SCHEMA,
         longhaul: env!("CARGO_PKG_VERSION"),
@@ -234,9 +232,7 @@ pub(crate) fn render(comparison: &Comparison) -> Result<String, serde_json::Erro
         gates: comparison.gates.iter().map(gate).collect(),
         alone: comparison.alone.iter().map(alone).collect(),
     };
-    let mut text = serde_json::to_string_pretty(&document)?;
-    text.push('\n');
-    Ok(text)
+    Rendered::json(&document)
 }
 
 fn sides<F, T>(both: &[F; 2], of: impl Fn(&F) -> T) -> Sides<T> {

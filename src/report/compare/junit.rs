@@ -7,7 +7,9 @@ use crate::compare::trends::TrendChange;
 use crate::compare::{
     CompareWord, ComparedRow, ComparedTrend, Comparison, Policy, PolicyWord, Published,
 };
+use crate::escape::xml;
 use crate::exit::Exit;
+use crate::report::rendered::Rendered;
 
 use super::{columns, group, headline, measure, policy, variables};
 
@@ -15,7 +17,7 @@ use super::{columns, group, headline, measure, policy, variables};
 ///
 /// # Errors
 /// XML that cannot be written to memory.
-pub(crate) fn render(comparison: &Comparison) -> Result<String, String> {
+pub(crate) fn render(comparison: &Comparison) -> Result<Rendered, String> {
     let mut report = Report::new("longhaul compare");
     let mut whole = TestSuite::new("decision");
     whole.add_test_case(of_decision(comparison));
@@ -43,7 +45,7 @@ pub(crate) fn render(comparison: &Comparison) -> Result<String, String> {
     if !hours.test_cases.is_empty() {
         report.add_test_suite(hours);
     }
-    report.to_string().map_err(|error| error.to_string())
+    Rendered::junit(&report)
 }
 
 /// Returns the case of the decision; it fails where the exit status is not 0.
@@ -57,7 +59,7 @@ fn of_decision(comparison: &Comparison) -> TestCase {
         _ => failed(&words),
     };
     let mut case = case("decision", status);
-    case.set_system_out(format!("{words}\n{because}"));
+    case.set_system_out(xml(&format!("{words}\n{because}")));
     case
 }
 
@@ -72,20 +74,20 @@ fn of_test(it: &Published) -> TestCase {
 }
 
 fn case(name: &str, status: TestCaseStatus) -> TestCase {
-    let mut case = TestCase::new(name, status);
+    let mut case = TestCase::new(xml(name), status);
     case.set_classname("longhaul.compare");
     case
 }
 
 fn failed(why: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    status.set_message(why);
+    status.set_message(xml(why));
     status
 }
 
 fn skipped(why: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::skipped();
-    status.set_message(why);
+    status.set_message(xml(why));
     status
 }
 

@@ -1,11 +1,12 @@
 //! Writes a comparison as a pull-request comment: the decision in its first line, within the size
 //! limit of a forge.
 
-use std::fmt::Write;
-
 use crate::compare::{ComparedRow, Comparison, Variable};
+use crate::escape::one_line;
 
+use crate::report::markdown::Markdown;
 use crate::report::published::{self, ColumnSet};
+use crate::report::rendered::Rendered;
 
 use super::proves::proves;
 use super::{
@@ -23,15 +24,12 @@ const FOOT_BYTES: usize = 6_000;
 const LIST_BYTES_MAX: usize = 5_000;
 const LINE_BYTES_MAX: usize = 3_000;
 
-pub(crate) fn render(comparison: &Comparison) -> String {
-    let mut out = format!(
-        "**{}** · {} · {}\n",
-        headline(comparison),
-        escaped(&variables(comparison)),
-        starts(comparison)
-    );
-    for (label, names) in ["Base", "Candidate"].iter().zip(&comparison.names) {
-        let _ = write!(out, "\n{label}: {}\n", runs(names));
+pub(crate) fn render(comparison: &Comparison) -> Rendered {
+    let mut out = Markdown::default();
+    out.markup("**").text(&headline(comparison)).markup("** · ").text(&variables(comparison));
+    out.markup(" · ").text(&starts(comparison)).markup("\n");
+    for (label, names) in ["\nBase: ", "\nCandidate: "].iter().zip(&comparison.names) {
+        out.markup(label).append(&runs(names)).markup("\n");
     }
     list(&mut out, "Because", &comparison.decision.sentences());
     if let Some(table) = &comparison.table {
@@ -48,134 +46,106 @@ pub(crate) fn render(comparison: &Comparison) -> String {
         rows.iter().partition(|row| is_told(row));
     let mut left_out = 0;
     if !reported.is_empty() {
-        out.push('\n');
+        out.markup("\n");
         left_out += table(&mut out, &reported, rows);
     }
     if is_published(comparison) {
-        out.push('\n');
-        out.push_str(&published::markdown(
-            &comparison.published,
-            ColumnSet::Primary,
-            BYTES_MAX.saturating_sub(2 * FOOT_BYTES + out.len()),
-        ));
+        let bytes_max = BYTES_MAX.saturating_sub(2 * FOOT_BYTES + out.len() + 1);
+        let published = &comparison.published;
+        out.markup("\n").append(&published::markdown(published, ColumnSet::Primary, bytes_max));
     }
     list(&mut out, "Streams", &streams::lines(&comparison.streams, false));
     for (title, items) in ["Growth", "Drift"].iter().zip(trends::lines(comparison, false)) {
         list(&mut out, title, &items);
     }
-    let _ = write!(out, "\nPolicy: {}\n", joined(&policies(comparison, true), " · "));
+    foot(&mut out, comparison);
+    if !others.is_empty() {
+        let tally = tally(others.iter().copied());
+        out.markup("\n<details><summary>").text(&tally).markup("</summary>\n\n");
+        left_out += table(&mut out, &others, rows);
+        out.markup("\n</details>\n");
+    }
+    if left_out > 0 {
+        out.markup("\n").text(&left_out.to_string());
+        out.markup(" rows left out: a comment holds no more.\n");
+    }
+    Rendered::markdown(&out)
+}
+
+/// Writes the lines below the rows.
+fn foot(out: &mut Markdown, comparison: &Comparison) {
+    out.markup("\nPolicy: ").append(&joined(&policies(comparison, true), " · ")).markup("\n");
     let proves = proves(comparison);
     if !proves.is_empty() {
-        let _ = write!(out, "\nProves: {}\n", escaped(&proves.join(" · ")));
+        out.markup("\nProves: ").text(&proves.join(" · ")).markup("\n");
     }
     let mut also: Vec<String> = comparison.noted.iter().map(noted).collect();
     also.insert(0, verdicts(comparison));
-    let _ = write!(out, "\nAlso: {}\n", escaped(&also.join(" · ")));
-    let _ = write!(out, "\nSeen: {}\n", escaped(&seen(comparison).join(" · ")));
-    let _ = write!(out, "\nMethod: {}.\n", escaped(&method(comparison)));
-    if !others.is_empty() {
-        let tally = tally(others.iter().copied());
-        let _ = write!(out, "\n<details><summary>{tally}</summary>\n\n");
-        left_out += table(&mut out, &others, rows);
-        out.push_str("\n</details>\n");
-    }
-    if left_out > 0 {
-        let _ = write!(out, "\n{left_out} rows left out: a comment holds no more.\n");
-    }
-    out
+    out.markup("\nAlso: ").text(&also.join(" · ")).markup("\n");
+    out.markup("\nSeen: ").text(&seen(comparison).join(" · ")).markup("\n");
+    out.markup("\nMethod: ").text(&method(comparison)).markup(".\n");
 }
 
 /// Formats the runs of a side, as many as a comment should name.
-fn runs(names: &[String]) -> String {
+fn runs(names: &[String]) -> Markdown {
     const NAME_CHARS_MAX: usize = 120;
-    let names: Vec<String> =
-        names.iter().map(|name| crate::escape::one_line(name, NAME_CHARS_MAX)).collect();
+    let names: Vec<String> = names.iter().map(|name| one_line(name, NAME_CHARS_MAX)).collect();
     joined(&names, ", ")
 }
 
 /// Joins items on a line, as many as fit.
-fn joined(items: &[String], between: &str) -> String {
+fn joined(items: &[String], between: &'static str) -> Markdown {
     const ITEMS_MAX: usize = 20;
-    let mut out = String::new();
+    let mut out = Markdown::default();
     for (index, item) in items.iter().enumerate() {
-        let item = escaped(item);
-        let between = if index == 0 { "" } else { between };
-        if index >= ITEMS_MAX || out.len() + item.len() > LINE_BYTES_MAX {
-            let _ = write!(out, "{between}and {} more", items.len() - index);
+        let mut next = Markdown::default();
+        next.markup(if index == 0 { "" } else { between }).text(item);
+        if index >= ITEMS_MAX || out.len() + next.len() > LINE_BYTES_MAX {
+            out.markup(between).text(&format!("and {} more", items.len() - index));
             break;
         }
-        out.push_str(between);
-        out.push_str(&item);
+        out.append(&next);
     }
     out
 }
 
 /// Writes items as a list, a line each, as many as a comment should have.
-fn list(out: &mut String, title: &str, items: &[String]) {
+fn list(out: &mut Markdown, title: &'static str, items: &[String]) {
     const ITEMS_MAX: usize = 20;
     const ITEM_CHARS_MAX: usize = 400;
     if items.is_empty() {
         return;
     }
-    let _ = write!(out, "\n{title}:\n\n");
+    out.markup("\n").markup(title).markup(":\n\n");
     let begin = out.len();
     for (index, item) in items.iter().enumerate() {
-        let item = escaped(&crate::escape::one_line(item, ITEM_CHARS_MAX));
-        if index >= ITEMS_MAX || out.len() - begin + item.len() > LIST_BYTES_MAX {
-            let _ = writeln!(out, "- and {} more", items.len() - index);
+        let mut line = Markdown::default();
+        line.markup("- ").text(&one_line(item, ITEM_CHARS_MAX)).markup("\n");
+        if index >= ITEMS_MAX || out.len() - begin + line.len() > LIST_BYTES_MAX {
+            out.markup("- ").text(&format!("and {} more", items.len() - index)).markup("\n");
             break;
         }
-        let _ = writeln!(out, "- {item}");
+        out.append(&line);
     }
 }
 
 /// Writes rows as a table, and returns how many were left out.
-fn table(out: &mut String, reported: &[&ComparedRow], rows: &[ComparedRow]) -> usize {
-    out.push_str("| where | measure | base | candidate | change | 95 % | n | |\n");
-    out.push_str("|:--|:--|--:|--:|--:|--:|--:|:--|\n");
+fn table(out: &mut Markdown, reported: &[&ComparedRow], rows: &[ComparedRow]) -> usize {
+    out.markup("| where | measure | base | candidate | change | 95 % | n | |\n");
+    out.markup("|:--|:--|--:|--:|--:|--:|--:|:--|\n");
     for (index, row) in reported.iter().enumerate() {
         let mut cells = columns(row, rows);
         let at = cells.len() - 1;
         cells.insert(at, format!("{} / {}", row.base.n, row.candidate.n));
+        let mut line = Markdown::default();
         if row.primary {
-            cells[0] = format!("**{}**", cells[0]);
+            line.markup("| **").text(&cells.remove(0)).markup("** ");
         }
-        let line = format!("| {} |\n", cells.join(" | "));
+        line.row(&cells);
         if out.len() + line.len() + FOOT_BYTES > BYTES_MAX {
             return reported.len() - index;
         }
-        out.push_str(&line);
+        out.append(&line);
     }
     0
 }
-
-/// Escapes foreign text, so that it becomes no markup, link, mention or image. A forge searches the
-/// rendered text for these, so an empty comment must separate their characters.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let shown = crate::escape::one_line(text, usize::MAX);
-    let mut characters = shown.chars().peekable();
-    while let Some(character) = characters.next() {
-        let is_joined = characters.peek().is_some_and(|next| !next.is_whitespace());
-        match character {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '$' => out.push_str("<span>$</span>"),
-            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '~' => {
-                out.push('\\');
-                out.push(character);
-            }
-            '@' | '#' | ':' if is_joined => {
-                out.push(character);
-                out.push_str(TABLE_SEPARATOR);
-            }
-            other => out.push(other),
-        }
-    }
-    let www = format!("www{TABLE_SEPARATOR}.");
-    out.replace("www.", &www).replace("GH-", &format!("GH{TABLE_SEPARATOR}-"))
-}
-
-/// Empty comment that separates characters.
-const TABLE_SEPARATOR: &str = "<!-- -->";

@@ -118,15 +118,15 @@ mod tests {
 
     #[test]
     fn the_terminal_says_from_which_number_of_streams_on_a_side_falls_behind() {
-        let text = terminal::render(&collapsed(), false);
+        let text = terminal::render(&collapsed(), false).text().to_owned();
         assert_snapshot!("collapsed", text);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        assert_snapshot!("collapsed.wide", terminal::render(&collapsed(), true));
+        assert_snapshot!("collapsed.wide", terminal::render(&collapsed(), true).text());
     }
 
     #[test]
     fn a_comment_has_the_same_line() {
-        let text = markdown::render(&collapsed());
+        let text = markdown::render(&collapsed()).text().to_owned();
         let line = text.lines().find(|line| line.contains("behind from")).unwrap();
         assert_snapshot!(line, @"- d0: tok/s of all streams +78.3 % at 1, -45.3 % at 8; behind from 4 on; TPOT doubles never → at 4");
     }

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::fact::ClosedBecause;
 use crate::report::json::bounds::{self, BoundsJson};
+use crate::report::rendered::Rendered;
 use crate::verdict::VerdictWord;
 use crate::verdict::pool::{Pool, PooledRun};
 
@@ -47,11 +48,8 @@ struct Run<'a> {
     bounds: BoundsJson,
 }
 
-/// Writes the document with a final line feed.
-///
-/// # Errors
-/// A number that cannot be written as JSON. Finite numbers can.
-pub(crate) fn render(pool: &Pool) -> Result<String, serde_json::Error> {
+/// Writes the sum.
+pub(crate) fn render(pool: &Pool) -> Rendered {
     let first = &pool.runs[0];
     let document = Document {
         schema: SCHEMA,
@@ -67,9 +65,7 @@ pub(crate) fn render(pool: &Pool) -> Result<String, serde_json::Error> {
         notes: &pool.notes,
         runs: pool.runs.iter().map(run).collect(),
     };
-    let mut text = serde_json::to_string_pretty(&document)?;
-    text.push('\n');
-    Ok(text)
+    Rendered::json(&document)
 }
 
 fn run(run: &PooledRun) -> Run<'_> {

@@ -20,10 +20,10 @@ fn clean() -> Pool {
 
 #[test]
 fn three_clean_nights_are_told_with_what_is_missing_to_a_day() {
-    let text = render(&clean());
+    let text = render(&clean()).text().to_owned();
     fits(&text);
     assert_snapshot!("clean", text);
-    assert_snapshot!("clean.json", json::render(&clean()).unwrap());
+    assert_snapshot!("clean.json", json::render(&clean()).text());
 }
 
 #[test]
@@ -38,10 +38,10 @@ fn a_crash_in_one_of_them_is_told_with_both_bounds_and_what_the_contract_asked()
     crashed.exposure.parser_faults.part = 3;
     crashed.exposure.kinds[1].1.watched_s = 0.0;
     let pool = Pool::of(vec![short, crashed]).unwrap();
-    let text = render(&pool);
+    let text = render(&pool).text().to_owned();
     fits(&text);
     assert_snapshot!("crashed", text);
-    let json: serde_json::Value = serde_json::from_str(&json::render(&pool).unwrap()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(json::render(&pool).text()).unwrap();
     assert_eq!((&json["verdict"], &json["exit_code"]), (&"FAIL".into(), &1.into()));
     assert_eq!(json["together"][0]["text"], "mtbf: 4h");
     assert_eq!(json["bounds"]["passes"], serde_json::Value::Null);
@@ -62,7 +62,7 @@ fn runs_that_never_came_under_load_prove_nothing() {
             ..none
         }
     };
-    let text = render(&Pool::of(["a", "b"].map(never).to_vec()).unwrap());
+    let text = render(&Pool::of(["a", "b"].map(never).to_vec()).unwrap()).text().to_owned();
     fits(&text);
     assert_snapshot!("never", text);
 }

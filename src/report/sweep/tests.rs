@@ -46,6 +46,8 @@ fn reported(arms: Vec<ArmResult>) -> String {
         written: vec!["s/arms".to_owned(), "s/sweep.json".to_owned()],
         again: "longhaul sweep --rehearse".to_owned(),
     })
+    .text()
+    .to_owned()
 }
 
 #[test]

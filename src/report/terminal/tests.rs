@@ -14,7 +14,7 @@ use crate::verdict::judge;
 fn written(asked: &RunDescription, story: &Story, options: TerminalOptions) -> String {
     let analysis = analyse(asked, story.entries.iter());
     let verdict = judge(&asked.contract, &analysis);
-    render(&Page::new(asked, &analysis, &verdict), options)
+    render(&Page::new(asked, &analysis, &verdict), options).printed(str::to_owned)
 }
 
 fn wide() -> TerminalOptions {
@@ -69,7 +69,7 @@ fn turns_whose_depth_grows_have_one_row_in_every_table_and_no_cell() {
     assert_snapshot!("turns.wide", written(&asked, &story, wide()));
     let analysis = analyse(&asked, story.entries.iter());
     let verdict = judge(&asked.contract, &analysis);
-    let text = json::render(&Page::new(&asked, &analysis, &verdict), false).unwrap();
+    let text = json::render(&Page::new(&asked, &analysis, &verdict), false).text().to_owned();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let of_chat = |row: &&serde_json::Value| row["workload"] == "chat";
     let cells: Vec<_> = value["cells"].as_array().unwrap().iter().filter(of_chat).collect();
@@ -148,7 +148,7 @@ fn every_output_of_a_simulated_run_says_so_and_no_other_does() {
         }
         let analysis = analyse(&asked, story.entries.iter());
         let verdict = judge(&asked.contract, &analysis);
-        let json = json::render(&Page::new(&asked, &analysis, &verdict), false).unwrap();
+        let json = json::render(&Page::new(&asked, &analysis, &verdict), false).text().to_owned();
         let mut progress = crate::report::StatusLine::new(asked.extent);
         story.entries.iter().for_each(|entry| progress.fold(entry));
         assert_eq!(written(&asked, &story, wide()).contains("SIMULATED"), simulated);
@@ -186,7 +186,7 @@ fn the_json_is_the_same_every_time_and_can_be_read() {
     let json = || {
         let analysis = analyse(&asked, story.entries.iter());
         let verdict = judge(&asked.contract, &analysis);
-        json::render(&Page::new(&asked, &analysis, &verdict), false).unwrap()
+        json::render(&Page::new(&asked, &analysis, &verdict), false).text().to_owned()
     };
     assert_eq!(json(), json());
     assert_snapshot!("worst.json", json());
@@ -240,7 +240,9 @@ fn a_setting_that_is_not_in_effect_has_its_reason_or_its_name_however_many_there
         let mut analysis = analyse(&asked, story.entries.iter());
         analysis.settings = all[..n].to_vec();
         let verdict = judge(&asked.contract, &analysis);
-        let text = render(&Page::new(&asked, &analysis, &verdict), TerminalOptions::default());
+        let text = render(&Page::new(&asked, &analysis, &verdict), TerminalOptions::default())
+            .text()
+            .to_owned();
         fits(&text);
         let is_of_recipe = |line: &&str| line.starts_with("  recipe") || line.starts_with(INDENT);
         let recipe = text.lines().skip_while(|line| !line.starts_with("  recipe"));

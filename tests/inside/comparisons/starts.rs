@@ -101,8 +101,8 @@ impl Starts {
     pub(super) fn exported(&self, name: &str, run: &Path) -> PathBuf {
         let table = longhaul::command::report::table(run).unwrap();
         let text = match name.rsplit_once('.').unwrap().1 {
-            "csv" => longhaul::report::arena::csv(&table),
-            "json" => longhaul::report::benchy::json(&table),
+            "csv" => longhaul::report::arena::csv(&table).text().to_owned(),
+            "json" => longhaul::report::benchy::json(&table).text().to_owned(),
             _ => {
                 let head = "| model | test | t/s | est_ppt (ms) |\n|--|--|--|--|\n".to_owned();
                 let line = |row: &longhaul::analysis::arena::ArenaRow| {

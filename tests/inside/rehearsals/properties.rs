@@ -83,8 +83,8 @@ fn two_rehearsals_of_one_seed_are_the_same_to_the_byte_and_of_another_are_not() 
         let (script, scratch) = (Script::new(scenario, &ailments), Rc::new(Scratch::new()));
         let folder = |seed, name: &str| {
             let play = Script { seed, ..script.clone() }.play_in(scratch.clone(), name);
-            let json = report::text(&play.judged.page(), ReportFormat::Json);
-            fs::write(play.folder.join("verdict.json"), json).unwrap();
+            let json = report::rendered(&play.judged.page(), ReportFormat::Json);
+            fs::write(play.folder.join("verdict.json"), json.text()).unwrap();
             files(&play.folder)
         };
         let (one, two, other) = (folder(1, "one"), folder(1, "two"), folder(2, "other"));
@@ -137,8 +137,8 @@ fn the_end_of_a_run_tells_what_its_folder_tells() {
             ReportFormat::Terminal { wide: true },
         ] {
             assert_eq!(
-                report::text(&at_the_end.page(), format),
-                report::text(&later.page(), format)
+                report::rendered(&at_the_end.page(), format).text(),
+                report::rendered(&later.page(), format).text()
             );
         }
     }

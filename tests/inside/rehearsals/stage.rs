@@ -210,7 +210,7 @@ impl Played {
     /// The report, for the words of a failed assertion.
     pub(super) fn reported(&self) -> String {
         let wide = longhaul::command::ReportFormat::Terminal { wide: true };
-        longhaul::command::report::text(&self.judged.page(), wide)
+        longhaul::command::report::rendered(&self.judged.page(), wide).text().to_owned()
     }
 
     pub(super) fn incidents(&self) -> &[Incident] {
