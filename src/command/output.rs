@@ -1,6 +1,7 @@
 //! Writes to stdout and stderr, the only place that may: secrets are removed, and foreign text is
 //! escaped. Clippy refuses the streams, and `print!` and its kind, in every other file.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{IsTerminal, Write};
 use std::sync::{PoisonError, RwLock};
 
@@ -72,8 +73,9 @@ pub(crate) fn rewrite_line(line: &str) {
 /// Writes to stderr: what longhaul does to the terminal, and a text, which is escaped.
 #[expect(clippy::disallowed_methods, reason = "the text is escaped")]
 fn write_stderr(control: &'static str, text: &str) {
+    let text = escape::terminal(&clean(text));
     let mut err = std::io::stderr().lock();
-    let _ = write!(err, "{control}{}", escape::terminal(&clean(text)));
+    let _ = write!(err, "{control}{text}");
     let _ = err.flush();
 }
 
@@ -138,6 +140,8 @@ pub(crate) fn init(verbose: bool) {
         .without_time()
         .init();
     std::panic::set_hook(Box::new(|panic| {
-        print_stderr(&format!("{panic}\n{}", std::backtrace::Backtrace::capture()));
+        let trace = Backtrace::capture();
+        let is_asked = trace.status() == BacktraceStatus::Captured;
+        print_stderr(&if is_asked { format!("{panic}\n{trace}") } else { panic.to_string() });
     }));
 }

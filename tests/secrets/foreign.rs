@@ -19,14 +19,14 @@ fn steers(c: char) -> bool {
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
 }
 
-/// Returns the output of a command line, which names the text somewhere and lets it do nothing.
-fn told(arguments: &[&str]) -> String {
+/// Returns stdout and stderr of a command line, which may show the text and lets it do nothing.
+fn told(arguments: &[&str]) -> [String; 2] {
     let output = Command::new(LONGHAUL).args(arguments).output().expect("the binary runs");
     harmless(&arguments.join(" "), &output)
 }
 
-fn harmless(name: &str, output: &Output) -> String {
-    let texts = [&output.stdout, &output.stderr].map(|bytes| {
+fn harmless(name: &str, output: &Output) -> [String; 2] {
+    [&output.stdout, &output.stderr].map(|bytes| {
         let text = String::from_utf8(bytes.clone()).expect("UTF-8");
         let foreign: String = text.replace("\r\n", "\n").chars().filter(|c| steers(*c)).collect();
         assert_eq!(foreign.trim_matches(['\n', '\t']), "", "{name}: {text}");
@@ -34,8 +34,7 @@ fn harmless(name: &str, output: &Output) -> String {
             assert!(line.contains(" title=longhaul::"), "{name}: {line}");
         }
         text
-    });
-    texts.concat()
+    })
 }
 
 /// Checks what is said of a run in every format.
@@ -43,7 +42,7 @@ fn reported(run: &str) {
     for flags in [&[][..], &["--wide"], &["--format", "json"], &["--format", "benchy"]] {
         told(&[&["report", run], flags].concat());
     }
-    let table = told(&["report", run, "--format", "arena"]);
+    let [table, _] = told(&["report", run, "--format", "arena"]);
     let mut rows = csv::Reader::from_reader(table.as_bytes());
     for row in rows.records().map(|row| row.expect("a row")) {
         assert!(!row[0].starts_with('='), "{row:?}");
@@ -58,8 +57,8 @@ fn compared(base: &str, candidate: &str) {
         told(&["compare", base, candidate, "--force", "--format", format]);
     }
     told(&["compare", base, candidate, "--force", "--wide"]);
-    let comment = told(&["compare", base, candidate, "--force", "--format", "markdown"]);
-    let junit = told(&["compare", base, candidate, "--force", "--format", "junit"]);
+    let [comment, _] = told(&["compare", base, candidate, "--force", "--format", "markdown"]);
+    let [junit, _] = told(&["compare", base, candidate, "--force", "--format", "junit"]);
     for text in [comment, junit] {
         assert!(!text.contains("<script>") && !text.contains("]]>"), "{text}");
         assert!(!text.contains("@everyone") || text.contains("<?xml"), "{text}");
@@ -70,7 +69,7 @@ fn compared(base: &str, candidate: &str) {
 fn what_a_server_says_everywhere_is_shown_and_does_nothing() {
     let folder = Folder::new();
     let output = folder.run(&serve(HOSTILE, Door::Names), &["-v"], "");
-    let text = harmless("run", &output);
+    let text = harmless("run", &output).concat();
     assert!(text.contains("\\u{1b}[2J"), "it is shown: {text}");
     let run = folder.0.path().join("run");
     for entry in fs::read_dir(&run).expect("a folder").flatten() {
@@ -84,8 +83,14 @@ fn what_a_server_says_everywhere_is_shown_and_does_nothing() {
     reported(run);
     compared(run, run);
     let table = folder.0.path().join("table.md");
-    fs::write(&table, format!("# {HOSTILE}\n\n| model | test | t/s |\n|--|--|--|\n| {} | pp16 | 5 |\n", HOSTILE.replace('|', "")))
-        .expect("a table");
+    fs::write(
+        &table,
+        format!(
+            "# {HOSTILE}\n\n| model | test | t/s |\n|--|--|--|\n| {} | pp16 | 5 |\n",
+            HOSTILE.replace('|', "")
+        ),
+    )
+    .expect("a table");
     compared(table.to_str().expect("UTF-8"), run);
 }
 
@@ -118,13 +123,18 @@ fn what_a_strangers_run_folder_says_is_shown_and_does_nothing() {
     let run = folder.0.path().to_str().expect("UTF-8");
     reported(run);
     compared(run, run);
-    assert!(told(&["report", run, "--wide"]).contains("\\u{1b}[2J"));
+    assert!(told(&["report", run, "--wide"]).concat().contains("\\u{1b}[2J"));
 }
 
 #[test]
 fn what_a_strangers_recipe_says_is_shown_and_does_nothing() {
     let folder = Folder::new();
-    let text = Value::from(HOSTILE).to_string();
+    // YAML takes none of these characters as they are.
+    let escaped = |c: char| match c {
+        ' '..='~' => c.to_string(),
+        _ => format!("\\u{:04x}", u32::from(c)),
+    };
+    let text = format!("\"{}\"", HOSTILE.chars().map(escaped).collect::<String>());
     let recipe = format!(
         "name: {text}\ndescription: {text}\nmodel: {text}\nruntime: vllm\ncontainer: {text}\n\
          defaults:\n  port: 8000\n  seed: {text}\nenv:\n  NOTE: {text}\npre_exec: [{text}]\n{text}: {text}\n\
@@ -134,7 +144,7 @@ fn what_a_strangers_recipe_says_is_shown_and_does_nothing() {
     fs::write(&path, recipe).expect("a recipe");
     let path = path.to_str().expect("UTF-8");
     let other = ["recipe", "diff", path, "nemotron-3-super"];
-    assert!(told(&["recipe", "show", path]).contains("\\u{1b}[2J"));
+    assert!(told(&["recipe", "show", path]).concat().contains("\\u{1b}[2J"));
     told(&other);
     for flags in [&[][..], &["--format", "json"]] {
         told(&[&["recipe", "check", path], flags].concat());
@@ -156,6 +166,6 @@ fn what_is_given_on_the_command_line_is_shown_and_does_nothing() {
         ["run", &format!("--endpoint={HOSTILE}")],
         ["run", &format!("--duration={HOSTILE}")],
     ] {
-        assert!(told(&arguments).contains("\\u{1b}[2J"), "{arguments:?}");
+        assert!(told(&arguments).concat().contains("\\u{1b}[2J"), "{arguments:?}");
     }
 }
