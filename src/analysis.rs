@@ -44,7 +44,7 @@ pub(crate) use effect::{EffectWord, SettingEffect};
 pub(crate) use fold::Fold;
 pub(crate) use notes::Notes;
 pub(crate) use query::{Share, interval, statistic, statistic_with};
-pub(crate) use run_description::{JournalGaps, LostRows, RunDescription};
+pub(crate) use run_description::{JournalGaps, LostRows, Provenance, RunDescription};
 pub(crate) use series::OverTime;
 pub(crate) use slots::Slots;
 pub(crate) use streams::{StreamLadder, StreamLevel};

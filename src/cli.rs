@@ -221,6 +221,7 @@ struct RehearseArgs {
 Examples:
   longhaul report runs/latest
   longhaul report runs/latest --format json
+  longhaul report runs/latest --format markdown  for a forum or an issue
   longhaul report runs/monday runs/tuesday     what both prove together")]
 struct ReportArgs {
     /// The run folder; several of one recipe are added up: what they prove together
@@ -247,6 +248,9 @@ impl ReportArgs {
         match self.format {
             FormatArg::Terminal => report(ReportFormat::Terminal { wide: self.wide }),
             FormatArg::Json => report(ReportFormat::Json),
+            FormatArg::Markdown => report(ReportFormat::Markdown),
+            FormatArg::Junit => report(ReportFormat::Junit),
+            FormatArg::Github => report(ReportFormat::Github),
             FormatArg::Arena => export(Export::Arena),
             FormatArg::Benchy => export(Export::Benchy),
         }
@@ -259,6 +263,12 @@ enum FormatArg {
     Terminal,
     /// For programs: the verdict
     Json,
+    /// For a forum or an issue, at most 60 lines
+    Markdown,
+    /// Test cases: the verdict, and each line of the contract
+    Junit,
+    /// Annotations for GitHub Actions
+    Github,
     /// Spark Arena's benchmark.csv: the ladder by llama-benchy's definitions, not judged
     Arena,
     /// llama-benchy's JSON, not judged

@@ -32,6 +32,12 @@ pub(crate) enum ReportFormat {
     Terminal { wide: bool },
     /// JSON for programs: the content of `verdict.json`.
     Json,
+    /// Markdown for a forum or an issue.
+    Markdown,
+    /// Test cases.
+    Junit,
+    /// Annotations of a workflow.
+    Github,
 }
 
 /// Creates a runtime for this thread, in real time.

@@ -92,8 +92,13 @@ pub(crate) fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let shown = one_line(text, usize::MAX);
     let mut characters = shown.chars().peekable();
+    let mut is_after_digit = false;
     while let Some(character) = characters.next() {
-        let is_joined = characters.peek().is_some_and(|next| !next.is_whitespace());
+        let next = characters.peek();
+        let is_joined = next.is_some_and(|next| !next.is_whitespace());
+        // A time of day is no emoji.
+        let is_time = is_after_digit && next.is_some_and(char::is_ascii_digit);
+        is_after_digit = character.is_ascii_digit();
         match character {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
@@ -103,6 +108,7 @@ pub(crate) fn markdown(text: &str) -> String {
                 out.push('\\');
                 out.push(character);
             }
+            ':' if is_time => out.push(character),
             '@' | '#' | ':' if is_joined => {
                 out.push(character);
                 out.push_str(SEPARATOR);

@@ -5,10 +5,13 @@
 //! What is printed is a [`Rendered`]: foreign text (errors, names, log lines) is escaped there, by the
 //! rules of its format.
 
+pub(crate) mod annotations;
 pub(crate) mod arena;
 pub(crate) mod benchy;
 pub(crate) mod compare;
+pub(crate) mod forum;
 pub(crate) mod json;
+pub(crate) mod junit;
 pub(crate) mod layout;
 pub(crate) mod markdown;
 pub(crate) mod page;

@@ -16,8 +16,14 @@ use std::process::Command;
 use hold::{hold, journals};
 
 /// Every way to tell a run: how its golden ends, and the flags.
-const FORMS: [(&str, &[&str]); 3] =
-    [("txt", &[]), ("wide.txt", &["--wide"]), ("json", &["--format", "json"])];
+const FORMS: [(&str, &[&str]); 6] = [
+    ("txt", &[]),
+    ("wide.txt", &["--wide"]),
+    ("json", &["--format", "json"]),
+    ("md", &["--format", "markdown"]),
+    ("junit.xml", &["--format", "junit"]),
+    ("github", &["--format", "github"]),
+];
 
 /// Every run folder, by name.
 fn names() -> Vec<String> {
@@ -41,7 +47,7 @@ fn reported(name: &str, wrong: &mut Vec<String>) {
         longhaul.current_dir(journals()).env("NO_COLOR", "1");
         let reported = longhaul.args(["report", name]).args(flags).output().unwrap();
         let mut text = String::from_utf8(reported.stdout).unwrap();
-        if end != "json" {
+        if end.ends_with("txt") {
             let _ = write!(text, "\nexit code {}\n", reported.status.code().unwrap());
         }
         if end == "txt" && !is_fit_for_a_forum(&text) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::analysis::{JournalGaps, RunDescription};
+use crate::analysis::{JournalGaps, Provenance, RunDescription};
 use crate::incident::fixture::cell;
 use crate::measure::Measure;
 use crate::spec::recipe::DeclaredSettings;
@@ -11,6 +11,7 @@ use crate::spec::{Contract, Extent, Gate, Limit, Select, TrendBlocks};
 /// Returns a run of one minute at some depths, with an empty contract.
 pub(crate) fn asked(depths: &[u64]) -> RunDescription {
     RunDescription {
+        provenance: Provenance::default(),
         recipe: "nemotron-3-super".to_owned(),
         scenario: "smoke".to_owned(),
         model: "nemotron".to_owned(),

@@ -31,6 +31,7 @@ pub(crate) struct RunDescription {
     pub folder: String,
     /// Command that repeats the run.
     pub again: String,
+    pub provenance: Provenance,
     /// Extent of the run, in time or laps.
     pub extent: Extent,
     /// Laps of the reference phase that are compared; 0 for none.
@@ -49,6 +50,23 @@ pub(crate) struct RunDescription {
     pub warnings: Vec<String>,
     /// Gaps that the journal's reader reported.
     pub reported: JournalGaps,
+}
+
+/// What a run was made of; texts are empty where they are not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Provenance {
+    /// Identity of the run.
+    pub run: String,
+    /// Start of the run, in microseconds since 1970; 0 where it is not known.
+    pub began_us: u64,
+    /// Engine and its version.
+    pub engine: String,
+    /// Machines with their roles, kernels and drivers.
+    pub hosts: Vec<String>,
+    /// Command that the recipe renders to.
+    pub command: Option<String>,
+    pub recipe_sha256: String,
+    pub scenario_sha256: String,
 }
 
 /// Gaps that the journal's reader reported.

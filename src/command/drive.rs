@@ -15,7 +15,7 @@ mod specs;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::{Inputs, ReportFormat, mistake, print_stderr, print_stdout, report};
+use super::{Inputs, mistake, print_stderr, print_stdout, report};
 use crate::analysis;
 use crate::error::Mistake;
 use crate::exit::Exit;
@@ -137,7 +137,7 @@ fn print_report(driven: Driven, wide: bool) -> Exit {
         }
     };
     let page = judged.page();
-    let said = print_stdout(&report::rendered(&page, ReportFormat::Terminal { wide }));
+    let said = print_stdout(&report::for_people(&page, wide));
     report::keep(&page, &folder);
     print_stderr(&format!("run folder: {}", folder.display()));
     match (judged.exit(), closed) {

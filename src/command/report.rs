@@ -6,11 +6,14 @@ use std::path::Path;
 
 use super::{ReportFormat, colour, finish, inputs, mistake, print_stderr};
 use crate::analysis::arena::{self, Table};
-use crate::analysis::{Analysis, CalendarFold, Fold, JournalGaps, LostRows, RunDescription};
+use crate::analysis::{
+    Analysis, CalendarFold, Fold, JournalGaps, LostRows, Provenance, RunDescription,
+};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::fact::row::File;
 use crate::fact::{Cell, Entry, Fact};
+use crate::journal::manifest::RunNode;
 use crate::journal::{self, Manifest};
 use crate::report::{self, Rendered};
 use crate::spec::scenario::{Extent, Overrides, Workload};
@@ -54,7 +57,13 @@ impl JudgedRun {
 /// Prints the report of a run again.
 pub(crate) fn report(run: &Path, format: ReportFormat) -> Exit {
     match judge(run) {
-        Ok(judged) => finish(&rendered(&judged.page(), format), judged.exit()),
+        Ok(judged) => match rendered(&judged.page(), format) {
+            Ok(text) => finish(&text, judged.exit()),
+            Err(why) => {
+                print_stderr(&format!("error: the report cannot be written: {why}"));
+                Exit::Fault
+            }
+        },
         Err(wrong) => mistake(&wrong),
     }
 }
@@ -199,6 +208,7 @@ fn told_by(manifest: &Manifest, run: &Path) -> RunDescription {
         version: manifest.longhaul.clone(),
         folder: run.display().to_string(),
         again: manifest.again.clone(),
+        provenance: provenance(manifest),
         extent: Extent::Laps(0),
         reference_laps: 0,
         trend: TrendBlocks::default(),
@@ -208,6 +218,32 @@ fn told_by(manifest: &Manifest, run: &Path) -> RunDescription {
         contract: Contract::default(),
         warnings: manifest.warnings.clone(),
         reported: JournalGaps::default(),
+    }
+}
+
+/// Returns what a run was made of.
+fn provenance(manifest: &Manifest) -> Provenance {
+    let joined = |parts: &[Option<&String>]| -> String {
+        let known = parts.iter().flatten().map(|it| it.as_str()).filter(|it| !it.is_empty());
+        known.collect::<Vec<_>>().join(" ")
+    };
+    let server = &manifest.server;
+    let host = |node: &RunNode| {
+        let named = |name: &str, value: &Option<String>| {
+            value.as_ref().map_or(String::new(), |it| format!(", {name} {it}"))
+        };
+        let (kernel, driver) = (named("kernel", &node.kernel), named("driver", &node.driver));
+        let clocks = named("clocks", &node.clocks);
+        format!("{} ({}{kernel}{driver}{clocks})", node.host, node.role)
+    };
+    Provenance {
+        run: manifest.run.clone(),
+        began_us: manifest.start_us(),
+        engine: joined(&[server.engine.as_ref(), server.version.as_ref()]),
+        hosts: manifest.nodes.iter().map(host).collect(),
+        command: manifest.command.clone(),
+        recipe_sha256: manifest.recipe.sha256.clone(),
+        scenario_sha256: manifest.scenario.sha256.clone(),
     }
 }
 
@@ -258,14 +294,22 @@ fn lost(reported: &journal::ReadSummary) -> LostRows {
 }
 
 /// Renders the page in a format.
-pub(crate) fn rendered(page: &report::Page<'_>, format: ReportFormat) -> Rendered {
-    match format {
-        ReportFormat::Terminal { wide } => {
-            let options = report::TerminalOptions { wide, colour: colour(), width: WIDTH };
-            report::render(page, options)
-        }
+///
+/// # Errors
+/// XML that cannot be written to memory.
+pub(crate) fn rendered(page: &report::Page<'_>, format: ReportFormat) -> Result<Rendered, String> {
+    Ok(match format {
+        ReportFormat::Terminal { wide } => for_people(page, wide),
         ReportFormat::Json => report::json::render(page, true),
-    }
+        ReportFormat::Markdown => report::forum::render(page),
+        ReportFormat::Github => report::annotations::render(page),
+        ReportFormat::Junit => report::junit::render(page)?,
+    })
+}
+
+/// Renders the page for a terminal.
+pub(crate) fn for_people(page: &report::Page<'_>, wide: bool) -> Rendered {
+    report::render(page, report::TerminalOptions { wide, colour: colour(), width: WIDTH })
 }
 
 /// Writes the verdict to the run folder. A failure is printed, and does not fail the run.

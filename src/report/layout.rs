@@ -183,12 +183,18 @@ pub(crate) fn grid(grid: &Grid) -> Vec<String> {
     if grid.headings.iter().any(|heading| !heading.words.is_empty()) {
         rows.push(grid.headings.iter().map(|heading| heading.words.to_owned()).collect());
     }
-    let scales: Vec<f64> = grid.headings.iter().map(|heading| largest(grid, heading)).collect();
-    for row in &grid.rows {
-        rows.push(row.iter().zip(&scales).map(|(datum, scale)| written(datum, *scale)).collect());
-    }
+    rows.extend(cells(grid));
     let left = grid.headings.iter().take_while(|heading| heading.align == Align::Left);
     table(&rows, left.count())
+}
+
+/// Returns the cells of a table as text, one unit per column.
+pub(crate) fn cells(grid: &Grid) -> Vec<Vec<String>> {
+    let scales: Vec<f64> = grid.headings.iter().map(|heading| largest(grid, heading)).collect();
+    let row = |row: &Vec<GridValue>| -> Vec<String> {
+        row.iter().zip(&scales).map(|(datum, scale)| written(datum, *scale)).collect()
+    };
+    grid.rows.iter().map(row).collect()
 }
 
 /// Returns the largest time in the columns that share a scale with this one, seconds.

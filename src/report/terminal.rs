@@ -313,9 +313,8 @@ pub(crate) fn incident_lines(
     lines_max: usize,
 ) -> Vec<String> {
     let IncidentWords { when, cause, shown, met, back, .. } = incident;
-    let [colon, comma] = [(": ", *shown), (", ", &**met)]
-        .map(|(mark, text)| if text.is_empty() { String::new() } else { format!("{mark}{text}") });
-    let whole = format!("{when} {cause}{colon}{comma}{back}");
+    let [colon, comma] = incident.marked();
+    let whole = incident.whole();
     if columns(&whole) <= width {
         return vec![whole];
     }
@@ -367,4 +366,4 @@ fn coloured(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -13,8 +13,15 @@ use crate::verdict::pool::{Pool, PooledRun};
 
 /// Prints what several runs of one recipe prove together. The exit code is that of the worst.
 pub(crate) fn report(runs: &[PathBuf], format: ReportFormat) -> Exit {
-    if let ReportFormat::Terminal { wide: true } = format {
-        return mistake(&of_one(runs, "--wide has the tables of one run", "--wide"));
+    let of_one_run = match format {
+        ReportFormat::Terminal { wide: true } => Some("--wide"),
+        ReportFormat::Markdown => Some("--format markdown"),
+        ReportFormat::Junit => Some("--format junit"),
+        ReportFormat::Github => Some("--format github"),
+        ReportFormat::Terminal { .. } | ReportFormat::Json => None,
+    };
+    if let Some(flags) = of_one_run {
+        return mistake(&of_one(runs, flags));
     }
     let pooled = runs.iter().map(|run| read(run)).collect::<Result<Vec<_>, _>>();
     match pooled.and_then(Pool::of) {
@@ -29,20 +36,19 @@ pub(crate) fn export(runs: &[PathBuf], form: Export) -> Exit {
         Export::Arena => "arena",
         Export::Benchy => "benchy",
     };
-    let what = format!("--format {word} is of one run");
-    mistake(&of_one(runs, &what, &format!("--format {word}")))
+    mistake(&of_one(runs, &format!("--format {word}")))
 }
 
-fn of_one(runs: &[PathBuf], what: &str, flags: &str) -> Mistake {
+fn of_one(runs: &[PathBuf], flags: &str) -> Mistake {
     let first = runs.first().map_or_else(String::new, |run| run.display().to_string());
-    Mistake::new(format!("{what}, not of {}", runs.len()))
+    Mistake::new(format!("{flags} is of one run, not of {}", runs.len()))
         .hint(format!("longhaul report {first} {flags}"))
 }
 
 fn rendered(pool: &Pool, format: ReportFormat) -> Rendered {
     match format {
-        ReportFormat::Terminal { .. } => pooled::render(pool),
         ReportFormat::Json => pooled::json::render(pool),
+        _ => pooled::render(pool),
     }
 }
 
@@ -153,8 +159,8 @@ mod tests {
     #[test]
     fn what_only_one_run_can_have_is_refused_for_two() {
         let runs = ["runs/a", "runs/b"].map(PathBuf::from);
-        assert_snapshot!(of_one(&runs, "--wide has the tables of one run", "--wide"), @"
-            error: --wide has the tables of one run, not of 2
+        assert_snapshot!(of_one(&runs, "--wide"), @"
+            error: --wide is of one run, not of 2
               try: longhaul report runs/a --wide
         ");
         assert_eq!(export(&runs, Export::Arena), Exit::Mistake);

@@ -24,6 +24,21 @@ pub(crate) struct IncidentWords<'a> {
     pub back: String,
 }
 
+impl IncidentWords<'_> {
+    /// Returns everything on one line.
+    pub(crate) fn whole(&self) -> String {
+        let [colon, comma] = self.marked();
+        format!("{} {}{colon}{comma}{}", self.when, self.cause, self.back)
+    }
+
+    /// Returns its line and what it met, each behind its mark; empty without any.
+    pub(crate) fn marked(&self) -> [String; 2] {
+        [(": ", self.shown), (", ", &*self.met)].map(|(mark, text)| {
+            if text.is_empty() { String::new() } else { format!("{mark}{text}") }
+        })
+    }
+}
+
 /// Returns the incidents of a run in words.
 pub(super) fn all<'a>(calendar: &'a Calendar, trends: &Trends) -> Vec<IncidentWords<'a>> {
     calendar.incidents.iter().map(|incident| reported(calendar, trends, incident)).collect()

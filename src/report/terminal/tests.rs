@@ -81,7 +81,7 @@ fn turns_whose_depth_grows_have_one_row_in_every_table_and_no_cell() {
 }
 
 /// Returns nine depths, five incidents, twelve gates that fail or are inconclusive, long names.
-fn worst() -> (RunDescription, Story) {
+pub(in crate::report) fn worst() -> (RunDescription, Story) {
     let depths = [0, 4096, 8192, 16_384, 32_768, 65_535, 100_000, 131_072, 262_144];
     let mut asked = asked(&depths);
     asked.recipe = "a-recipe-with-a-rather-long-name-\u{1b}[31mand-colour".to_owned();

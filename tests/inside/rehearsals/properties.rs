@@ -83,7 +83,7 @@ fn two_rehearsals_of_one_seed_are_the_same_to_the_byte_and_of_another_are_not() 
         let (script, scratch) = (Script::new(scenario, &ailments), Rc::new(Scratch::new()));
         let folder = |seed, name: &str| {
             let play = Script { seed, ..script.clone() }.play_in(scratch.clone(), name);
-            let json = report::rendered(&play.judged.page(), ReportFormat::Json);
+            let json = report::rendered(&play.judged.page(), ReportFormat::Json).unwrap();
             fs::write(play.folder.join("verdict.json"), json.text()).unwrap();
             files(&play.folder)
         };
@@ -137,8 +137,8 @@ fn the_end_of_a_run_tells_what_its_folder_tells() {
             ReportFormat::Terminal { wide: true },
         ] {
             assert_eq!(
-                report::rendered(&at_the_end.page(), format).text(),
-                report::rendered(&later.page(), format).text()
+                report::rendered(&at_the_end.page(), format).unwrap().text(),
+                report::rendered(&later.page(), format).unwrap().text()
             );
         }
     }

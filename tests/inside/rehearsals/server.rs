@@ -338,7 +338,7 @@ fn every_series_that_a_run_reads_has_a_row_of_its_own_in_the_table_of_series() {
 fn what_was_read_over_time_is_told_to_who_asks_and_is_not_in_verdict_json() {
     let play = ailing(&["crash=2m@10m", "slow_leak=1GiB/h@1s"]);
     let judged = judge(&play.folder).unwrap();
-    let json = report::rendered(&judged.page(), ReportFormat::Json);
+    let json = report::rendered(&judged.page(), ReportFormat::Json).unwrap();
     let json: serde_json::Value = serde_json::from_str(json.text()).unwrap();
     let series = json["series"].as_array().unwrap();
     let memory = series.iter().find(|of| of["name"] == "mem_available_bytes").unwrap();
@@ -359,7 +359,7 @@ fn what_was_read_over_time_is_told_to_who_asks_and_is_not_in_verdict_json() {
     let verdict: serde_json::Value =
         serde_json::from_str(report::verdict_json(&judged.page()).text()).unwrap();
     assert_eq!(verdict.get("series"), None);
-    let wide = report::rendered(&judged.page(), ReportFormat::Terminal { wide: true });
+    let wide = report::rendered(&judged.page(), ReportFormat::Terminal { wide: true }).unwrap();
     let memory =
         wide.text().lines().find(|line| line.trim().starts_with("host mem_available_bytes"));
     assert_snapshot!(memory.unwrap(), @"  host mem_available_bytes                                   1, 9 m 58 s    23.0 GiB   22.7 GiB   22.7 GiB   23.0 GiB");

@@ -209,8 +209,7 @@ impl Played {
 
     /// The report, for the words of a failed assertion.
     pub(super) fn reported(&self) -> String {
-        let wide = longhaul::command::ReportFormat::Terminal { wide: true };
-        longhaul::command::report::rendered(&self.judged.page(), wide).text().to_owned()
+        longhaul::command::report::for_people(&self.judged.page(), true).text().to_owned()
     }
 
     pub(super) fn incidents(&self) -> &[Incident] {
