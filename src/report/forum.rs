@@ -5,6 +5,7 @@ use super::layout::{SEPARATOR, cells};
 use super::markdown::Markdown;
 use super::page::{GateWords, IncidentWords, Page};
 use super::rendered::Rendered;
+use super::terminal::ROWS_MAX;
 use super::words::counted;
 use crate::analysis::Provenance;
 use crate::escape::one_line;
@@ -14,9 +15,6 @@ use crate::verdict::VerdictWord;
 
 /// Largest number of lines.
 pub(crate) const LINES_MAX: usize = 60;
-
-/// Largest number of rows of the table.
-const ROWS_MAX: usize = 8;
 
 /// Bound on the items of a list.
 const ITEMS_MAX: usize = 8;
@@ -114,9 +112,9 @@ fn gates(out: &mut Markdown, of: &GateWords, items_max: usize) {
     }
 }
 
-/// Adds the table of times and rates, shortened in its middle.
+/// Adds the most telling rows of times and rates.
 fn table(out: &mut Markdown, page: &Page<'_>) {
-    let grid = &page.depths;
+    let grid = page.depths.of_rows(ROWS_MAX);
     if grid.rows.is_empty() {
         return;
     }
@@ -129,18 +127,14 @@ fn table(out: &mut Markdown, page: &Page<'_>) {
         });
     }
     out.markup("|\n");
-    let rows = cells(grid);
-    let is_left_out = |index: usize| {
-        rows.len() > ROWS_MAX && (ROWS_MAX / 2..rows.len() - ROWS_MAX / 2).contains(&index)
-    };
-    for (_, row) in rows.iter().enumerate().filter(|(index, _)| !is_left_out(*index)) {
-        out.row(row);
+    for row in cells(&grid) {
+        out.row(&row);
     }
     out.markup("\n");
-    let left_out = rows.len().saturating_sub(ROWS_MAX);
+    let left_out = page.depths.len() - grid.rows.len();
     if left_out > 0 {
-        let noun = counted(left_out as u64, "row", "rows");
-        out.text(&format!("{noun} in the middle left out")).markup("\n\n");
+        let more = counted(left_out as u64, "more row", "more rows");
+        out.text(&format!("{more}: longhaul report {} --wide", page.asked.folder)).markup("\n\n");
     }
 }
 

@@ -23,6 +23,7 @@ mod trends;
 pub(crate) use series::tests::over_time;
 
 pub(crate) use cells::{CellNumbers, Numbers};
+pub(crate) use depths::DepthTable;
 pub(crate) use gates::GateWords;
 pub(crate) use grid::{Align, Grid, GridValue, Heading};
 pub(crate) use incident::IncidentWords;
@@ -68,8 +69,8 @@ pub(crate) struct Page<'a> {
     pub settings: &'a [SettingEffect],
     /// Findings and warnings, a sentence each.
     pub notes: Vec<String>,
-    /// Times and rates by depth.
-    pub depths: Grid,
+    /// Times and rates by depth and load.
+    pub depths: DepthTable,
     /// Throughput and speed by the number of streams, a line for each depth.
     pub stream_lines: Vec<String>,
     /// Gates by word, the gravest first.
@@ -125,7 +126,7 @@ impl<'a> Page<'a> {
             in_effect: in_effect(analysis, verdict),
             settings: &analysis.settings,
             notes: notes(asked, verdict),
-            depths: depths::depths(analysis),
+            depths: depths::depths(analysis, verdict),
             stream_lines: streams::lines(&streams),
             gates: gates::gates(verdict),
             proofs: Proofs::of(asked, analysis, verdict),

@@ -7,13 +7,16 @@ use crate::unit::span;
 use crate::verdict::VerdictWord;
 
 use super::layout::{LABEL, SEPARATOR, columns, cut, finish, fold, grid, labelled, packed, wrap};
-use super::page::{GateWords, InEffect, IncidentWords, Page};
+use super::page::{DepthTable, GateWords, InEffect, IncidentWords, Page};
 use super::rendered::Rendered;
 use super::wide;
 use super::words::counted;
 
 /// Largest number of lines without `--wide`.
 pub(crate) const LINES_MAX: usize = 24;
+
+/// Largest number of rows of the table.
+pub(crate) const ROWS_MAX: usize = 8;
 
 /// Bound on a name in the first line, so that the time under load always fits.
 const NAME_CHARS_MAX: usize = 32;
@@ -90,7 +93,7 @@ const LIMITS_SHORT: ListLimits = ListLimits {
 /// Writes the report.
 pub(crate) fn render(page: &Page<'_>, options: TerminalOptions) -> Rendered {
     let laid = Layout { page, columns: options.width.max(40) };
-    let table = grid(&page.depths);
+    let table = telling(&page.depths, LINES_MAX);
     let longest =
         [LIMITS_FULL, LIMITS_COUNTED, LIMITS_PROVEN, LIMITS_PLAIN].map(|it| laid.lines(it, &table));
     let fits = |lines: &Vec<String>| lines.len() <= LINES_MAX;
@@ -98,7 +101,7 @@ pub(crate) fn render(page: &Page<'_>, options: TerminalOptions) -> Rendered {
         let has_passed = page.verdict.word == VerdictWord::Pass;
         let limits = if has_passed { LIMITS_PASSED } else { LIMITS_SHORT };
         let without_depths = laid.lines(limits, &[]).len();
-        laid.lines(limits, &shorter(table, LINES_MAX.saturating_sub(without_depths)))
+        laid.lines(limits, &telling(&page.depths, LINES_MAX.saturating_sub(without_depths)))
     });
     lines.truncate(LINES_MAX);
     let mut text = finish(&lines, laid.columns);
@@ -284,25 +287,25 @@ impl Layout<'_> {
     }
 }
 
-/// Shortens a table in its middle to at most `room` lines, a blank line included.
-fn shorter(mut rows: Vec<String>, room: usize) -> Vec<String> {
+/// Lays out the most telling rows of a table in at most `room` lines, a blank line included, and
+/// counts the others.
+fn telling(depths: &DepthTable, room: usize) -> Vec<String> {
+    let (all, noun) = (depths.len(), depths.noun());
     let room = room.saturating_sub(1);
-    if rows.len() <= room {
-        return rows;
+    if all <= ROWS_MAX && all < room {
+        return grid(&depths.of_rows(all));
     }
-    // The noun of the first column.
-    let noun = rows.first().and_then(|head| head.split_whitespace().next()).unwrap_or("row");
-    if room < 4 {
+    // The head, and the line that counts the others.
+    let shown = ROWS_MAX.min(room.saturating_sub(2));
+    if shown < 2 {
         // A heading alone says nothing.
-        let all = counted(rows.len() as u64 - 1, noun, &format!("{noun}s"));
+        let all = counted(all as u64, noun, &format!("{noun}s"));
         return (room > 0).then(|| format!("  {all}: --wide")).into_iter().collect();
     }
-    let left_out = rows.len() - room + 1;
-    let middle = room / 2;
+    let mut lines = grid(&depths.of_rows(shown));
     let (one, many) = (format!("more {noun}"), format!("more {noun}s"));
-    let words = format!("  … {}: --wide", counted(left_out as u64, &one, &many));
-    rows.splice(middle..middle + left_out, [words]);
-    rows
+    lines.push(format!("  … {}: --wide", counted((all - shown) as u64, &one, &many)));
+    lines
 }
 
 /// Formats an incident in lines of `width` columns: when, why, and how long. With one line only,

@@ -24,7 +24,7 @@ fn a_percentile_of_too_few_samples_is_nothing_in_every_part_of_the_page() {
             let value = GridValue::maybe(p95, GridValue::Time);
             let soak = page.cells.last().unwrap();
             assert_eq!(soak.value(Quantity::Ttft, |of| of.p95), p95);
-            assert_eq!(page.depths.rows[0][3], value);
+            assert_eq!(page.depths.of_rows(1).rows[0][3], value);
             assert_eq!(page.tables.cells.rows.last().unwrap()[5], value);
         });
     }
@@ -37,7 +37,8 @@ fn every_row_of_a_table_is_as_long_as_its_head() {
     story.closed(60.0, ClosedBecause::Done);
     with_page(&story, |page| {
         let Tables { run, cells, endings, gates, findings, errors, coverage, .. } = &page.tables;
-        for grid in [&page.depths, run, cells, endings, gates, findings, errors, coverage] {
+        let depths = page.depths.of_rows(8);
+        for grid in [&depths, run, cells, endings, gates, findings, errors, coverage] {
             assert!(grid.rows.iter().all(|row| row.len() == grid.headings.len()), "{grid:?}");
         }
         assert_eq!(page.errors.as_deref(), Some("10.0 %: 1 refused, of 10 requests"));
@@ -52,7 +53,8 @@ fn a_cell_that_was_never_asked_has_a_row_and_the_proof_does_not_speak_of_it() {
     let analysis = analyse(&asked, story.entries.iter());
     let verdict = judge(&asked.contract, &analysis);
     let page = Page::new(&asked, &analysis, &verdict);
-    let [first, second] = [0, 1].map(|row| &page.depths.rows[row]);
+    let depths = page.depths.of_rows(2);
+    let [first, second] = [0, 1].map(|row| &depths.rows[row]);
     assert_eq!((&first[0], &second[0]), (&GridValue::text("d0"), &GridValue::text("d32768")));
     assert!(second[1..].iter().all(|value| *value == GridValue::Nothing), "{second:?}");
     assert!(page.proofs.not.ends_with("over 2,176 tokens"), "{}", page.proofs.not);

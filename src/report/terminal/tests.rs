@@ -263,14 +263,36 @@ fn a_setting_that_is_not_in_effect_has_its_reason_or_its_name_however_many_there
 }
 
 #[test]
-fn a_table_without_room_is_counted_and_never_a_heading_alone() {
-    let table = |rows: usize| {
-        let rows = (0..rows).map(|row| format!("  d{row}"));
-        ["  depth".to_owned()].into_iter().chain(rows).collect::<Vec<_>>()
+fn where_room_is_short_the_ends_one_stream_and_broken_gates_have_a_row() {
+    let depths = [0, 1_024, 2_048, 4_096, 8_192, 16_384];
+    let mut asked = asked(&depths);
+    let wide = |depth| crate::fact::Cell {
+        load: Load::Streams(4),
+        ..crate::incident::fixture::cell(depth)
     };
-    assert_eq!(shorter(table(8), 4), ["  8 depths: --wide"]);
-    assert_eq!(shorter(table(8), 1), [""; 0]);
-    assert_eq!(shorter(table(2), 4), table(2), "it fits");
-    let short = shorter(table(8), 7);
-    assert_eq!(short, ["  depth", "  d0", "  d1", "  … 4 more depths: --wide", "  d6", "  d7"]);
+    asked.cells.extend(depths.map(wide));
+    asked.contract = contract(&[("ttft_p95", 0.000_001)]);
+    asked.contract.gates[0].select.depth = Some(2_048);
+    asked.contract.gates[0].select.load = Some(Load::Streams(4));
+    let mut story = Story::soaking();
+    for depth in depths {
+        story.goods(10.0, 60, depth);
+        for second in 0..60 {
+            let mut request = story.request(100.0 + f64::from(second), depth);
+            request.cell = wide(depth);
+            story.push(161.0, Fact::Request(Box::new(request)));
+        }
+    }
+    story.closed(170.0, ClosedBecause::Done);
+    let analysis = analyse(&asked, story.entries.iter());
+    let verdict = judge(&asked.contract, &analysis);
+    let page = Page::new(&asked, &analysis, &verdict);
+    let names = |room| -> Vec<String> {
+        let lines = telling(&page.depths, room).into_iter();
+        lines.map(|line| line.split("  ").nth(1).unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(names(1), [""; 0]);
+    assert_eq!(names(4), ["12 cells: --wide"], "never a heading alone");
+    assert_snapshot!(names(9).join(" | "), @"");
+    assert_snapshot!(names(24).join(" | "), @"");
 }
