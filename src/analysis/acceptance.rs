@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::fact::{Entry, Fact, Reading, Request, Segment};
 use crate::series::{ACCEPTED_TOKENS, DRAFT_TOKENS};
+use crate::stats::rank_sum::rank_sum_p;
 use crate::unit::At;
 
 use super::Calendar;
@@ -17,6 +18,12 @@ const WAIT_US: u64 = 3_600_000_000;
 const PARTS_MAX: usize = 256;
 /// Least number of parts that are told by thirds.
 const PARTS_MIN: usize = 6;
+/// Bound on the parts whose shares are ranked.
+const RANKED_MAX: usize = 60;
+/// Least fall of the share between the first and the last third that is told, of the share.
+const FALL_MIN: f64 = 0.05;
+/// Level of the rank sum of the shares in both thirds: a run has several depths.
+const FALL_LEVEL: f64 = 0.001;
 
 /// Counters of drafted and accepted tokens, read at one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -88,6 +95,18 @@ impl Parts {
         }
     }
 
+    /// Whether the shares of the last third are lower than those of the first: by more than 5 %, and
+    /// by the rank sum of their parts (Wilcoxon 1945), since the shares of single answers vary.
+    fn falls(&self, first: Option<f64>, last: Option<f64>) -> bool {
+        let is_lower = first.zip(last).is_some_and(|(first, last)| last < first * (1.0 - FALL_MIN));
+        let joined = |parts: &[Tokens]| parts.iter().copied().fold(Tokens::default(), Tokens::plus);
+        let parts = self.0.chunks(self.0.len().div_ceil(RANKED_MAX).max(1)).map(joined);
+        let shares: Vec<f64> = parts.filter_map(Tokens::share).collect();
+        let third = shares.len() / 3;
+        let ends = [&shares[..third], &shares[shares.len() - third..]].concat();
+        is_lower && rank_sum_p(&ends, third).is_some_and(|p| p < FALL_LEVEL)
+    }
+
     fn acceptance(&self, depth: Option<u64>) -> Acceptance {
         let all = self.0.iter().copied().fold(Tokens::default(), Tokens::plus);
         let third = |parts: &mut dyn Iterator<Item = &Tokens>| {
@@ -100,12 +119,15 @@ impl Parts {
             }
             sum.share().filter(|_| self.0.len() >= PARTS_MIN)
         };
+        let first_third = third(&mut self.0.iter());
+        let last_third = third(&mut self.0.iter().rev());
         Acceptance {
             depth,
             drafted: all.drafted,
             accepted: all.accepted,
-            first_third: third(&mut self.0.iter()),
-            last_third: third(&mut self.0.iter().rev()),
+            first_third,
+            last_third,
+            falls: self.falls(first_third, last_third),
         }
     }
 }
@@ -123,6 +145,8 @@ pub(crate) struct Acceptance {
     pub first_third: Option<f64>,
     /// Share in the last third.
     pub last_third: Option<f64>,
+    /// Whether it fell from the first third to the last, and not by chance.
+    pub falls: bool,
 }
 
 impl Acceptance {
@@ -266,6 +290,21 @@ mod tests {
     fn told(story: &Story) -> Vec<(Option<u64>, f64, f64)> {
         let analysis = analyse(&asked(&[0, 4096]), story.entries.iter());
         analysis.acceptance.iter().map(|it| (it.depth, it.drafted, it.accepted)).collect()
+    }
+
+    #[test]
+    fn a_fall_is_told_only_where_it_is_no_chance() {
+        let parts = |count: u32, share: &dyn Fn(u32) -> f64| {
+            let tokens = |n: u32| Tokens { drafted: 100.0, accepted: 100.0 * share(n) };
+            Parts((0..count).map(tokens).collect()).acceptance(None)
+        };
+        let wobble = |n: u32| 0.2 * f64::from(n * 17 % 41) / 41.0;
+        let late = |n: u32| if n < 20 { 0.8 } else { 0.7 };
+        assert!(parts(30, &|n| late(n) - wobble(n) / 4.0).falls);
+        assert!(parts(250, &|n| 0.8 - 0.1 * f64::from(n) / 250.0 - wobble(n)).falls);
+        assert!(!parts(250, &|n| 0.8 - wobble(n)).falls, "it varies and does not fall");
+        let few = parts(12, &late);
+        assert!(!few.falls && few.first_third.is_some(), "four parts may be lower by chance");
     }
 
     #[test]

@@ -204,7 +204,8 @@ fn starts(base: &[&Start], candidate: &[&Start]) -> Policy {
 }
 
 /// Returns the gates of the contract that the base held, and that the candidate broke or did not
-/// show. The base held a gate that some start of it passed and none failed.
+/// show; and those that the base left open and the candidate broke. The base held a gate that some
+/// start of it passed and none failed.
 fn contract(base: &[&Start], candidate: &[&Start]) -> Vec<Policy> {
     let words = |side: &[&Start], text: &str| -> Vec<VerdictWord> {
         let gates = side.iter().flat_map(|start| &start.gates);
@@ -213,8 +214,9 @@ fn contract(base: &[&Start], candidate: &[&Start]) -> Vec<Policy> {
     let mut reported: Vec<Policy> = Vec::new();
     for (text, ..) in base.iter().flat_map(|start| &start.gates) {
         let before = words(base, text);
-        let held = before.contains(&VerdictWord::Pass) && !before.contains(&VerdictWord::Fail);
-        if !held || is_of_event(text) || reported.iter().any(|policy| policy.name == *text) {
+        let held = before.contains(&VerdictWord::Pass);
+        let failed_before = before.contains(&VerdictWord::Fail);
+        if failed_before || is_of_event(text) || reported.iter().any(|it| it.name == *text) {
             continue;
         }
         let now = words(candidate, text);
@@ -223,27 +225,25 @@ fn contract(base: &[&Start], candidate: &[&Start]) -> Vec<Policy> {
             continue;
         }
         let failed = now.iter().filter(|word| **word == VerdictWord::Fail).count() as u64;
-        let word = match (failed, now.contains(&VerdictWord::Pass)) {
-            (1.., _) => PolicyWord::Broken,
-            (0, false) => PolicyWord::NotObserved,
-            (0, true) => continue,
+        let (word, before) = match (held, failed, now.contains(&VerdictWord::Pass)) {
+            (true, 1.., _) => (PolicyWord::Broken, "the base held it".to_owned()),
+            (true, 0, false) => (PolicyWord::NotObserved, format!("`{text}`, which the base held")),
+            (false, 1.., _) => (
+                PolicyWord::NotObserved,
+                format!("`{text}` of the base, which the candidate broke"),
+            ),
+            (_, 0, _) => continue,
         };
-        let held = if word == PolicyWord::Broken {
-            "the base held it".to_owned()
-        } else {
-            format!("`{text}`, which the base held")
-        };
-        let worst =
-            if word == PolicyWord::Broken { VerdictWord::Fail } else { VerdictWord::Inconclusive };
+        let worst = if failed > 0 { VerdictWord::Fail } else { VerdictWord::Inconclusive };
         let gates = candidate.iter().flat_map(|start| &start.gates);
         let why = gates.filter(|(known, of, _)| known == text && *of == worst).map(|it| &it.2);
         let why = why.map(String::as_str).find(|why| !why.is_empty()).unwrap_or("not judged");
         reported.push(Policy {
             name: text.clone(),
-            base: Some(0),
-            candidate: (word == PolicyWord::Broken).then_some(failed),
+            base: held.then_some(0),
+            candidate: (failed > 0).then_some(failed),
             word,
-            why: format!("{held}: {why}"),
+            why: format!("{before}: {why}"),
         });
     }
     reported

@@ -328,7 +328,7 @@ mod tests {
         assert_eq!(fewer_chunks(&analysis).map(|it| it.evidence.len()), Some(1));
         let (depth, first_third, last_third) = (None, None, None);
         let (drafted, accepted) = (2.0, 1.0);
-        let drafts = Acceptance { depth, drafted, accepted, first_third, last_third };
+        let drafts = Acceptance { depth, drafted, accepted, first_third, last_third, falls: false };
         analysis.acceptance.push(drafts);
         assert_eq!(fewer_chunks(&analysis), None, "tokens are drafted");
     }

@@ -63,8 +63,8 @@ impl TrendRule {
 
     /// Whether so many hours of a lifetime are enough for a rate.
     fn is_long(&self, hours: f64) -> bool {
-        // A rounding error must not cost a verdict.
-        hours >= self.long_enough_h * (1.0 - 1e-6)
+        // Less than a block is left over at the end of a run.
+        hours + self.block_h > self.long_enough_h
     }
 
     /// Returns the verb of a growth in the worse direction.

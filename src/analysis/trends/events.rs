@@ -11,6 +11,8 @@ use crate::unit::{At, span};
 pub(super) struct RunEvent {
     segment: Segment,
     at: At,
+    /// End of what lasts.
+    until: Option<At>,
     /// Words that follow a time: `when the drill aborts began`.
     pub words: String,
     pub evidence: Vec<Seq>,
@@ -20,7 +22,7 @@ pub(super) struct RunEvent {
 pub(super) fn events(calendar: &Calendar, steps: &[ClockStep]) -> Vec<RunEvent> {
     let mut events = Vec::new();
     let mut tell = |segment, at, words: String, evidence: &[Seq]| {
-        events.push(RunEvent { segment, at, words, evidence: evidence.to_vec() });
+        events.push(RunEvent { segment, at, until: None, words, evidence: evidence.to_vec() });
     };
     for incident in &calendar.incidents {
         let (segment, what) = (incident.segment, incident.kind().word());
@@ -40,10 +42,19 @@ pub(super) fn events(calendar: &Calendar, steps: &[ClockStep]) -> Vec<RunEvent> 
         let words = format!("when the wall clock stepped {way} by {by}");
         tell(step.segment, step.at, words, &[step.seq]);
     }
+    let during = calendar.drills.iter().map(|drill| RunEvent {
+        segment: drill.segment,
+        at: drill.from,
+        until: Some(drill.until),
+        words: format!("during the drill {}", drill.name),
+        evidence: vec![drill.seq],
+    });
+    events.extend(during);
     events
 }
 
-/// Returns the event nearest to an hour of a lifetime, within a block of it.
+/// Returns the event nearest to an hour of a lifetime, within a block of it, or the drill that lasted
+/// then.
 pub(super) fn near(
     events: &[RunEvent],
     lifetime: Lifetime,
@@ -54,5 +65,12 @@ pub(super) fn near(
     let far = |event: &&RunEvent| (event.at.0 as f64 - at).abs();
     let here = events.iter().filter(|event| event.segment == lifetime.segment);
     let near = here.filter(|event| far(event) <= block_h * 3.6e9);
-    near.min_by(|one, other| far(one).total_cmp(&far(other)))
+    let lasts = |event: &&RunEvent| {
+        event.segment == lifetime.segment
+            && event.until.is_some_and(|until| (event.at.0 as f64..until.0 as f64).contains(&at))
+    };
+    let instants = near.filter(|event| event.until.is_none());
+    instants
+        .min_by(|one, other| far(one).total_cmp(&far(other)))
+        .or_else(|| events.iter().find(lasts))
 }

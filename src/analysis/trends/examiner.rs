@@ -203,7 +203,7 @@ impl<'r> Examiner<'r> {
             most_in: None,
             to_limit: None,
             returned: windows.change(),
-            released: released(blocks),
+            released: released(blocks, judged.better),
             first: kept::first(&points, examined.evidence.left_out_h()),
             since_restart: None,
             since_first: None,
@@ -324,10 +324,11 @@ fn evidence(rows: &[Seq], event: Option<&RunEvent>) -> Vec<Seq> {
     rows.iter().chain(event.iter().flat_map(|it| &it.evidence)).copied().collect()
 }
 
-/// Returns the level of the last block under load before an idle period, less that of the last
-/// block of the idle period.
-fn released(blocks: &LifetimeBlocks) -> Option<f64> {
+/// Returns by how much the level of the last block of an idle period is better than that of the last
+/// block under load before it.
+fn released(blocks: &LifetimeBlocks, better: Better) -> Option<f64> {
     let idle = blocks.blocks.iter().rposition(|block| block.phase == Phase::Idle)?;
     let before = blocks.blocks[..idle].iter().rfind(|block| block.phase.is_steady())?;
-    Some(before.median - blocks.blocks[idle].median)
+    let lower = before.median - blocks.blocks[idle].median;
+    Some(if better == Better::Higher { -lower } else { lower })
 }

@@ -283,6 +283,24 @@ fn a_step_names_what_happened_then() {
 }
 
 #[test]
+fn a_step_within_a_long_drill_names_the_drill() {
+    let mut story =
+        soak(12, |_| 10.0 * GIB, |hour| if hour < 6.0 { 40.0 * GIB } else { 30.0 * GIB });
+    let began = crate::fact::PhaseBegan { phase: Phase::Drill, because: "drill: aborts".into() };
+    let over =
+        crate::fact::PhaseBegan { phase: Phase::Soak, because: "drill: aborts is over".into() };
+    for (second, began) in [(18_000.0, began), (25_200.0, over)] {
+        let at = story.entries.iter().position(|it| it.at.seconds() > second).unwrap();
+        let after = story.entries.split_off(at);
+        story.push(second, Fact::Phase(began));
+        story.entries.extend(after);
+    }
+    let trends = analysed(&story, &asked(&[0])).trends;
+    let stepped = trends.series.iter().find(|it| it.trend.word == TrendWord::Step).unwrap();
+    assert!(stepped.in_words().ends_with(", during the drill aborts"), "{}", stepped.in_words());
+}
+
+#[test]
 fn memory_that_many_restarts_keep_is_added_up() {
     let mut story = Story::new();
     story.opened().phase(0.0, Phase::Warmup).phase(60.0, Phase::Soak);

@@ -174,7 +174,8 @@ impl SeriesTrend {
         let unit = if per == Per::Hour { "/h" } else { " a request" };
         let rate = with_bounds(slope, unit, |value| self.amount(value));
         let over = span(self.trend.hours * HOUR_S);
-        format!("{title} {} {rate} over {over}", self.verb())
+        let verb = if slope.value < 0.0 { "changes by" } else { self.verb() };
+        format!("{title} {verb} {rate} over {over}")
     }
 
     /// Returns the sentence of a growth that is sure and below the threshold.

@@ -107,7 +107,7 @@ impl ComparedTrend {
         match course.word {
             TrendWord::Growing => {
                 let by = course.slope.map(|slope| rate(&self.subject, &course, slope.value));
-                let verb = if self.subject.loses() { "falling" } else { "growing" };
+                let verb = if self.subject.loses() { "shrinking" } else { "growing" };
                 format!("{verb} by {} over {over}", by.unwrap_or_default())
             }
             TrendWord::Falling if self.subject.loses() => format!("rising over {over}"),

@@ -7,15 +7,12 @@ use crate::report::words::{counted, percent};
 
 use super::{Grid, GridValue, Heading};
 
-/// Least fall of a share between the first and the last third that is told, of the share.
-const FALL_MIN: f64 = 0.05;
-
 /// Says at which depth the share of accepted tokens fell most, and at how many others it fell.
 pub(super) fn fall(acceptance: &[Acceptance]) -> Option<String> {
     let fallen = acceptance.iter().filter_map(|of| {
         // All depths together have other depths at the end of an unfinished lap.
         let (depth, (first, last)) = (of.depth?, of.first_third.zip(of.last_third)?);
-        (last < first * (1.0 - FALL_MIN)).then_some((depth, first, last))
+        of.falls.then_some((depth, first, last))
     });
     let mut fallen: Vec<(u64, f64, f64)> = fallen.collect();
     fallen.sort_by(|a, b| (a.2 / a.1).total_cmp(&(b.2 / b.1)));
@@ -59,6 +56,7 @@ mod tests {
             accepted: 8_400.0,
             first_third: Some(0.8),
             last_third: Some(last),
+            falls: last < 0.7,
         };
         let all = [of(None, 0.3), of(Some(0), 0.78), of(Some(4096), 0.6), of(Some(8192), 0.4)];
         assert_snapshot!(fall(&all).unwrap(), @"accepted drafts fell from 80.0 % to 40.0 % at d8192, and at 1 more depth");
@@ -73,6 +71,7 @@ mod tests {
             accepted: 8_400.0,
             first_third: Some(0.74),
             last_third: Some(0.66),
+            falls: true,
         };
         let depth = Acceptance { depth: Some(4096), first_third: None, last_third: None, ..all };
         assert_snapshot!(layout::grid(&grid(&[all, depth])).join("\n"), @r"

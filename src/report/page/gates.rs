@@ -1,6 +1,6 @@
 //! Formats the contract and its results: the gates of one line of the contract together.
 
-use crate::report::words::{at_least_so_long, estimate, percent, percent_whole};
+use crate::report::words::{amount, at_least_so_long, estimate, percent, percent_whole};
 use crate::verdict::{GateResult, Verdict, VerdictWord};
 
 /// Gates with the same verdict word.
@@ -74,6 +74,16 @@ fn because(gate: &GateResult, same: usize) -> String {
             format!("longer than {}", at_least_so_long(hidden_s))
         }
         (VerdictWord::Pass | VerdictWord::Fail, _) => String::new(),
+    };
+    // A limit that is relative to another part of the run is not in the gate's text.
+    let bound = gate.bound.filter(|_| {
+        gate.word == VerdictWord::Fail && gate.limit.base().is_some() && gate.attain.is_none()
+    });
+    let words = match bound {
+        Some(bound) if !words.is_empty() => {
+            format!("{words}; the limit is {}", amount(gate.measure, bound))
+        }
+        _ => words,
     };
     let share = gate.judged_share().filter(|_| gate.word != VerdictWord::Inconclusive);
     let share = share.map(|share| format!("of {}", percent_whole(share)));

@@ -188,6 +188,7 @@ fn changes_over_the_hours_have_gates_of_their_own() {
 fn a_wrong_gate_on_changes_says_what_to_write() {
     let texts = [
         "growth: 5",
+        "growth: {}",
         "growth: { process_anon: 1MiB/h }",
         "growth: { process_anonymous: 1MiB }",
         "growth: { process_threads: 1MiB/h }",

@@ -22,14 +22,14 @@ pub(super) fn read(
 ) -> Result<bool, Mistake> {
     match name {
         GROWTH if field.node.is_map() => {
-            for (series, limit) in field.any_map()? {
+            for (series, limit) in not_empty(field, "growth: { process_anonymous: 32MiB/h }")? {
                 gates.push(growth(series, &limit)?);
             }
         }
         GROWTH => gates.push(zero(Measure::Growth(Per::Hour), GROWTH, field)?),
         STEPS => gates.push(zero(Measure::Steps, STEPS, field)?),
         DRIFT if field.node.is_map() => {
-            for (quantity, limit) in field.any_map()? {
+            for (quantity, limit) in not_empty(field, "drift: { tpot: 5% }")? {
                 let known = Quantity::parse(quantity);
                 let known = known.filter(|it| Quantity::DRIFTING.contains(it));
                 let quantity = known.ok_or_else(|| no_drift(quantity, &limit))?;
@@ -44,6 +44,15 @@ pub(super) fn read(
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// Returns the entries of a map; an empty one would ask nothing.
+fn not_empty<'a>(field: &Field<'a>, example: &str) -> Result<Vec<(&'a str, Field<'a>)>, Mistake> {
+    let entries = field.any_map()?;
+    if entries.is_empty() {
+        return Err(field.mistake("it asks nothing".to_owned()).hint(example));
+    }
+    Ok(entries)
 }
 
 fn no_drift(name: &str, field: &Field<'_>) -> Mistake {

@@ -91,7 +91,7 @@ pub(super) fn growing() -> Story {
     taking(|seconds| 200.0 * MIB * seconds / 3600.0)
 }
 
-/// Every other word at once: anonymous memory fills a cache of 2 GiB in two hours (*plateau*), shared memory
+/// Every other word at once: anonymous memory fills a cache of 2 GiB from the second to the sixth hour (*plateau*), shared memory
 /// doubles after five hours (*step*), the number of threads jumps (*two levels*), open files are
 /// closed one by one (*falling*), memory is swapped out from the eighth hour on (*unresolved*),
 /// free swap is not read for two hours (*no data*), and available memory is *stable*.
@@ -99,7 +99,7 @@ pub(super) fn seven_words() -> Story {
     let mut story = ten_hours();
     let hours = |seconds: f64| seconds / 3600.0;
     read(&mut story, Source::Process, "anonymous_bytes", |s| {
-        6.0 * GIB + wobble(s) + 2.0 * GIB * (hours(s) / 2.0).min(1.0)
+        6.0 * GIB + wobble(s) + 2.0 * GIB * ((hours(s) - 1.5) / 4.0).clamp(0.0, 1.0)
     });
     read(&mut story, Source::Process, "shared_bytes", |s| {
         if hours(s) < 5.0 { 0.4 * GIB } else { 0.8 * GIB }
