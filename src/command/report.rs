@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::fact::row::File;
 use crate::fact::{Cell, Entry, Fact};
 use crate::journal::{self, Manifest};
-use crate::report::{self, Rendered};
+use crate::report::{self, Printable};
 use crate::spec::scenario::{Extent, Overrides, Workload};
 use crate::spec::{Contract, Scenario, SpecFile, TrendBlocks};
 use crate::verdict::{self, Verdict};
@@ -258,7 +258,7 @@ fn lost(reported: &journal::ReadSummary) -> LostRows {
 }
 
 /// Renders the page in a format.
-pub(crate) fn rendered(page: &report::Page<'_>, format: ReportFormat) -> Rendered {
+pub(crate) fn rendered(page: &report::Page<'_>, format: ReportFormat) -> Printable {
     match format {
         ReportFormat::Terminal { wide } => {
             let options = report::TerminalOptions { wide, colour: colour(), width: WIDTH };
@@ -276,7 +276,7 @@ pub(crate) fn keep(page: &report::Page<'_>, run: &Path) {
 }
 
 /// Renders `verdict.json`, the file in the run folder for scripts, without the hours.
-pub(crate) fn verdict_json(page: &report::Page<'_>) -> Rendered {
+pub(crate) fn verdict_json(page: &report::Page<'_>) -> Printable {
     report::json::render(page, false)
 }
 
