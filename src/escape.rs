@@ -1,7 +1,7 @@
 //! Escapes foreign text: whatever a server, a recipe, a log or a stranger's run folder says. One
 //! function for each format, and [`one_line`] for rows and lines that are bounded.
 //!
-//! `report/rendered.rs` calls these for everything that is printed, so that no producer can forget
+//! `report/printable.rs` calls these for everything that is printed, so that no producer can forget
 //! it. A format that is still to come, as HTML, gets its function here and its constructor there.
 
 use std::fmt::Write;

@@ -2,7 +2,7 @@
 //! `analysis` and `verdict`, and concludes nothing itself. The content of a run's report is
 //! gathered once, in `page`; its layouts read nothing else.
 //!
-//! What is printed is a [`Rendered`]: foreign text (errors, names, log lines) is escaped there, by the
+//! What is printed is a [`Printable`]: foreign text (errors, names, log lines) is escaped there, by the
 //! rules of its format.
 
 pub(crate) mod annotations;
@@ -16,16 +16,16 @@ pub(crate) mod layout;
 pub(crate) mod markdown;
 pub(crate) mod page;
 pub(crate) mod pooled;
+pub(crate) mod printable;
 pub(crate) mod progress;
 pub(crate) mod published;
 pub(crate) mod recipe;
-pub(crate) mod rendered;
 pub(crate) mod sweep;
 pub(crate) mod terminal;
 pub(crate) mod wide;
 pub(crate) mod words;
 
 pub(crate) use page::Page;
+pub(crate) use printable::Printable;
 pub(crate) use progress::StatusLine;
-pub(crate) use rendered::Rendered;
 pub(crate) use terminal::{TerminalOptions, render};

@@ -254,6 +254,19 @@ fn no_path_goes_two_modules_up_and_none_uses_a_glob() {
 }
 
 #[test]
+fn only_one_file_takes_the_streams_of_the_terminal() {
+    let takes = |code: &str| {
+        let calls = ["stdout()", "stderr()"].into_iter().flat_map(|call| code.match_indices(call));
+        let is_path = |before: &str| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        calls.map(|(at, _)| &code[..at]).any(is_path)
+    };
+    let found: Vec<PathBuf> =
+        all().into_iter().filter(|(.., code)| takes(code)).map(|(_, path, _)| path).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    assert_eq!(found, [root.join("command/output.rs")]);
+}
+
+#[test]
 fn no_module_re_exports_from_another() {
     for (module, path, code) in all() {
         let hands_on = |line: &&str| line.starts_with("pub") && line.contains(" use ");

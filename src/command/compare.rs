@@ -9,7 +9,7 @@ use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::http::reference::FetchPermissions;
 use crate::journal::runs;
-use crate::report::{Rendered, compare as reported};
+use crate::report::{Printable, compare as reported};
 use crate::spec::recipe::{ReadOptions, ReadRecipe};
 use crate::stats::shift::SIDE_MAX;
 
@@ -142,7 +142,7 @@ pub(crate) fn sides(
     decide(&starts(base)?, &starts(candidate)?, how)
 }
 
-fn rendered(comparison: &Comparison, format: CompareFormat) -> Result<Rendered, Mistake> {
+fn rendered(comparison: &Comparison, format: CompareFormat) -> Result<Printable, Mistake> {
     let broken = |why: String| Mistake::new(format!("the comparison cannot be written: {why}"));
     match format {
         CompareFormat::Terminal { wide } => Ok(reported::terminal::render(comparison, wide)),
@@ -159,7 +159,7 @@ pub(crate) fn make_floor(runs: &[PathBuf], output: Option<&Path>) -> Exit {
         Ok(made) => made,
         Err(wrong) => return mistake(&wrong),
     };
-    let text = Rendered::json(&made);
+    let text = Printable::json(&made);
     let Some(path) = output else { return finish(&text, Exit::Pass) };
     if let Err(why) = std::fs::write(path, text.text()) {
         let what = format!("the noise floor cannot be written: {why}");

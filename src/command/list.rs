@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::finish;
 use super::inputs::read_scenario;
 use crate::exit::Exit;
-use crate::report::Rendered;
+use crate::report::Printable;
 use crate::report::layout::indented;
 use crate::sim::ailment;
 use crate::spec::scenario::Overrides;
@@ -30,7 +30,7 @@ pub(crate) fn list() -> Exit {
     for name in ailment::NAMES {
         let _ = writeln!(out, "  {}", ailment::example(name));
     }
-    finish(&Rendered::terminal(&out), Exit::Pass)
+    finish(&Printable::terminal(&out), Exit::Pass)
 }
 
 /// Returns the purpose of a shipped file; a test reads all of them.

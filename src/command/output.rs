@@ -8,7 +8,7 @@ use std::sync::{PoisonError, RwLock};
 use crate::error::Mistake;
 use crate::escape;
 use crate::exit::Exit;
-use crate::report::Rendered;
+use crate::report::Printable;
 use crate::secret::Secrets;
 
 /// Secrets that no output may contain.
@@ -30,12 +30,12 @@ pub(in crate::command) fn clean(text: &str) -> String {
 }
 
 /// Writes a result to stdout. A closed pipe is not a failure; any other error is reported.
-pub(crate) fn print_stdout(text: &Rendered) -> bool {
+pub(crate) fn print_stdout(text: &Printable) -> bool {
     write_stdout(&text.printed(clean))
 }
 
 /// Writes a result; if that fails, the exit is a fault, whatever the result was.
-pub(crate) fn finish(text: &Rendered, exit: Exit) -> Exit {
+pub(crate) fn finish(text: &Printable, exit: Exit) -> Exit {
     if print_stdout(text) { exit } else { Exit::Fault }
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn finish(text: &Rendered, exit: Exit) -> Exit {
 /// file. On a terminal it is printed as any other.
 pub(crate) fn finish_unchanged(text: &str, exit: Exit) -> Exit {
     if is_stdout_terminal() {
-        return finish(&Rendered::terminal(text), exit);
+        return finish(&Printable::terminal(text), exit);
     }
     if write_stdout(text) { exit } else { Exit::Fault }
 }
@@ -88,7 +88,7 @@ pub(crate) fn mistake(mistake: &Mistake) -> Exit {
 /// Prints help and version, or a mistake on the command line.
 pub(crate) fn print_clap_message(text: &str, mistake: bool) -> Exit {
     if !mistake {
-        return finish(&Rendered::terminal(text), Exit::Pass);
+        return finish(&Printable::terminal(text), Exit::Pass);
     }
     write_stderr("", text);
     Exit::Mistake

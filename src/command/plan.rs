@@ -13,7 +13,7 @@ use crate::measure::{MTBF_CONFIDENCE, Quantity, Statistic};
 use crate::plan::forecast::{Decidable, Forecast, GroupForecast, forecast};
 use crate::plan::misfit::misfits;
 use crate::plan::{Bounds, Plan, Rates};
-use crate::report::Rendered;
+use crate::report::Printable;
 use crate::report::layout::indented;
 use crate::spec::{Extent, Recipe, Scenario, Select, SpecFile, recipe};
 use crate::stats::poisson::{mean_time_between, time_to_show};
@@ -34,7 +34,7 @@ pub(crate) struct PlanOptions {
 /// Prints what a scenario amounts to.
 pub(crate) fn plan(options: &PlanOptions) -> Exit {
     match planned(options) {
-        Ok(text) => finish(&Rendered::terminal(&text), Exit::Pass),
+        Ok(text) => finish(&Printable::terminal(&text), Exit::Pass),
         Err(wrong) => mistake(&wrong),
     }
 }

@@ -15,7 +15,7 @@ use crate::fact::row::File;
 use crate::fact::{Cell, Entry, Fact};
 use crate::journal::manifest::RunNode;
 use crate::journal::{self, Manifest};
-use crate::report::{self, Rendered};
+use crate::report::{self, Printable};
 use crate::spec::scenario::{Extent, Overrides, Workload};
 use crate::spec::{Contract, Scenario, SpecFile, TrendBlocks};
 use crate::verdict::{self, Verdict};
@@ -297,7 +297,7 @@ fn lost(reported: &journal::ReadSummary) -> LostRows {
 ///
 /// # Errors
 /// XML that cannot be written to memory.
-pub(crate) fn rendered(page: &report::Page<'_>, format: ReportFormat) -> Result<Rendered, String> {
+pub(crate) fn rendered(page: &report::Page<'_>, format: ReportFormat) -> Result<Printable, String> {
     Ok(match format {
         ReportFormat::Terminal { wide } => for_people(page, wide),
         ReportFormat::Json => report::json::render(page, true),
@@ -308,7 +308,7 @@ pub(crate) fn rendered(page: &report::Page<'_>, format: ReportFormat) -> Result<
 }
 
 /// Renders the page for a terminal.
-pub(crate) fn for_people(page: &report::Page<'_>, wide: bool) -> Rendered {
+pub(crate) fn for_people(page: &report::Page<'_>, wide: bool) -> Printable {
     report::render(page, report::TerminalOptions { wide, colour: colour(), width: WIDTH })
 }
 
@@ -320,7 +320,7 @@ pub(crate) fn keep(page: &report::Page<'_>, run: &Path) {
 }
 
 /// Renders `verdict.json`, the file in the run folder for scripts, without the hours.
-pub(crate) fn verdict_json(page: &report::Page<'_>) -> Rendered {
+pub(crate) fn verdict_json(page: &report::Page<'_>) -> Printable {
     report::json::render(page, false)
 }
 

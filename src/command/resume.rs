@@ -13,7 +13,7 @@ use crate::escape::one_line;
 use crate::exit::Exit;
 use crate::journal::CutRun;
 use crate::journal::manifest::SpecText;
-use crate::report::Rendered;
+use crate::report::Printable;
 use crate::spec::SpecFile;
 use crate::timeline::wall_text;
 
@@ -156,7 +156,7 @@ pub(crate) fn print_unit(cut: &CutRun, api_key_env: Option<&str>) -> Exit {
     let words = cut.words();
     let named = words.iter().skip_while(|word| *word != "--api-key-env").nth(1);
     match unit(cut, api_key_env.or(named.map(String::as_str))) {
-        Ok(text) => finish(&Rendered::terminal(&text), Exit::Pass),
+        Ok(text) => finish(&Printable::terminal(&text), Exit::Pass),
         Err(why) => mistake(&Mistake::new(format!("the unit cannot be made: {why}"))),
     }
 }

@@ -114,7 +114,7 @@ pub(crate) struct Start {
     pub load_identity: LoadIdentity,
     /// Recipe, where the manifest's recipe can be read without its includes.
     pub recipe: Option<ReadRecipe>,
-    /// Rendered container image and command of the recipe.
+    /// Printable container image and command of the recipe.
     pub container: Option<String>,
     pub command: Option<String>,
     /// Surroundings: host, kernel, driver …
@@ -140,7 +140,7 @@ pub(crate) struct StartDescription {
     pub recipe: Option<ReadRecipe>,
     /// Container image.
     pub container: Option<String>,
-    /// Rendered command.
+    /// Printable command.
     pub command: Option<String>,
     /// Surroundings: host, kernel, driver …
     pub surroundings: BTreeMap<String, String>,

@@ -2,7 +2,7 @@
 //! change.
 
 use super::page::Page;
-use super::rendered::Rendered;
+use super::printable::Printable;
 use crate::escape::one_line;
 use crate::unit::span;
 use crate::verdict::VerdictWord;
@@ -14,7 +14,7 @@ const REASONS_MAX: usize = 9;
 const TEXT_CHARS_MAX: usize = 1_000;
 
 /// Writes the annotations: the verdict, then the reasons and the gates that did not pass.
-pub(crate) fn render(page: &Page<'_>) -> Rendered {
+pub(crate) fn render(page: &Page<'_>) -> Printable {
     let (asked, word) = (page.asked, page.verdict.word);
     let level = |word: VerdictWord| match word {
         VerdictWord::Pass => "notice",
@@ -30,7 +30,7 @@ pub(crate) fn render(page: &Page<'_>) -> Rendered {
     let broken = broken.flat_map(|of| of.items.iter().map(|item| (level(of.word), item)));
     let others = reasons.chain(broken).take(REASONS_MAX).map(|(level, it)| (level, it.clone()));
     let lines = std::iter::once((level(word), first)).chain(others);
-    Rendered::annotations(
+    Printable::annotations(
         "longhaul",
         lines.map(|(level, it)| (level, one_line(&it, TEXT_CHARS_MAX))),
     )

@@ -3,10 +3,10 @@
 
 use crate::analysis::arena::{Column, Table};
 
-use super::rendered::Rendered;
+use super::printable::Printable;
 
 /// Returns the table as `benchmark.csv`. Figures are not rounded.
-pub(crate) fn csv(table: &Table) -> Rendered {
+pub(crate) fn csv(table: &Table) -> Printable {
     let names = Column::ALL.map(Column::word);
     let columns = names.iter().flat_map(|name| [format!("{name}_mean"), format!("{name}_std")]);
     let header = ["model".to_owned(), "test_name".to_owned()].into_iter().chain(columns).collect();
@@ -22,7 +22,7 @@ pub(crate) fn csv(table: &Table) -> Rendered {
         }
         rows.push(record);
     }
-    Rendered::csv(rows)
+    Printable::csv(rows)
 }
 
 #[cfg(test)]

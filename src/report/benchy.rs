@@ -3,11 +3,11 @@
 use crate::analysis::arena::Table;
 use crate::analysis::arena::benchy::BenchyJson;
 
-use super::rendered::Rendered;
+use super::printable::Printable;
 
 /// Returns the table as JSON with the keys of llama-benchy 0.4.0; an unknown value is null.
-pub(crate) fn json(table: &Table) -> Rendered {
-    Rendered::json(&BenchyJson::of(table))
+pub(crate) fn json(table: &Table) -> Printable {
+    Printable::json(&BenchyJson::of(table))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use super::layout::{SEPARATOR, cells};
 use super::markdown::Markdown;
 use super::page::{GateWords, IncidentWords, Page};
-use super::rendered::Rendered;
+use super::printable::Printable;
 use super::terminal::ROWS_MAX;
 use super::words::counted;
 use crate::analysis::Provenance;
@@ -26,10 +26,10 @@ const ITEM_CHARS_MAX: usize = 400;
 const COMMAND_CHARS_MAX: usize = 4_000;
 
 /// Writes the report, with as many items of each list as there is room for.
-pub(crate) fn render(page: &Page<'_>) -> Rendered {
+pub(crate) fn render(page: &Page<'_>) -> Printable {
     let fits = |text: &Markdown| text.lines() <= LINES_MAX;
     let longest = (1..=ITEMS_MAX).rev().map(|items| whole(page, items)).find(fits);
-    Rendered::markdown(&longest.unwrap_or_else(|| whole(page, 1)))
+    Printable::markdown(&longest.unwrap_or_else(|| whole(page, 1)))
 }
 
 fn whole(page: &Page<'_>, items_max: usize) -> Markdown {

@@ -23,7 +23,7 @@ use crate::unit::At;
 use crate::verdict::{Finding, FiredCheck, GateResult, Proof, VerdictWord};
 
 use super::page::Page;
-use super::rendered::Rendered;
+use super::printable::Printable;
 
 const SCHEMA: u32 = 1;
 
@@ -181,7 +181,7 @@ struct RecoveryJson {
 }
 
 /// Writes the verdict; with `whole`, every block of every series too.
-pub(crate) fn render(page: &Page<'_>, whole: bool) -> Rendered {
+pub(crate) fn render(page: &Page<'_>, whole: bool) -> Printable {
     let Page { asked, verdict, coverage, .. } = page;
     let events = coverage.counts.iter();
     let document = Document {
@@ -226,7 +226,7 @@ pub(crate) fn render(page: &Page<'_>, whole: bool) -> Rendered {
         series: whole.then(|| series::documents(page.over_time)),
         readings_left_out: whole.then_some(page.over_time.left_out),
     };
-    Rendered::json(&document)
+    Printable::json(&document)
 }
 
 fn class(state: &CacheState) -> ClassJson<'_> {

@@ -4,7 +4,7 @@
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::page::Page;
-use super::rendered::Rendered;
+use super::printable::Printable;
 use crate::unit::span;
 use crate::verdict::VerdictWord;
 
@@ -12,7 +12,7 @@ use crate::verdict::VerdictWord;
 ///
 /// # Errors
 /// XML that cannot be written to memory.
-pub(crate) fn render(page: &Page<'_>) -> Result<Rendered, String> {
+pub(crate) fn render(page: &Page<'_>) -> Result<Printable, String> {
     let mut whole = TestSuite::new("verdict");
     whole.add_test_case(of_verdict(page));
     let mut contract = TestSuite::new("contract");
@@ -25,7 +25,7 @@ pub(crate) fn render(page: &Page<'_>) -> Result<Rendered, String> {
     }
     let mut report = Report::new("longhaul report");
     report.add_test_suites([whole, contract]);
-    Rendered::junit(&report)
+    Printable::junit(&report)
 }
 
 fn of_verdict(page: &Page<'_>) -> TestCase {

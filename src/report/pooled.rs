@@ -4,7 +4,7 @@ pub(crate) mod json;
 
 use super::layout::{LABEL, NONE, cut, ending, finish, fold, grid, labelled, packed, table};
 use super::page::{Grid, bounds};
-use super::rendered::Rendered;
+use super::printable::Printable;
 use super::words::counted;
 use crate::escape::one_line;
 use crate::unit::{grouped, span};
@@ -37,7 +37,7 @@ const EACH_RUN: &str = "has its own gates, speed, growth and drift: see `longhau
     The word above is that of the worst run";
 
 /// Writes the report.
-pub(crate) fn render(pool: &Pool) -> Rendered {
+pub(crate) fn render(pool: &Pool) -> Printable {
     let mut lines = vec![headline(pool), String::new()];
     lines.extend(runs(&pool.runs));
     let not_passed = pool.runs.iter().filter(|run| !run.why.is_empty());
@@ -61,7 +61,7 @@ pub(crate) fn render(pool: &Pool) -> Rendered {
     lines.extend(labelled("each run", sentence(EACH_RUN)));
     let not = not(pool);
     lines.extend(labelled("not", sentence(&not)));
-    Rendered::terminal(&finish(&lines, WIDTH))
+    Printable::terminal(&finish(&lines, WIDTH))
 }
 
 fn headline(pool: &Pool) -> String {

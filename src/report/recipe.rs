@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::layout::{self, indented};
-use super::rendered::Rendered;
+use super::printable::Printable;
 use crate::error::Mistake;
 use crate::escape::one_line;
 use crate::spec::recipe::diff::{Difference, between};
@@ -24,7 +24,7 @@ const WHY_CHARS_MAX: usize = 120;
 /// Bound on the findings: a foreign recipe may name as many mods as its size allows.
 const FINDINGS_MAX: usize = 60;
 
-pub(crate) fn show(reading: &ReadRecipe) -> Rendered {
+pub(crate) fn show(reading: &ReadRecipe) -> Printable {
     let recipe = &reading.recipe;
     let about = indented(&one_line(&recipe.about, VALUE_CHARS_MAX), 2);
     let mut out = format!("{}\n{about}", one_line(&recipe.source.origin, VALUE_CHARS_MAX));
@@ -75,10 +75,10 @@ pub(crate) fn show(reading: &ReadRecipe) -> Rendered {
     }
     let unknown = recipe.unknown.iter().map(|key| format!("key `{key}` is not known; it is kept"));
     out += &lined("notes", recipe.warnings.iter().cloned().chain(unknown));
-    Rendered::terminal(&out)
+    Printable::terminal(&out)
 }
 
-pub(crate) fn check(reading: &ReadRecipe, pins: &Pins) -> Rendered {
+pub(crate) fn check(reading: &ReadRecipe, pins: &Pins) -> Printable {
     let counts = [
         (pins.floating(), "floats", "float"),
         (pins.count(|grade| grade == Grade::Varies), "varies", "vary"),
@@ -109,7 +109,7 @@ pub(crate) fn check(reading: &ReadRecipe, pins: &Pins) -> Rendered {
     let tries = shown.iter().filter_map(|it| Some(format!("{}: {}", it.what, it.hint.as_ref()?)));
     out += &lined("try", tries);
     out += &lined("notes", reading.recipe.warnings.iter().cloned());
-    Rendered::terminal(&out)
+    Printable::terminal(&out)
 }
 
 /// Returns in what the commands of sparkrun and of `run-recipe.py` differ.
@@ -128,9 +128,9 @@ pub(crate) fn dialects(one: &ReadRecipe, other: &Result<ReadRecipe, Mistake>) ->
     (!said.is_empty()).then(|| format!("{tool} {}; --dialect eugr renders that", said.join(", ")))
 }
 
-pub(crate) fn check_json(reading: &ReadRecipe, pins: &Pins) -> Rendered {
+pub(crate) fn check_json(reading: &ReadRecipe, pins: &Pins) -> Printable {
     let recipe = &reading.recipe;
-    Rendered::json(&json!({
+    Printable::json(&json!({
         "schema": SCHEMA,
         "recipe": recipe.source.name,
         "origin": recipe.source.origin,
@@ -147,7 +147,7 @@ pub(crate) fn diff(
     one: &ReadRecipe,
     other: &ReadRecipe,
     clean: &dyn Fn(&str) -> String,
-) -> Rendered {
+) -> Printable {
     let found = between(one, other);
     let mut out = String::new();
     let cell = |text: &str| one_line(&clean(text), CELL_CHARS_MAX);
@@ -172,7 +172,7 @@ pub(crate) fn diff(
             format!("{} variables at once: their effects cannot be told apart.\n", several.len())
         }
     };
-    Rendered::terminal(&(out + &end))
+    Printable::terminal(&(out + &end))
 }
 
 fn lines(text: &str) -> Vec<String> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::compare::decision;
 use super::layout::{LABEL, columns, cut, ending, finish, labelled, table, table_within, wrap};
-use super::rendered::Rendered;
+use super::printable::Printable;
 use super::words::{counted, estimate};
 use crate::compare::advice::{
     Candidate, advice, is_better, measured_in, percent, to_look_into, worst,
@@ -94,7 +94,7 @@ pub(crate) fn progress(step: &Step<'_>) -> String {
 }
 
 /// Returns the report of a sweep.
-pub(crate) fn render(reported: &SweepSummary) -> Rendered {
+pub(crate) fn render(reported: &SweepSummary) -> Printable {
     let label = if reported.simulated { "SIMULATED " } else { "" };
     let others = reported.arms.len().saturating_sub(1) as u64;
     let mut lines = vec![format!(
@@ -129,7 +129,7 @@ pub(crate) fn render(reported: &SweepSummary) -> Rendered {
         .map_or((None, &lines[..]), |(last, lines)| (Some(last.clone()), lines));
     let mut text = finish(lines, WIDTH);
     text.extend(last.map(|last| finish(&[last], usize::MAX)));
-    Rendered::terminal(&text)
+    Printable::terminal(&text)
 }
 
 /// Shortens a name to its end, since long names differ there.

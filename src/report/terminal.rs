@@ -8,7 +8,7 @@ use crate::verdict::VerdictWord;
 
 use super::layout::{LABEL, SEPARATOR, columns, cut, finish, fold, grid, labelled, packed, wrap};
 use super::page::{DepthTable, GateWords, InEffect, IncidentWords, Page};
-use super::rendered::Rendered;
+use super::printable::Printable;
 use super::wide;
 use super::words::counted;
 
@@ -91,7 +91,7 @@ const LIMITS_SHORT: ListLimits = ListLimits {
 };
 
 /// Writes the report.
-pub(crate) fn render(page: &Page<'_>, options: TerminalOptions) -> Rendered {
+pub(crate) fn render(page: &Page<'_>, options: TerminalOptions) -> Printable {
     let laid = Layout { page, columns: options.width.max(40) };
     let table = telling(&page.depths, LINES_MAX);
     let longest =
@@ -108,7 +108,7 @@ pub(crate) fn render(page: &Page<'_>, options: TerminalOptions) -> Rendered {
     if options.wide {
         text.push_str(&wide::text(page));
     }
-    let text = Rendered::terminal(&text);
+    let text = Printable::terminal(&text);
     if options.colour { text.painted(coloured) } else { text }
 }
 

@@ -7,7 +7,7 @@ use crate::command::{ReportFormat, finish, mistake};
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::journal::{self, Manifest};
-use crate::report::{Rendered, pooled};
+use crate::report::{Printable, pooled};
 use crate::verdict::Exposure;
 use crate::verdict::pool::{Pool, PooledRun};
 
@@ -45,7 +45,7 @@ fn of_one(runs: &[PathBuf], flags: &str) -> Mistake {
         .hint(format!("longhaul report {first} {flags}"))
 }
 
-fn rendered(pool: &Pool, format: ReportFormat) -> Rendered {
+fn rendered(pool: &Pool, format: ReportFormat) -> Printable {
     match format {
         ReportFormat::Json => pooled::json::render(pool),
         _ => pooled::render(pool),

@@ -13,7 +13,7 @@ use super::{Sweep, SweepOptions};
 use crate::command::clean;
 use crate::digest::sha256;
 use crate::error::Mistake;
-use crate::report::Rendered;
+use crate::report::Printable;
 use crate::shell::pasteable;
 use crate::sweep::Turn;
 
@@ -81,7 +81,7 @@ pub(super) fn claim(folder: &Path, options: &SweepOptions, arms: &[Arm]) -> Resu
         put(&folder.join(arm.file()), arm.text())?;
     }
     // Written last: once it exists, the arms do.
-    put(&folder.join(NAME), Rendered::json(&paper).text())
+    put(&folder.join(NAME), Printable::json(&paper).text())
 }
 
 /// Checks that an arm's file is unchanged: an edited file would be another arm.
@@ -192,7 +192,7 @@ pub(super) fn update(sweep: &Sweep) -> Result<(), Mistake> {
         note: run.note.clone(),
     };
     paper.runs = sweep.done.iter().map(run).collect();
-    put(&sweep.folder.join(NAME), Rendered::json(&paper).text())
+    put(&sweep.folder.join(NAME), Printable::json(&paper).text())
 }
 
 /// Returns the command line that continues the sweep.

@@ -4,7 +4,7 @@
 use crate::compare::{CompareWord, Comparison};
 use crate::escape::one_line;
 use crate::exit::Exit;
-use crate::report::rendered::Rendered;
+use crate::report::printable::Printable;
 
 use super::{headline, variables};
 
@@ -15,7 +15,7 @@ const REASONS_MAX: usize = 9;
 const TEXT_CHARS_MAX: usize = 1_000;
 
 /// Writes the annotations: the decision, then the reasons, the gravest first.
-pub(crate) fn render(comparison: &Comparison) -> Rendered {
+pub(crate) fn render(comparison: &Comparison) -> Printable {
     let decision = &comparison.decision;
     let is_calm = matches!(
         decision.word,
@@ -30,5 +30,5 @@ pub(crate) fn render(comparison: &Comparison) -> Rendered {
     let because = decision.because.iter().take(REASONS_MAX);
     let lines = std::iter::once(first).chain(because.map(|why| (reason, why.words.clone())));
     let lines = lines.map(|(level, text)| (level, one_line(&text, TEXT_CHARS_MAX)));
-    Rendered::annotations("longhaul", lines)
+    Printable::annotations("longhaul", lines)
 }

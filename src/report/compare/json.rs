@@ -14,7 +14,7 @@ use super::unit;
 use crate::compare::gross::{TPOT_S as GROSS_TPOT_S, TTFT_S as GROSS_TTFT_S};
 use crate::compare::published::{TableSummary, summary::BAND};
 use crate::report::json::bounds::{self, BoundsJson};
-use crate::report::rendered::Rendered;
+use crate::report::printable::Printable;
 use crate::stats::RankInterval;
 
 const SCHEMA: u32 = 1;
@@ -193,7 +193,7 @@ struct Numbers {
 }
 
 /// Writes the comparison.
-pub(crate) fn render(comparison: &Comparison) -> Rendered {
+pub(crate) fn render(comparison: &Comparison) -> Printable {
     let document = Document {
         schema: SCHEMA,
         longhaul: env!("CARGO_PKG_VERSION"),
@@ -232,7 +232,7 @@ pub(crate) fn render(comparison: &Comparison) -> Rendered {
         gates: comparison.gates.iter().map(gate).collect(),
         alone: comparison.alone.iter().map(alone).collect(),
     };
-    Rendered::json(&document)
+    Printable::json(&document)
 }
 
 fn sides<F, T>(both: &[F; 2], of: impl Fn(&F) -> T) -> Sides<T> {

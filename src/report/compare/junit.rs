@@ -9,7 +9,7 @@ use crate::compare::{
 };
 use crate::escape::xml;
 use crate::exit::Exit;
-use crate::report::rendered::Rendered;
+use crate::report::printable::Printable;
 
 use super::{columns, group, headline, measure, policy, variables};
 
@@ -17,7 +17,7 @@ use super::{columns, group, headline, measure, policy, variables};
 ///
 /// # Errors
 /// XML that cannot be written to memory.
-pub(crate) fn render(comparison: &Comparison) -> Result<Rendered, String> {
+pub(crate) fn render(comparison: &Comparison) -> Result<Printable, String> {
     let mut report = Report::new("longhaul compare");
     let mut whole = TestSuite::new("decision");
     whole.add_test_case(of_decision(comparison));
@@ -45,7 +45,7 @@ pub(crate) fn render(comparison: &Comparison) -> Result<Rendered, String> {
     if !hours.test_cases.is_empty() {
         report.add_test_suite(hours);
     }
-    Rendered::junit(&report)
+    Printable::junit(&report)
 }
 
 /// Returns the case of the decision; it fails where the exit status is not 0.

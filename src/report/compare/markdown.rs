@@ -5,8 +5,8 @@ use crate::compare::{ComparedRow, Comparison, Variable};
 use crate::escape::one_line;
 
 use crate::report::markdown::Markdown;
+use crate::report::printable::Printable;
 use crate::report::published::{self, ColumnSet};
-use crate::report::rendered::Rendered;
 
 use super::proves::proves;
 use super::{
@@ -24,7 +24,7 @@ const FOOT_BYTES: usize = 6_000;
 const LIST_BYTES_MAX: usize = 5_000;
 const LINE_BYTES_MAX: usize = 3_000;
 
-pub(crate) fn render(comparison: &Comparison) -> Rendered {
+pub(crate) fn render(comparison: &Comparison) -> Printable {
     let mut out = Markdown::default();
     out.markup("**").text(&headline(comparison)).markup("** · ").text(&variables(comparison));
     out.markup(" · ").text(&starts(comparison)).markup("\n");
@@ -69,7 +69,7 @@ pub(crate) fn render(comparison: &Comparison) -> Rendered {
         out.markup("\n").text(&left_out.to_string());
         out.markup(" rows left out: a comment holds no more.\n");
     }
-    Rendered::markdown(&out)
+    Printable::markdown(&out)
 }
 
 /// Writes the lines below the rows.

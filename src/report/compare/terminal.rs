@@ -3,8 +3,8 @@
 use crate::compare::{Comparison, Variable};
 use crate::measure::Unit;
 use crate::report::layout::{LABEL, cut, finish, labelled, packed, table_within};
+use crate::report::printable::Printable;
 use crate::report::published::{self, ColumnSet};
-use crate::report::rendered::Rendered;
 use crate::report::words::counted;
 
 use super::proves::proves;
@@ -30,7 +30,7 @@ const LINES_MAX_WIDE: usize = 40;
 const COLUMNS_DROPPED: [&[usize]; 2] = [&[3, 2], &[3]];
 
 /// Writes the report; with `wide`, every row.
-pub(crate) fn render(comparison: &Comparison, wide: bool) -> Rendered {
+pub(crate) fn render(comparison: &Comparison, wide: bool) -> Printable {
     let mut lines = cut(&format!("{}  {}", headline(comparison), variables(comparison)), WIDTH, 2);
     lines.push(String::new());
     let under = |label: &str, items: &[String], lines_max: usize| {
@@ -84,7 +84,7 @@ pub(crate) fn render(comparison: &Comparison, wide: bool) -> Rendered {
     lines.extend(labelled("also", packed(&also, WIDTH - LABEL)));
     lines.extend(labelled("seen", packed(&seen(comparison), WIDTH - LABEL)));
     lines.extend(under("method", &[method(comparison)], 3));
-    Rendered::terminal(&finish(&lines, if wide { 400 } else { WIDTH }))
+    Printable::terminal(&finish(&lines, if wide { 400 } else { WIDTH }))
 }
 
 fn side(names: &[String], wide: bool) -> String {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::fact::ClosedBecause;
 use crate::report::json::bounds::{self, BoundsJson};
-use crate::report::rendered::Rendered;
+use crate::report::printable::Printable;
 use crate::verdict::VerdictWord;
 use crate::verdict::pool::{Pool, PooledRun};
 
@@ -49,7 +49,7 @@ struct Run<'a> {
 }
 
 /// Writes the sum.
-pub(crate) fn render(pool: &Pool) -> Rendered {
+pub(crate) fn render(pool: &Pool) -> Printable {
     let first = &pool.runs[0];
     let document = Document {
         schema: SCHEMA,
@@ -65,7 +65,7 @@ pub(crate) fn render(pool: &Pool) -> Rendered {
         notes: &pool.notes,
         runs: pool.runs.iter().map(run).collect(),
     };
-    Rendered::json(&document)
+    Printable::json(&document)
 }
 
 fn run(run: &PooledRun) -> Run<'_> {

@@ -10,7 +10,7 @@ use crate::escape;
 
 /// Finished text of a known format, with no character in it that controls a terminal.
 #[derive(Clone, Debug)]
-pub(crate) struct Rendered {
+pub(crate) struct Printable {
     text: String,
     /// Rule of the format that a whole text keeps, however it was made.
     rule: fn(&str) -> String,
@@ -18,25 +18,25 @@ pub(crate) struct Rendered {
     paint: Option<fn(&str) -> String>,
 }
 
-impl Rendered {
-    fn new(text: &str, rule: fn(&str) -> String) -> Rendered {
-        Rendered { text: rule(text), rule, paint: None }
+impl Printable {
+    fn new(text: &str, rule: fn(&str) -> String) -> Printable {
+        Printable { text: rule(text), rule, paint: None }
     }
 
     /// Returns text for people.
-    pub(crate) fn terminal(text: &str) -> Rendered {
-        Rendered::new(text, escape::terminal)
+    pub(crate) fn terminal(text: &str) -> Printable {
+        Printable::new(text, escape::terminal)
     }
 
     /// Returns a value as JSON with a final line feed.
-    pub(crate) fn json(value: &impl Serialize) -> Rendered {
+    pub(crate) fn json(value: &impl Serialize) -> Printable {
         // Texts, numbers and lists always serialise.
         let text = serde_json::to_string_pretty(value).unwrap_or_default() + "\n";
-        Rendered::new(&text, escape::json)
+        Printable::new(&text, escape::json)
     }
 
     /// Returns rows as CSV with lines that end in CR LF.
-    pub(crate) fn csv(rows: impl IntoIterator<Item = Vec<String>>) -> Rendered {
+    pub(crate) fn csv(rows: impl IntoIterator<Item = Vec<String>>) -> Printable {
         let terminator = csv::Terminator::CRLF;
         let mut writer = csv::WriterBuilder::new().terminator(terminator).from_writer(Vec::new());
         for row in rows {
@@ -48,39 +48,39 @@ impl Rendered {
             let lines: Vec<String> = text.split("\r\n").map(escape::terminal).collect();
             lines.join("\r\n")
         };
-        Rendered::new(&text, rule)
+        Printable::new(&text, rule)
     }
 
     /// Returns Markdown, whose foreign text was escaped while it was made.
-    pub(crate) fn markdown(text: &Markdown) -> Rendered {
-        Rendered::new(text.as_str(), escape::lines)
+    pub(crate) fn markdown(text: &Markdown) -> Printable {
+        Printable::new(text.as_str(), escape::lines)
     }
 
     /// Returns annotations of a workflow: a line each, of a level and a text.
     pub(crate) fn annotations(
         title: &'static str,
         lines: impl IntoIterator<Item = (&'static str, String)>,
-    ) -> Rendered {
+    ) -> Printable {
         let mut out = String::new();
         for (level, text) in lines {
             let _ = writeln!(out, "::{level} title={title}::{}", escape::annotation(&text));
         }
-        Rendered::new(&out, escape::lines)
+        Printable::new(&out, escape::lines)
     }
 
     /// Returns a report as JUnit.
     ///
     /// # Errors
     /// XML that cannot be written to memory.
-    pub(crate) fn junit(report: &quick_junit::Report) -> Result<Rendered, String> {
+    pub(crate) fn junit(report: &quick_junit::Report) -> Result<Printable, String> {
         let text = report.to_string().map_err(|error| error.to_string())?;
-        Ok(Rendered::new(&text, escape::xml))
+        Ok(Printable::new(&text, escape::xml))
     }
 
     /// Adds colours, which `paint` knows by the words.
     #[must_use]
-    pub(crate) fn painted(self, paint: fn(&str) -> String) -> Rendered {
-        Rendered { paint: Some(paint), ..self }
+    pub(crate) fn painted(self, paint: fn(&str) -> String) -> Printable {
+        Printable { paint: Some(paint), ..self }
     }
 
     /// Returns the text without colours.

@@ -11,7 +11,7 @@ use super::*;
 const HOSTILE: &str = "\0\u{1b}[2J\u{7f}\u{9b}A\u{202e}b\u{200b}\u{2028}\u{fffe}\r\n::error::x\n\
     ##[add-mask]y =cmd|'/C calc'!A0 <script> | ` ]]> %0A::error @everyone";
 
-fn junit(text: &str) -> Rendered {
+fn junit(text: &str) -> Printable {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     status.set_message(text);
     let mut case = TestCase::new(text, status);
@@ -20,20 +20,20 @@ fn junit(text: &str) -> Rendered {
     suite.add_test_case(case);
     let mut report = Report::new("report");
     report.add_test_suite(suite);
-    Rendered::junit(&report).unwrap()
+    Printable::junit(&report).unwrap()
 }
 
 /// Returns a text in every format, each with its name.
-fn all(text: &str) -> [(&'static str, Rendered); 6] {
+fn all(text: &str) -> [(&'static str, Printable); 6] {
     let mut markdown = Markdown::default();
     markdown.markup("**").text(text).markup("**\n").row(&[text.to_owned(), "1".to_owned()]);
     let rows = [["model", "n"], [text, "-1.5"]].map(|row| row.map(str::to_owned).to_vec());
     [
-        ("terminal", Rendered::terminal(text)),
-        ("json", Rendered::json(&[text])),
-        ("csv", Rendered::csv(rows)),
-        ("markdown", Rendered::markdown(&markdown)),
-        ("annotations", Rendered::annotations("title", [("error", text.to_owned())])),
+        ("terminal", Printable::terminal(text)),
+        ("json", Printable::json(&[text])),
+        ("csv", Printable::csv(rows)),
+        ("markdown", Printable::markdown(&markdown)),
+        ("annotations", Printable::annotations("title", [("error", text.to_owned())])),
         ("junit", junit(text)),
     ]
 }
@@ -46,7 +46,7 @@ fn a_hostile_text_controls_nothing_in_any_format() {
 
 #[test]
 fn what_is_printed_has_no_secret_and_its_colours_are_longhauls_own() {
-    let text = Rendered::terminal("PASS of sk-1\u{1b}[31m");
+    let text = Printable::terminal("PASS of sk-1\u{1b}[31m");
     let text = text.painted(|text| text.replace("PASS", "\u{1b}[32mPASS\u{1b}[0m"));
     let clean = |text: &str| text.replace("sk-1", "[\u{1b}secret]");
     assert_eq!(text.printed(clean), "\u{1b}[32mPASS\u{1b}[0m of [\\u{1b}secret]\\u{1b}[31m");
