@@ -4,19 +4,27 @@
 pub(crate) const ERROR_CHARS_MAX: usize = 200;
 
 /// Returns a text on one line: control characters as `\n`, `\t` or `\u{1b}`, cut to `chars_max`
-/// characters with `…` at the cut.
+/// characters, escapes included, with `…` at the cut.
 pub(crate) fn one_line(text: &str, chars_max: usize) -> String {
     let mut out = String::new();
-    for (count, character) in text.chars().enumerate() {
-        if count >= chars_max {
-            out.pop();
+    // Where the text is cut, if it must be: there is room for the mark behind it.
+    let (mut count, mut cut_at) = (0, 0);
+    for character in text.chars() {
+        let is_shown = !character.is_control() && !is_unseen(character);
+        let escape = character.escape_default();
+        count += if is_shown { 1 } else { escape.len() };
+        if count > chars_max {
+            out.truncate(cut_at);
             out.push('…');
             break;
         }
-        if character.is_control() || is_unseen(character) {
-            out.extend(character.escape_default());
-        } else {
+        if is_shown {
             out.push(character);
+        } else {
+            out.extend(escape);
+        }
+        if count < chars_max {
+            cut_at = out.len();
         }
     }
     out
@@ -76,5 +84,18 @@ mod tests {
     fn long_text_is_cut_and_says_so() {
         assert_eq!(one_line("abcdef", 4), "abc…");
         assert_eq!(one_line("abcd", 4), "abcd");
+    }
+
+    #[test]
+    fn an_escape_counts_as_what_is_shown_and_is_never_cut_in_two() {
+        assert_eq!(one_line("\u{1}\u{1}\u{1}", 12), "\\u{1}\\u{1}…");
+        assert_eq!(one_line("\u{1}\u{1}", 10), "\\u{1}\\u{1}");
+        for text in ["a\n\n\n\nb", "\n", "ab\u{202e}", "日\t本語"] {
+            for chars_max in 0..12 {
+                let once = one_line(text, chars_max);
+                assert!(once.chars().count() <= chars_max.max(1), "{once}");
+                assert_eq!(one_line(&once, chars_max), once, "a second time");
+            }
+        }
     }
 }
