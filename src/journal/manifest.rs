@@ -162,7 +162,7 @@ impl Manifest {
     }
 
     /// Parses a manifest, and returns why its text is not as longhaul wrote it, where it is not.
-    pub(super) fn parse(text: &str) -> Result<(Manifest, Option<String>), serde_json::Error> {
+    pub(crate) fn parse(text: &str) -> Result<(Manifest, Option<String>), serde_json::Error> {
         let manifest: Manifest = serde_json::from_str(text)?;
         let changed = manifest.changed(text);
         Ok((manifest, changed))
