@@ -10,16 +10,22 @@ use std::fmt::Write;
 pub(crate) const ERROR_CHARS_MAX: usize = 200;
 
 /// Returns a text on one line: control characters as `\n`, `\t` or `\u{1b}`, cut to `chars_max`
-/// characters with `…` at the cut.
+/// characters, escapes included, with `…` at the cut.
 pub(crate) fn one_line(text: &str, chars_max: usize) -> String {
     let mut out = String::new();
-    for (count, character) in text.chars().enumerate() {
-        if count >= chars_max {
-            out.pop();
+    // Where the text is cut, if it must be: there is room for the mark behind it.
+    let (mut count, mut cut_at) = (0, 0);
+    for character in text.chars() {
+        count += if is_safe(character) { 1 } else { character.escape_default().len() };
+        if count > chars_max {
+            out.truncate(cut_at);
             out.push('…');
             break;
         }
         show(character, &mut out);
+        if count < chars_max {
+            cut_at = out.len();
+        }
     }
     out
 }

@@ -26,7 +26,9 @@ pub(crate) use course::{
 };
 pub(crate) use group::Group;
 pub(crate) use observed::{Missed, MissedReason, Reading, Severity, SignatureMatch, Source, Whose};
-pub(crate) use request::{BrokenHow, Class, Ended, Request, Stage, TOKEN_US_MIN, is_spoiled};
+pub(crate) use request::{
+    BrokenHow, Class, Ended, Request, Stage, TOKEN_US_MIN, TOKENS_MAX, is_spoiled,
+};
 pub(crate) use target::{
     ANSWERED_BY, Exited, Fitted, MODEL_LIST, NO_MODEL, Statement, TargetFact, TargetWord,
 };

@@ -59,14 +59,25 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 #[cfg(any(test, fuzzing))]
 #[path = "../tests/fuzz/body"]
 pub mod fuzz {
+    mod chunk;
+    mod folder;
+    mod journal;
+    mod log_line;
+    mod manifest;
     mod prometheus;
     mod recipe;
+    mod render;
     mod row;
     mod scenario;
     mod sse;
 
+    pub use chunk::chunk;
+    pub use journal::journal;
+    pub use log_line::log_line;
+    pub use manifest::manifest;
     pub use prometheus::prometheus;
     pub use recipe::recipe;
+    pub use render::render;
     pub use row::row;
     pub use scenario::scenario;
     pub use sse::sse;

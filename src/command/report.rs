@@ -12,7 +12,7 @@ use crate::analysis::{
 use crate::error::Mistake;
 use crate::exit::Exit;
 use crate::fact::row::File;
-use crate::fact::{Cell, Entry, Fact};
+use crate::fact::{Cell, Entry, Fact, TOKENS_MAX};
 use crate::journal::manifest::RunNode;
 use crate::journal::{self, Manifest};
 use crate::report::{self, Printable};
@@ -254,7 +254,7 @@ fn cells(manifest: &Manifest) -> Vec<Cell> {
 
 /// Returns the tokens of the server's chat template, as they were measured before the load.
 fn template_tokens(manifest: &Manifest) -> u64 {
-    let tokens = |key: &str| manifest.fit[key].as_u64().unwrap_or(0);
+    let tokens = |key: &str| manifest.fit[key].as_u64().unwrap_or(0).min(TOKENS_MAX);
     tokens("prompt_overhead").max(tokens("both_overhead"))
 }
 

@@ -66,7 +66,8 @@ impl Lines {
     }
 }
 
-/// Splitter of log lines, without the terminal's escape sequences. Empty lines are dropped.
+/// Splitter of log lines, without the terminal's escape sequences. Empty lines are dropped, unless
+/// bytes were dropped from them.
 #[derive(Clone, Debug)]
 pub(crate) struct LogLines(Lines);
 
@@ -103,7 +104,7 @@ impl LogLines {
 
 fn shown(line: LogLine) -> Option<LogLine> {
     let line = LogLine { text: plain(line.text), ..line };
-    Some(line).filter(|line| !line.text.is_empty())
+    Some(line).filter(|line| !line.text.is_empty() || line.dropped_bytes > 0)
 }
 
 /// Removes the terminal's escape sequences from a text: colours, movements, titles.
@@ -183,6 +184,18 @@ mod tests {
         assert_eq!((lines[0].text.len(), lines[1].text.as_str()), (LINE_BYTES_MAX, "next"));
         let dropped: Vec<u64> = lines.iter().map(|line| line.dropped_bytes).collect();
         assert_eq!(dropped, [100_000 - LINE_BYTES_MAX as u64, 0]);
+    }
+
+    #[test]
+    fn what_is_lost_of_a_line_of_escapes_alone_is_counted_too() {
+        let mut reader = LogLines::default();
+        let title = format!("\u{1b}]0;{}", "a".repeat(LINE_BYTES_MAX));
+        assert!(reader.feed(title.as_bytes()).is_empty());
+        assert_eq!(reader.resting(), None, "it may still grow");
+        let resting = reader.resting().map(|line| line.dropped_bytes);
+        reader.feed(b"bc");
+        let dropped: Vec<u64> = reader.feed(b"\n").iter().map(|line| line.dropped_bytes).collect();
+        assert_eq!((resting, dropped), (Some(4), vec![2]));
     }
 
     #[test]

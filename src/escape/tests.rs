@@ -139,3 +139,16 @@ proptest! {
         prop_assert_eq!(shown.lines().count().max(1), 1);
     }
 }
+
+#[test]
+fn an_escape_counts_as_what_is_shown_and_is_never_cut_in_two() {
+    assert_eq!(one_line("\u{1}\u{1}\u{1}", 12), "\\u{1}\\u{1}…");
+    assert_eq!(one_line("\u{1}\u{1}", 10), "\\u{1}\\u{1}");
+    for text in ["a\n\n\n\nb", "\n", "ab\u{202e}", "日\t本語"] {
+        for chars_max in 0..12 {
+            let once = one_line(text, chars_max);
+            assert!(once.chars().count() <= chars_max.max(1), "{once}");
+            assert_eq!(one_line(&once, chars_max), once, "a second time");
+        }
+    }
+}

@@ -2,15 +2,23 @@
 //! request.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use super::request::TOKENS_MAX;
 
 /// Largest tolerated difference between planned and counted prompt, tokens.
 const TEMPLATE_TOKENS_MAX: u64 = 16;
 /// Smallest difference, tokens, that makes a prompt another load: more than a chat template adds to
 /// a prompt that is shorter than it.
 const FAR_TOKENS_MIN: u64 = 64;
+
+/// Bounds on a cell. Scenarios have narrower ones: they keep what is computed from a row within its
+/// type.
+const STREAMS_MAX: u32 = 4_096;
+const RATES: RangeInclusive<f64> = 1e-4..=1e4;
 
 /// Head that prompts may share where the template's tokens are not known, tokens.
 const HEAD_TOKENS: u64 = 64;
@@ -123,7 +131,12 @@ fn parsed(text: &str) -> Option<Cell> {
     };
     let prompt = parts.next()?.strip_prefix('p')?.parse().ok()?;
     let output = parts.next()?.strip_prefix('o')?.parse().ok()?;
-    parts.next().is_none().then_some(Cell { depth, load, prompt, output })
+    let has_bounds = [depth, prompt, output].iter().all(|tokens| *tokens <= TOKENS_MAX)
+        && match load {
+            Load::Streams(streams) => streams <= STREAMS_MAX,
+            Load::PerSecond(rate) => RATES.contains(&rate),
+        };
+    (has_bounds && parts.next().is_none()).then_some(Cell { depth, load, prompt, output })
 }
 
 impl TryFrom<String> for Cell {
@@ -154,6 +167,20 @@ mod tests {
     #[test]
     fn what_is_no_cell_is_refused() {
         for text in ["", "d1", "d1/c1/p1", "d1/c1/p1/o1/x", "c1/d1/p1/o1", "d-1/c1/p1/o1"] {
+            assert!(text.parse::<Cell>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cell_beyond_every_scenario_is_refused_and_nothing_of_another_overflows() {
+        let max = TOKENS_MAX;
+        let widest: Cell = format!("d{max}/c{STREAMS_MAX}/p{max}/o{max}").parse().unwrap();
+        assert_eq!(widest.input(), 2 * max);
+        assert!(u64::from(widest.streams()).checked_mul(widest.input()).is_some());
+        let more = format!("d{}/c1/p1/o1", max + 1);
+        for text in
+            [more.as_str(), "d1/c4097/p1/o1", "d1/rNaN/p1/o1", "d1/rinf/p1/o1", "d1/r-1/p1/o1"]
+        {
             assert!(text.parse::<Cell>().is_err(), "{text}");
         }
     }

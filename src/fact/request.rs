@@ -113,6 +113,10 @@ words!(Stage {
 /// reader, and its times say nothing about the server.
 pub(crate) const TOKEN_US_MIN: u64 = 100;
 
+/// Largest number of tokens of one request that is believed: two of them have a product, and millions
+/// a sum.
+pub(crate) const TOKENS_MAX: u64 = 1 << 31;
+
 /// Kind of failure of an exchange below HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BrokenHow {

@@ -164,7 +164,7 @@ impl Manifest {
     }
 
     /// Parses a manifest, and returns why its text is not as longhaul wrote it, where it is not.
-    pub(super) fn parse(text: &str) -> Result<(Manifest, Option<String>), serde_json::Error> {
+    pub(crate) fn parse(text: &str) -> Result<(Manifest, Option<String>), serde_json::Error> {
         let manifest: Manifest = serde_json::from_str(text)?;
         let changed = manifest.changed(text);
         Ok((manifest, changed))
@@ -323,5 +323,14 @@ mod tests {
         assert_eq!((manifest.anchor_us(0), manifest.start_us()), (7, 7));
         let older: Manifest = serde_json::from_str(r#"{"schema":1,"seed":3}"#).unwrap();
         assert_eq!(older.seed, 3);
+    }
+
+    #[test]
+    fn a_number_of_the_fit_or_the_plan_is_read_back_to_its_last_bit() {
+        let numbers = ["4.143139993007743e-10", "5.342941874643207e-14", "9.16831226165178e-15"];
+        let numbers = numbers.map(|number| number.parse::<f64>().unwrap());
+        let manifest = Manifest { fit: serde_json::json!(numbers), ..Manifest::default() };
+        let (again, _) = Manifest::parse(&manifest.to_json().unwrap()).unwrap();
+        assert_eq!(again, manifest);
     }
 }

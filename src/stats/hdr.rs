@@ -28,6 +28,8 @@ const BYTES_MIN: usize = 1 << 12;
 const BYTES_MAX: usize = 1 << 20;
 /// Steps of a bucket: each has the same width, twice that of the bucket before.
 const BUCKET_STEPS: u64 = 1_024;
+/// Largest number of values of a step that is read: thousands of such numbers have a sum.
+const COUNT_MAX: u64 = 1 << 52;
 /// Largest number of a bucket of 64 bits.
 const BUCKET_MAX: u64 = 53;
 
@@ -91,6 +93,9 @@ fn steps_of(bytes: &[u8]) -> Option<Vec<HistogramStep>> {
     let (mut steps, mut index) = (Vec::new(), 0_u64);
     while !counts.is_empty() {
         let n = count(&mut counts)?;
+        if n.unsigned_abs() > COUNT_MAX {
+            return None;
+        }
         if n > 0 {
             steps.push(HistogramStep { value: middle(index)?, n: n.unsigned_abs() });
         }

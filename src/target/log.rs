@@ -101,8 +101,10 @@ impl LogReader {
     pub(crate) async fn whole_line(&self, at: At, line: &str, dropped_bytes: u64) {
         let text = format!("{line}\n");
         let mut lines = LogLines::default().feed(text.as_bytes());
-        if let Some(last) = lines.last_mut() {
-            last.dropped_bytes += dropped_bytes;
+        match lines.last_mut() {
+            Some(last) => last.dropped_bytes += dropped_bytes,
+            None if dropped_bytes > 0 => lines.push(LogLine { text: String::new(), dropped_bytes }),
+            None => {}
         }
         for line in lines {
             self.line(at, &line).await;
@@ -304,6 +306,18 @@ mod tests {
                 _ => None,
             });
             assert_eq!(dropped, Some(20_000.0 - f64::from(16 << 10)));
+            None
+        };
+        let local = tokio::task::LocalSet::new();
+        local.run_until(async { handle::spawn(Timeline::start(), read).task.await }).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_an_engine_left_out_of_a_line_without_a_text_is_counted() {
+        let read = |_, news| async move {
+            let log = LogReader::new(news, Source::Process);
+            log.whole_line(At(1), "\u{1b}[0m", 7).await;
+            assert!(log.state().listener.has_dropped());
             None
         };
         let local = tokio::task::LocalSet::new();

@@ -10,8 +10,8 @@ use crate::escape::one_line;
 use crate::fact::{
     Action, Batch, Cell, Class, Clock, Closed, ClosedBecause, Ended, Exited, Fault, FaultKind,
     Fitted, GapKind, Gaps, Group, Load, Missed, MissedReason, Opened, Phase, PhaseBegan, Reading,
-    Request, SentSlots, Severity, SignatureMatch, Source, Stage, Statement, TargetFact, TargetWord,
-    Whose,
+    Request, SentSlots, Severity, SignatureMatch, Source, Stage, Statement, TOKENS_MAX, TargetFact,
+    TargetWord, Whose,
 };
 use crate::stats::hdr::EncodedHistogram;
 use crate::unit::At;
@@ -47,11 +47,11 @@ fn class() -> impl Strategy<Value = Class> {
 
 fn cell() -> impl Strategy<Value = Cell> {
     let load = prop_oneof![
-        any::<u32>().prop_map(Load::Streams),
-        (0.0..1e300).prop_map(Load::PerSecond),
-        (0.0..1.0).prop_map(Load::PerSecond),
+        (0_u32..=4_096).prop_map(Load::Streams),
+        (1e-4..=1e4).prop_map(Load::PerSecond),
+        (1e-4..1.0).prop_map(Load::PerSecond),
     ];
-    (0..u64::MAX / 2, load, 0..u64::MAX / 2, any::<u64>())
+    (0..=TOKENS_MAX, load, 0..=TOKENS_MAX, 0..=TOKENS_MAX)
         .prop_map(|(depth, load, prompt, output)| Cell { depth, load, prompt, output })
 }
 

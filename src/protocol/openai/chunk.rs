@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::frame::{Choice, Frame};
 use super::text::{mended, of_tools, of_value, parts, text_of};
+use crate::fact::TOKENS_MAX;
 use crate::protocol::error;
 use crate::protocol::sse::Event;
 
@@ -197,14 +198,16 @@ fn name(value: &Value) -> Option<String> {
     name.map(str::to_owned)
 }
 
-/// Reads a count of tokens; some write it as a fraction or as text.
+/// Reads a count of tokens; some write it as a fraction or as text. More than any request can have
+/// is no count.
 fn count(value: &Value) -> Option<u64> {
     let whole = |number: f64| (number >= 0.0 && number.fract() == 0.0).then_some(number as u64);
-    match value {
+    let count = match value {
         Value::Number(number) => number.as_u64().or_else(|| number.as_f64().and_then(whole)),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
-    }
+    };
+    count.filter(|tokens| *tokens <= TOKENS_MAX)
 }
 
 #[cfg(test)]
@@ -353,7 +356,14 @@ mod tests {
             let read = usage(&format!(r#"{{"completion_tokens":{sixteen},"prompt_tokens":null}}"#));
             assert_eq!(read, Some(Usage { output: Some(16), ..Usage::default() }), "{sixteen}");
         }
-        for none in ["null", "{}", "[]", "\"\"", r#"{"completion_tokens":-1}"#] {
+        let beyond = [
+            r#"{"completion_tokens":18446744073709551615}"#,
+            r#"{"prompt_tokens":"2147483649"}"#,
+            r#"{"completion_tokens":1e300}"#,
+        ];
+        for none in
+            ["null", "{}", "[]", "\"\"", r#"{"completion_tokens":-1}"#].iter().chain(&beyond)
+        {
             assert_eq!(usage(none), None, "{none}");
         }
     }

@@ -180,5 +180,5 @@ fn progress_is_one_line_whatever_a_server_or_a_name_says() {
         start: 2,
         came: Err(&"boom\n".repeat(100)),
     });
-    assert_snapshot!(line, @r"  3/12  a\nb start 2: did not start: boom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\…");
+    assert_snapshot!(line, @r"  3/12  a\nb start 2: did not start: boom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom\nboom…");
 }

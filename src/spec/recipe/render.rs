@@ -60,6 +60,11 @@ pub(crate) fn rendered(
     set: &[(String, Python)],
     dialect: Dialect,
 ) -> Result<Rendered, Flaw> {
+    let texts = values.iter().map(|(_, value)| value.str()).chain(draft.command.clone());
+    if texts.into_iter().any(|text| sparkrun::has_substitute(&text)) {
+        let what = "`command` or a value in `defaults` holds a character that no command line can";
+        return Err(Flaw::new(0, what).hint("without the escapes of U+0000 and U+0001"));
+    }
     let Some(template) = draft.command.as_deref() else {
         let engine = engine_of(&draft.runtime);
         let hint = "longhaul recipe show says what the recipe holds";

@@ -69,7 +69,7 @@ impl SeenLines {
 }
 
 /// Splits `2026-11-23T05:31:39.273034974Z text`; the text may be empty.
-fn stamped(line: &str) -> Option<(&str, &str)> {
+pub(crate) fn stamped(line: &str) -> Option<(&str, &str)> {
     let (stamp, text) = line.split_once(' ').unwrap_or((line, ""));
     let is_stamp = stamp.len() >= 20 && stamp.as_bytes()[10] == b'T' && stamp.starts_with("20");
     is_stamp.then_some((stamp, text))

@@ -99,3 +99,16 @@ fn a_format_is_refused_in_the_command_of_either_version() {
         }
     }
 }
+
+#[test]
+fn a_character_that_no_command_line_holds_is_refused_and_is_no_brace() {
+    for text in [
+        r#"{model: m, command: "vllm serve m\0"}"#,
+        r#"{model: m, command: "vllm serve {a}", defaults: {a: "\x01"}}"#,
+        r#"{model: m, runtime: vllm, defaults: {a: "\u0000"}}"#,
+    ] {
+        let reported = refusal(text);
+        assert!(reported.contains("that no command line can"), "{text}\n{reported}");
+        assert!(reported.contains("\n   at: r.yaml:1"), "{reported}");
+    }
+}

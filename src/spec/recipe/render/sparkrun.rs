@@ -8,9 +8,15 @@ pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// Maximum number of passes: values may hold placeholders, and deeper nesting is a cycle.
 const PASSES_MAX: usize = 10;
 
-/// Substitutes for braces outside placeholders. YAML has neither character.
+/// Substitutes for braces outside placeholders. A text that has them is not rendered.
 const OPEN: char = '\0';
 const CLOSE: char = '\u{1}';
+
+/// Whether a text has a character that stands for a brace: YAML allows it in an escape alone, and no
+/// command line holds it.
+pub(super) fn has_substitute(text: &str) -> bool {
+    text.contains([OPEN, CLOSE])
+}
 
 /// Renders a command by sparkrun 0.4's rules; returns the placeholders without a value beside it.
 pub(super) fn rendered(template: &str, value: Lookup<'_>) -> Option<(String, Vec<String>)> {

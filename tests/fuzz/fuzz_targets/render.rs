@@ -1,0 +1,5 @@
+//! Fuzz target: renders an arbitrary template with arbitrary values.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|text: &str| longhaul::fuzz::render(text));
