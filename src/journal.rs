@@ -8,6 +8,7 @@
 mod cut;
 mod evidence;
 mod folder;
+mod held;
 pub(crate) mod hlog;
 mod lines;
 pub(crate) mod manifest;
@@ -16,8 +17,7 @@ mod redact;
 pub(crate) mod runs;
 mod writer;
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -32,6 +32,7 @@ use crate::secret::Secrets;
 use crate::world::Sink;
 pub(crate) use cut::CutRun;
 use evidence::{EVIDENCE_BYTES_MAX, EvidenceQuota, Kept};
+pub(crate) use held::HeldFolder;
 pub(crate) use manifest::Manifest;
 pub(crate) use reader::{ReadSummary, Reader};
 use writer::{WriteJob, Writer};
@@ -61,14 +62,13 @@ pub(crate) fn replace(dir: &Path, name: &str, text: &str) -> std::io::Result<()>
 
 /// Run folder that is being written; the sink of a run.
 pub(crate) struct Journal {
-    dir: PathBuf,
     secrets: Secrets,
     mode: WriteMode,
     evidence: EvidenceQuota,
     /// First failure; nothing is written after it.
     failed: Option<String>,
-    /// Lock, held for as long as the folder is in use.
-    _lock: Arc<File>,
+    /// Run folder.
+    held: HeldFolder,
 }
 
 enum WriteMode {
@@ -99,7 +99,21 @@ impl Journal {
         secrets: &Secrets,
         cut: Option<&CutRun>,
     ) -> Result<Journal, Mistake> {
-        let (lock, writer) = folder::create(dir, manifest, secrets, true, cut)?;
+        Journal::create_in(held(dir, cut)?, manifest, secrets, cut)
+    }
+
+    /// Does the same in a folder that is held already.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(crate) fn create_in(
+        held: HeldFolder,
+        manifest: &Manifest,
+        secrets: &Secrets,
+        cut: Option<&CutRun>,
+    ) -> Result<Journal, Mistake> {
+        let dir = held.dir();
+        let writer = folder::create(dir, manifest, secrets, true, cut)?;
         let (jobs, queue) = sync_channel(QUEUE_JOBS_MAX);
         let (finish, finished) = oneshot::channel();
         let reported = Arc::new(writer::WriterProgress::default());
@@ -118,7 +132,7 @@ impl Journal {
             finished: Some(finished),
             thread: Some(thread),
         };
-        Ok(Journal::with(dir, secrets, mode, lock))
+        Ok(Journal::with(secrets, mode, held))
     }
 
     /// Creates a run folder as [`Journal::create`] does, but every call writes before it returns,
@@ -132,14 +146,14 @@ impl Journal {
         secrets: &Secrets,
         cut: Option<&CutRun>,
     ) -> Result<Journal, Mistake> {
-        let (lock, writer) = folder::create(dir, manifest, secrets, false, cut)?;
-        Ok(Journal::with(dir, secrets, WriteMode::Inline(Box::new(writer)), lock))
+        let held = held(dir, cut)?;
+        let writer = folder::create(dir, manifest, secrets, false, cut)?;
+        Ok(Journal::with(secrets, WriteMode::Inline(Box::new(writer)), held))
     }
 
-    fn with(dir: &Path, secrets: &Secrets, mode: WriteMode, lock: Arc<File>) -> Journal {
-        let evidence = EvidenceQuota::left_in(dir);
-        let (dir, secrets) = (dir.to_owned(), secrets.clone());
-        Journal { dir, secrets, mode, evidence, failed: None, _lock: lock }
+    fn with(secrets: &Secrets, mode: WriteMode, held: HeldFolder) -> Journal {
+        let evidence = EvidenceQuota::left_in(held.dir());
+        Journal { secrets: secrets.clone(), mode, evidence, failed: None, held }
     }
 
     /// Queues or performs a job; the first failure is kept, and returned by every later call.
@@ -158,7 +172,7 @@ impl Journal {
                     jobs.try_send(job).map_err(|error| match error {
                         TrySendError::Full(_) => format!(
                             "the disk is too slow: {QUEUE_JOBS_MAX} rows wait to be written to {}",
-                            self.dir.display()
+                            self.held.dir().display()
                         ),
                         TrySendError::Disconnected(_) => "the journal's writer is gone".to_owned(),
                     })
@@ -170,6 +184,11 @@ impl Journal {
         }
         outcome
     }
+}
+
+/// Holds the folder of a new run, or returns that of one that goes on.
+fn held(dir: &Path, cut: Option<&CutRun>) -> Result<HeldFolder, Mistake> {
+    cut.map_or_else(|| HeldFolder::create(dir), |cut| Ok(cut.held.clone()))
 }
 
 impl Sink for Journal {
@@ -263,9 +282,9 @@ mod tests {
             finished: None,
             thread: None,
         };
-        let lock = Arc::new(File::open(std::env::temp_dir()).unwrap());
-        let secrets = Secrets::default();
-        let mut journal = Journal::with(Path::new("runs/slow"), &secrets, mode, lock);
+        let scratch = tempfile::tempdir().unwrap();
+        let held = HeldFolder::create(&scratch.path().join("slow")).unwrap();
+        let mut journal = Journal::with(&Secrets::default(), mode, held);
         let fact = Fact::Clock(Clock { wall_us: 0, drift_us: 0 });
         let entry = Entry { segment: 0, seq: 0, at: At(0), fact };
         for _ in 0..QUEUE_JOBS_MAX {
@@ -273,7 +292,9 @@ mod tests {
         }
         assert_eq!(journal.waiting(), QUEUE_JOBS_MAX as u64);
         let words = journal.append(entry.clone()).unwrap_err();
-        assert_snapshot!(words, @"the disk is too slow: 8192 rows wait to be written to runs/slow");
+        let place = scratch.path().display().to_string();
+        let told = words.replace(&place, "runs");
+        assert_snapshot!(told, @"the disk is too slow: 8192 rows wait to be written to runs/slow");
         queue.recv().unwrap();
         assert_eq!(journal.append(entry), Err(words), "a row is lost: nothing may follow it");
     }
@@ -292,9 +313,9 @@ mod tests {
             finished: Some(finished),
             thread: Some(thread),
         };
-        let lock = Arc::new(File::open(std::env::temp_dir()).unwrap());
-        let secrets = Secrets::default();
-        let mut journal = Journal::with(Path::new("runs/stuck"), &secrets, mode, lock);
+        let scratch = tempfile::tempdir().unwrap();
+        let held = HeldFolder::create(&scratch.path().join("stuck")).unwrap();
+        let mut journal = Journal::with(&Secrets::default(), mode, held);
         let words = journal.close().await.unwrap_err();
         assert_snapshot!(words, @"the disk took 60 s for the last rows");
         drop(journal);

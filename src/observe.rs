@@ -8,7 +8,7 @@ pub(crate) mod host_sensors;
 pub(crate) mod is_local;
 mod kernel;
 mod kmsg;
-mod port;
+pub(crate) mod port;
 mod root;
 #[cfg(test)]
 mod scratch;

@@ -15,6 +15,7 @@ mod log;
 mod memory;
 pub(crate) mod options;
 pub(crate) mod orphan;
+pub(crate) mod port;
 mod printed;
 pub(crate) mod process;
 mod program;

@@ -12,6 +12,8 @@ mod containers;
 mod logs;
 #[path = "targets/restarts.rs"]
 mod restarts;
+#[path = "targets/resumed.rs"]
+mod resumed;
 
 use bench::shown::numberless;
 use bench::{Bench, is_alive, wait_for};
@@ -115,8 +117,13 @@ fn who_listens_there_already_is_not_driven_in_the_recipes_name() {
     let _listener = bench.listen();
     let reported = bench.run(&["--start", "process"], bench.recipe(""));
     assert_eq!(reported.code, Some(2), "{reported}");
-    assert_snapshot!(bench.named(&reported.text), @"
-        error: something listens on http://127.0.0.1:PORT already
+    let own = format!("(pid {})", std::process::id());
+    let reported = reported.text.replace(&own, "(pid OWN)");
+    let who = reported.find("error: ").zip(reported.find(" (pid OWN)"));
+    let (from, to) = who.expect("the listener is named");
+    let reported = reported.replace(&reported[from + 7..to], "targets");
+    assert_snapshot!(bench.named(&reported), @"
+        error: targets (pid OWN) listens on http://127.0.0.1:PORT already
           try: end it, or drive it: --endpoint without --start
           try: another port in the recipe
     ");

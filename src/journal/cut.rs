@@ -1,12 +1,12 @@
 //! Takes up a run folder that was cut off: checks that its run can go on, and mends the ends of its
 //! files.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, OpenOptions};
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::folder::{self, LOCK, MANIFEST, TEMPORARY};
+use super::folder::{self, MANIFEST, TEMPORARY};
+use super::held::{self, HeldFolder};
 use super::lines::WholeLines;
 use super::manifest::{Anchor, Manifest, SCHEMA};
 use super::reader::{self, Reader};
@@ -31,8 +31,8 @@ pub(crate) struct CutRun {
     pub last_us: u64,
     /// Last start of a server by longhaul that has no end: segment, instant, words.
     pub launched: Option<(Segment, At, String)>,
-    /// Lock of the folder.
-    pub(super) lock: Arc<File>,
+    /// Folder, held.
+    pub held: HeldFolder,
 }
 
 impl CutRun {
@@ -41,11 +41,16 @@ impl CutRun {
     /// # Errors
     /// It is no run folder, is being written, was closed, was changed, or is of another version.
     pub(crate) fn open(dir: &Path) -> Result<CutRun, Mistake> {
-        let reader = reader::open(dir)?;
         let place = dir.display().to_string();
+        if held::never_began(dir) {
+            let what = "the run was cut off while its server was starting, before its first row";
+            let hint = format!("begin it again, with -o {place}: that server is ended first");
+            return Err(Mistake::new(what).at(place).hint(hint));
+        }
+        let reader = reader::open(dir)?;
         let report = format!("longhaul report {place}");
         let refused = |what: String| Mistake::new(what).at(place.clone()).hint(report.clone());
-        let lock = locked(dir)?;
+        let held = HeldFolder::take_up(dir)?;
         let manifest = reader.manifest().clone();
         if manifest.schema != SCHEMA {
             let schema = manifest.schema;
@@ -87,7 +92,7 @@ impl CutRun {
         let segment = anchors.chain([end.segment]).max().unwrap_or(0) + 1;
         let last_us = manifest.anchor_us(end.segment).saturating_add(end.at.0);
         let (dir, next_seq, launched) = (dir.to_owned(), end.next_seq, end.launched);
-        Ok(CutRun { dir, manifest, segment, next_seq, last_us, launched, lock: Arc::new(lock) })
+        Ok(CutRun { dir, manifest, segment, next_seq, last_us, launched, held })
     }
 
     /// Returns the words of the command line that began the run.
@@ -147,20 +152,6 @@ impl CutRun {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => folder::sync_dir(&self.dir),
         }
-    }
-}
-
-/// Takes the lock of a run folder.
-fn locked(dir: &Path) -> Result<File, Mistake> {
-    let path = dir.join(LOCK);
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path);
-    let lock = lock.map_err(|error| folder::refused(dir, &error))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(Mistake::new("the run is still being written")
-            .at(dir.display().to_string())
-            .hint("wait for it to end, or stop it with Ctrl-C")),
-        Err(TryLockError::Error(error)) => Err(folder::refused(dir, &error)),
     }
 }
 

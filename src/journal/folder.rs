@@ -1,12 +1,12 @@
-//! Creates the run folder once, locks it while it is in use, and replaces files by rename where
-//! they are not appended to.
+//! Creates the files of a run folder once, and replaces files by rename where they are not appended
+//! to.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use super::cut::CutRun;
+use super::held::{HeldFolder, is_filled};
 use super::manifest::Manifest;
 use super::redact;
 use super::writer::Writer;
@@ -22,22 +22,16 @@ pub(super) const TEMPORARY: &str = ".tmp";
 /// Link to the newest run, beside the run folders.
 pub(super) const LATEST: &str = "latest";
 
-/// Lock file, always empty; its presence alone means nothing.
-pub(super) const LOCK: &str = ".lock";
-
-/// Creates the folder with its lock, its manifest and its files; or mends that of a run that goes on,
-/// and opens its files.
+/// Writes the manifest of a folder and creates its files; or mends those of a run that goes on, and
+/// opens them.
 pub(super) fn create(
     dir: &Path,
     manifest: &Manifest,
     secrets: &Secrets,
     durable: bool,
     cut: Option<&CutRun>,
-) -> Result<(Arc<File>, Writer), Mistake> {
-    let lock = match cut {
-        Some(cut) => cut.lock.clone(),
-        None => Arc::new(claim(dir)?),
-    };
+) -> Result<Writer, Mistake> {
+    let refused = if cut.is_some() { refused_again } else { refused };
     let manifest = redact::manifest(secrets, manifest);
     // Mended first: a kill between the two leaves a folder that can be taken up again.
     cut.map_or(Ok(()), CutRun::mend).map_err(|error| refused(dir, &error))?;
@@ -50,7 +44,7 @@ pub(super) fn create(
     let writer = writer.map_err(|error| refused(dir, &error))?;
     sync_dir(dir).map_err(|error| refused(dir, &error))?;
     link_latest(dir);
-    Ok((lock, writer))
+    Ok(writer)
 }
 
 /// Makes `runs/latest` a link to a run that lies directly in a folder `runs`. Replaces only another
@@ -75,40 +69,11 @@ fn link_latest(dir: &Path) {
     }
 }
 
-/// Creates the folder and takes its lock.
-fn claim(dir: &Path) -> Result<File, Mistake> {
-    let unwritable = |error: io::Error| refused(dir, &error);
-    // Checked first, so that a folder of other files gets no lock file.
-    if is_filled(dir) && !dir.join(LOCK).exists() {
-        return Err(filled(dir));
-    }
-    fs::create_dir_all(dir).map_err(unwritable)?;
-    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        sync_dir(parent).map_err(unwritable)?;
-    }
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(dir.join(LOCK))
-        .map_err(unwritable)?;
-    match lock.try_lock() {
-        Ok(()) if is_filled(dir) => Err(filled(dir)),
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => {
-            Err(Mistake::new("the run folder is in use by another longhaul")
-                .at(dir.display().to_string())
-                .hint("wait for it to end, or choose another folder with -o"))
-        }
-        Err(TryLockError::Error(error)) => Err(unwritable(error)),
-    }
-}
-
 /// Checks, before anything is started, that a folder can become a run folder.
 pub(super) fn vacant(dir: &Path) -> Result<(), Mistake> {
     if is_filled(dir) {
-        // `claim` reports a folder that is in use.
-        return claim(dir).map(drop);
+        // The attempt reports a folder that is in use.
+        return HeldFolder::create(dir).map(drop);
     }
     if dir.is_file() {
         let mistake = Mistake::new("a run is written into a folder, and this is a file");
@@ -121,24 +86,18 @@ pub(super) fn vacant(dir: &Path) -> Result<(), Mistake> {
     File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(|why| refused(dir, &why))
 }
 
-/// Whether the folder holds anything but a lock. An unreadable folder counts as empty, and the
-/// write shows the error.
-fn is_filled(dir: &Path) -> bool {
-    fs::read_dir(dir)
-        .is_ok_and(|mut files| files.any(|file| file.is_ok_and(|file| file.file_name() != LOCK)))
-}
-
-fn filled(dir: &Path) -> Mistake {
-    Mistake::new("the run folder is there already and is not empty")
-        .at(dir.display().to_string())
-        .hint("choose a new folder with -o: a run never writes over another")
-}
-
 /// Returns the mistake of a folder that cannot be written, in the system's words.
 pub(super) fn refused(dir: &Path, error: &io::Error) -> Mistake {
     Mistake::new(format!("the run folder cannot be written: {error}"))
         .at(dir.display().to_string())
         .hint("choose a folder that you may write to with -o")
+}
+
+/// Returns the mistake of the folder of a run that goes on, and that cannot be written.
+pub(super) fn refused_again(dir: &Path, error: &io::Error) -> Mistake {
+    Mistake::new(format!("the run folder cannot be written: {error}"))
+        .at(dir.display().to_string())
+        .hint("make it writable and make room on its disk, then resume the run again")
 }
 
 /// Replaces the manifest.

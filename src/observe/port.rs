@@ -4,6 +4,7 @@ use std::fs;
 
 use super::root::Root;
 use super::stat;
+use crate::process::Stat;
 
 /// Programs that pass a port on to a server that is somewhere else.
 const PROXIES: [&str; 7] =
@@ -18,27 +19,51 @@ const LISTENS: &str = "0A";
 /// Returns the process that listens at a port; of several, the one with the lowest number. `None`
 /// where it cannot be found, or where it only passes the port on.
 pub(super) fn listener(root: &Root, port: u16) -> Option<u32> {
+    let first = listeners(root, port).next()?;
+    (!is_proxy(&first)).then_some(first.pid)
+}
+
+/// Names the process of this machine that listens at a port, where it can be found.
+pub(crate) fn name_of_listener(port: u16) -> Option<String> {
+    listeners(&Root::here(), port).next().map(|first| named(&first))
+}
+
+/// Names a process of this machine that listens at a port and is older than another, which was to
+/// listen there; one that passes the port on does not count.
+pub(crate) fn older_listener(port: u16, since_boot_s: f64) -> Option<String> {
+    let is_older = |it: &Stat| (it.began as f64 / stat::TICKS_PER_S) < since_boot_s;
+    let root = Root::here();
+    let older = listeners(&root, port).find(|it| is_older(it) && !is_proxy(it));
+    older.map(|it| named(&it))
+}
+
+fn named(process: &Stat) -> String {
+    format!("{} (pid {})", process.name, process.pid)
+}
+
+fn is_proxy(process: &Stat) -> bool {
+    PROXIES.iter().any(|proxy| process.name.starts_with(proxy))
+}
+
+/// Finds the processes that listen at a port, in the order of their numbers.
+fn listeners(root: &Root, port: u16) -> impl Iterator<Item = Stat> + '_ {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     let texts = tables.map(|table| root.read(table).unwrap_or_default());
     let sockets: Vec<String> =
         texts.iter().flat_map(|text| text.lines()).filter_map(|line| socket(line, port)).collect();
-    if sockets.is_empty() {
-        return None;
-    }
-    let entries = fs::read_dir(root.path("/proc")).ok()?;
+    let entries = fs::read_dir(root.path("/proc")).ok().filter(|_| !sockets.is_empty());
+    let entries = entries.into_iter().flatten();
     let mut pids: Vec<u32> =
         entries.filter_map(|it| it.ok()?.file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable();
-    let listens = |pid: &u32| {
+    let listens = move |pid: &u32| {
         let files = fs::read_dir(root.path(&format!("/proc/{pid}/fd"))).into_iter().flatten();
         let links = files.take(FILES_MAX).filter_map(|file| fs::read_link(file.ok()?.path()).ok());
         links
             .into_iter()
             .any(|link| link.to_str().is_some_and(|it| sockets.iter().any(|s| s == it)))
     };
-    let pid = pids.into_iter().find(listens)?;
-    let name = stat::read(root, pid)?.name;
-    (!PROXIES.iter().any(|proxy| name.starts_with(proxy))).then_some(pid)
+    pids.into_iter().filter(listens).filter_map(|pid| stat::read(root, pid))
 }
 
 /// Parses a line of `/proc/net/tcp`, and returns the name of its socket if it listens at the port.
@@ -71,5 +96,11 @@ mod tests {
         let listening = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listening.local_addr().unwrap().port();
         assert_eq!(listener(&Root::here(), port), Some(std::process::id()));
+        let own = format!("(pid {})", std::process::id());
+        assert!(name_of_listener(port).unwrap().ends_with(&own));
+        assert!(older_listener(port, f64::MAX).unwrap().ends_with(&own));
+        assert_eq!(older_listener(port, 0.0), None, "whoever is younger may be a child");
+        drop(listening);
+        assert_eq!(name_of_listener(port), None);
     }
 }

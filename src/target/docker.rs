@@ -15,6 +15,7 @@ use super::container::{ContainerEngine, refusal};
 use super::handle::{self, Leftovers, NewsSender, Orders, StartedTarget};
 use super::log::{LogReader, LogThread};
 use super::memory;
+use super::port::{self, ServerPort};
 use crate::error::Mistake;
 use crate::fact::{Source, TargetFact, TargetWord};
 use crate::series::MissedPart;
@@ -43,6 +44,8 @@ pub(crate) struct Container {
     pub patience: Duration,
     /// Whether it is left running at the end of the run.
     pub keep: bool,
+    /// Place at which it will listen, where that is known.
+    pub port: Option<ServerPort>,
 }
 
 impl Container {
@@ -142,6 +145,9 @@ impl ContainerTask {
         let timeline = self.news.timeline();
         let memory = self.memory.filter(|_| is_here);
         if let Err(why) = memory::back(&timeline, memory, || orders.is_closed()).await {
+            return self.news.failed(action, why).await;
+        }
+        if let Some(why) = port::in_the_way(self.ours.container.port.as_ref(), &timeline).await {
             return self.news.failed(action, why).await;
         }
         match self.ours.run().await {

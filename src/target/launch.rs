@@ -1,7 +1,6 @@
 //! Starts a target from its options: shows the command before it starts, word for word, with
 //! everything that longhaul adds.
 
-use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +9,8 @@ use super::docker::image::resolved;
 use super::docker::line::{Additions, RunLine, of_command, of_line};
 use super::docker::{Container, LABEL};
 use super::options::{StartMethod, TargetOptions};
+use super::orphan::LaunchedServer;
+use super::port::ServerPort;
 use super::process::Process;
 use super::sparkrun::Sparkrun;
 use super::{Program, StartedTarget, attached, watched};
@@ -23,8 +24,6 @@ use crate::world::ServerPid;
 
 /// Time that a server may take to stop when it is asked to.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Limit of the check whether a port is in use.
-const KNOCK: Duration = Duration::from_secs(1);
 /// Secret variables that a server may need: passed by name only, where they are set.
 const SECRETS: [&str; 2] = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"];
 /// Model cache folder that common serving images use.
@@ -39,6 +38,12 @@ pub(crate) struct Launch<'a> {
     pub address: &'a str,
     /// Prints a line for the user.
     pub tell: fn(&str),
+    /// Names the process of this machine that listens at a port, where it can be found.
+    pub name_listener: fn(u16) -> Option<String>,
+    /// Kernel's id of this boot, where it is known.
+    pub boot_id: Option<&'a str>,
+    /// Writes down durably what is started.
+    pub record: &'a dyn Fn(&LaunchedServer) -> Result<(), Mistake>,
 }
 
 impl Launch<'_> {
@@ -54,7 +59,7 @@ impl Launch<'_> {
         let Some((start, reading)) = self.options.start.zip(self.options.reading.as_ref()) else {
             return self.watched(server_pid).await.map(|started| (started, Vec::new()));
         };
-        self.is_free()?;
+        self.is_free().await?;
         match start {
             StartMethod::Process => self.process(&reading.recipe, server_pid),
             StartMethod::Docker | StartMethod::Podman => {
@@ -100,15 +105,14 @@ impl Launch<'_> {
         place.split('/').next().unwrap_or_default()
     }
 
+    fn port(&self) -> ServerPort {
+        ServerPort { place: self.place().to_owned(), name_listener: self.name_listener }
+    }
+
     /// Checks that nothing listens at the address yet: it would be measured instead of the recipe.
-    fn is_free(&self) -> Result<(), Mistake> {
-        let addresses = self.place().to_socket_addrs().into_iter().flatten();
-        let is_taken =
-            addresses.take(2).any(|address| TcpStream::connect_timeout(&address, KNOCK).is_ok());
-        if !is_taken {
-            return Ok(());
-        }
-        Err(Mistake::new(format!("something listens on {} already", self.address))
+    async fn is_free(&self) -> Result<(), Mistake> {
+        let Some(who) = self.port().taken(&self.timeline).await else { return Ok(()) };
+        Err(Mistake::new(format!("{who} listens on {} already", self.address))
             .hint("end it, or drive it: --endpoint without --start")
             .hint("another port in the recipe"))
     }
@@ -123,9 +127,15 @@ impl Launch<'_> {
         for (name, value) in &recipe.env {
             (self.tell)(&format!("    with {name}={}", one_line(value, usize::MAX)));
         }
-        let process =
-            Process { command, env: recipe.env.clone(), folder: None, patience: PATIENCE };
-        Ok((process.start(self.timeline, server_pid)?, Vec::new()))
+        let (env, port) = (recipe.env.clone(), Some(self.port()));
+        let process = Process { command, env, folder: None, patience: PATIENCE, port };
+        let started = process.start(self.timeline, server_pid.clone())?;
+        let launched = server_pid
+            .pid()
+            .zip(self.boot_id)
+            .and_then(|(pid, boot_id)| LaunchedServer::process(pid, boot_id));
+        launched.map_or(Ok(()), |launched| (self.record)(&launched))?;
+        Ok((started, Vec::new()))
     }
 
     async fn container(
@@ -158,7 +168,9 @@ impl Launch<'_> {
             label,
             patience: PATIENCE,
             keep: self.options.keep,
+            port: Some(self.port()),
         };
+        (self.record)(&LaunchedServer::container(&container.label, &container.engine.program.0))?;
         Ok((container.start(server_pid).await?, line.added))
     }
 
@@ -250,7 +262,15 @@ mod tests {
     use crate::target::standin::{Standin, reading};
 
     fn launch<'a>(options: &'a TargetOptions, address: &'a str) -> Launch<'a> {
-        Launch { options, timeline: Timeline::start(), address, tell: |_| () }
+        Launch {
+            options,
+            timeline: Timeline::start(),
+            address,
+            tell: |_| (),
+            name_listener: |_| Some("python3 (pid 7)".to_owned()),
+            boot_id: None,
+            record: &|_| Ok(()),
+        }
     }
 
     /// Returns why a target is not started or watched.
@@ -271,7 +291,7 @@ mod tests {
         };
         let reported = refused(&options, &address).await;
         assert_snapshot!(named(&reported, &[(&address, "ADDRESS")]), @"
-            error: something listens on ADDRESS already
+            error: python3 (pid 7) listens on ADDRESS already
               try: end it, or drive it: --endpoint without --start
               try: another port in the recipe
         ");

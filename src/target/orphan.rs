@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::container::ContainerEngine;
 use super::docker::LABEL;
 use super::tree::{self, ProcessTree};
@@ -22,42 +24,75 @@ const NEAR_S: f64 = 3.0;
 /// Unit of a process's start time: the kernel counts it in hundredths of a second.
 const TICKS_PER_S: f64 = 100.0;
 
-/// Server that an earlier longhaul had started, as the journal has it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Orphan {
-    /// Words of its start: `pid 7: bash -c …`, `container 0123456789ab of docker`.
-    pub launched: String,
-    /// Instant of the start in seconds since the machine's boot; `None` where the machine was booted
-    /// since, or nobody knows.
-    pub since_boot_s: Option<f64>,
+/// Server that a longhaul started for a run, as far as another longhaul needs it to find it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LaunchedServer {
+    /// Process that leads its own group.
+    Process {
+        pid: u32,
+        /// Instant of its start in seconds since the machine's boot.
+        since_boot_s: f64,
+        /// Kernel's id of that boot.
+        boot_id: String,
+    },
+    /// Container of an engine, by a filter of the engine's `ps`.
+    Container { filter: String, engine: String },
 }
 
-impl Orphan {
+impl LaunchedServer {
+    /// Describes a process that runs; `None` where it has ended already.
+    pub(crate) fn process(pid: u32, boot_id: &str) -> Option<LaunchedServer> {
+        let since_boot_s = tree::seen(pid)?.began as f64 / TICKS_PER_S;
+        Some(LaunchedServer::Process { pid, since_boot_s, boot_id: boot_id.to_owned() })
+    }
+
+    /// Describes the container that will get a label.
+    pub(super) fn container(label: &str, engine: &str) -> LaunchedServer {
+        let filter = format!("label={LABEL}={label}");
+        LaunchedServer::Container { filter, engine: engine.to_owned() }
+    }
+
+    /// Reads the words of a start in the journal: `pid 7: bash -c …`, `container 0123456789ab of
+    /// docker`. `since_boot` is the time since a boot, and its id.
+    pub(crate) fn of_words(words: &str, since_boot: Option<(f64, &str)>) -> Option<LaunchedServer> {
+        if let Some((id, engine)) = words.strip_prefix("container ").and_then(of_container) {
+            let filter = format!("id={id}");
+            return Some(LaunchedServer::Container { filter, engine: engine.to_owned() });
+        }
+        let pid = words.strip_prefix("pid ")?.split(':').next()?.parse().ok()?;
+        let (since_boot_s, boot_id) = since_boot?;
+        Some(LaunchedServer::Process { pid, since_boot_s, boot_id: boot_id.to_owned() })
+    }
+
     /// Ends it, where it still runs, and names it.
     ///
     /// # Errors
     /// It does not end.
-    pub(crate) async fn end(&self, timeline: Timeline, tell: fn(&str)) -> Result<(), Mistake> {
-        if let Some((id, program)) = self.container() {
-            return end_container(&ContainerEngine::new(program, timeline), id, tell).await;
-        }
-        match (self.pid(), self.since_boot_s) {
-            (Some(pid), Some(since_boot_s)) => {
-                end_processes(pid, since_boot_s, timeline, tell).await
+    pub(crate) async fn end(
+        &self,
+        boot_id: Option<&str>,
+        timeline: Timeline,
+        tell: fn(&str),
+    ) -> Result<(), Mistake> {
+        match self {
+            LaunchedServer::Container { filter, engine } => {
+                end_container(&ContainerEngine::new(engine, timeline), filter, tell).await
             }
-            _ => Ok(()),
+            LaunchedServer::Process { pid, since_boot_s, boot_id: began_in } => {
+                if boot_id != Some(began_in) {
+                    return Ok(());
+                }
+                end_processes(*pid, *since_boot_s, timeline, tell).await
+            }
         }
     }
+}
 
-    fn pid(&self) -> Option<u32> {
-        self.launched.strip_prefix("pid ")?.split(':').next()?.parse().ok()
-    }
-
-    /// Returns the short id of a container, and its engine's program.
-    fn container(&self) -> Option<(&str, &str)> {
-        let (id, program) = self.launched.strip_prefix("container ")?.split_once(" of ")?;
-        id.chars().all(|c| c.is_ascii_hexdigit()).then_some((id, program))
-    }
+/// Splits the short id of a container from its engine's program.
+fn of_container(words: &str) -> Option<(&str, &str)> {
+    let (id, engine) = words.split_once(" of ")?;
+    id.chars().all(|c| c.is_ascii_hexdigit()).then_some((id, engine))
 }
 
 /// Ends the group of a process that was started at that time. Another process may have its pid since.
@@ -72,7 +107,12 @@ async fn end_processes(
         return Ok(());
     }
     let mut tree = ProcessTree::of_group(pid);
-    let names = tree::names(&tree.look());
+    let members = tree.look();
+    if members.is_empty() {
+        // It has ended, and nobody has reaped it yet.
+        return Ok(());
+    }
+    let names = tree::names(&members);
     tell(&format!("the server that this run had started still runs, and is ended: {names}"));
     tree.ask_to_end();
     if gone(&mut tree, timeline, PATIENCE).await {
@@ -98,10 +138,13 @@ async fn gone(tree: &mut ProcessTree, timeline: Timeline, limit: Duration) -> bo
 }
 
 /// Removes a container that longhaul had started: one with its label.
-async fn end_container(engine: &ContainerEngine, id: &str, tell: fn(&str)) -> Result<(), Mistake> {
-    let of_id = format!("id={id}");
+async fn end_container(
+    engine: &ContainerEngine,
+    filter: &str,
+    tell: fn(&str),
+) -> Result<(), Mistake> {
     let of_label = format!("label={LABEL}");
-    let asked = ["ps", "-aq", "--no-trunc", "--filter", &of_id, "--filter", &of_label];
+    let asked = ["ps", "-aq", "--no-trunc", "--filter", filter, "--filter", &of_label];
     let Ok(found) = engine.program.ask(&engine.timeline, &asked, ORDER_US).await else {
         // The start that follows says what is wrong with the engine.
         return Ok(());
@@ -136,30 +179,44 @@ mod tests {
     }
 
     #[test]
-    fn the_record_of_a_start_names_a_process_or_a_container() {
-        let of = |words: &str| Orphan { launched: words.to_owned(), since_boot_s: None };
-        assert_eq!(of("pid 7: bash -c \"exec x\"").pid(), Some(7));
-        let container = of("container 0123456789ab of podman");
-        assert_eq!(
-            (container.pid(), container.container()),
-            (None, Some(("0123456789ab", "podman")))
-        );
-        let simulated = of("longhaul's own simulated server");
-        assert_eq!((simulated.pid(), simulated.container()), (None, None));
-        assert_eq!(of("container --all of docker").container(), None);
+    fn the_words_of_a_start_name_a_process_or_a_container() {
+        let boot = Some((5.0, "b"));
+        let process =
+            LaunchedServer::Process { pid: 7, since_boot_s: 5.0, boot_id: "b".to_owned() };
+        let words = "pid 7: bash -c \"exec x\"";
+        assert_eq!(LaunchedServer::of_words(words, boot), Some(process));
+        assert_eq!(LaunchedServer::of_words(words, None), None, "a pid of another boot");
+        let (filter, engine) = ("id=0123456789ab".to_owned(), "podman".to_owned());
+        let container = LaunchedServer::Container { filter, engine };
+        let words = "container 0123456789ab of podman";
+        assert_eq!(LaunchedServer::of_words(words, None), Some(container));
+        for odd in ["longhaul's own simulated server", "container --all of docker"] {
+            assert_eq!(LaunchedServer::of_words(odd, boot), None);
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let launched = LaunchedServer::container("7-1", "docker");
+        let text = serde_json::to_string(&launched).unwrap();
+        insta::assert_snapshot!(text, @r#"{"container":{"filter":"label=longhaul.run=7-1","engine":"docker"}}"#);
+        assert_eq!(serde_json::from_str::<LaunchedServer>(&text).unwrap(), launched);
     }
 
     #[tokio::test]
     async fn a_process_of_that_time_is_ended_and_one_of_another_time_is_left_alone() {
         let mut child =
             Command::new("sleep").arg("600").process_group(0).spawn().expect("sleep starts");
-        let began = tree::seen(child.id()).expect("it runs").began as f64 / TICKS_PER_S;
-        let launched = format!("pid {}: bash -c x", child.id());
-        let at = |seconds| Orphan { launched: launched.clone(), since_boot_s: Some(seconds) };
-        at(began - 60.0).end(Timeline::start(), count).await.unwrap();
+        let launched = LaunchedServer::process(child.id(), "b").expect("it runs");
+        let LaunchedServer::Process { pid, since_boot_s, boot_id } = launched.clone() else {
+            panic!("{launched:?}")
+        };
+        let earlier = LaunchedServer::Process { pid, since_boot_s: since_boot_s - 60.0, boot_id };
+        earlier.end(Some("b"), Timeline::start(), count).await.unwrap();
+        launched.end(Some("another boot"), Timeline::start(), count).await.unwrap();
         assert!(child.try_wait().unwrap().is_none(), "the pid was used again");
         assert_eq!(TOLD.load(Ordering::SeqCst), 0);
-        at(began + 0.2).end(Timeline::start(), count).await.unwrap();
+        launched.end(Some("b"), Timeline::start(), count).await.unwrap();
         assert!(child.wait().unwrap().code().is_none(), "ended by a signal");
         assert_eq!(TOLD.load(Ordering::SeqCst), 1);
     }

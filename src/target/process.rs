@@ -13,6 +13,7 @@ use child::Child;
 use super::handle::{self, NewsSender, Orders, StartedTarget};
 use super::log::{LogReader, LogThread};
 use super::memory;
+use super::port::{self, ServerPort};
 use super::tree;
 use crate::error::Mistake;
 use crate::fact::{Fact, Source, Statement, TargetFact, TargetWord};
@@ -39,6 +40,8 @@ pub(crate) struct Process {
     pub folder: Option<PathBuf>,
     /// Time that it may take to stop when it is asked to.
     pub patience: Duration,
+    /// Place at which it will listen, where that is known.
+    pub port: Option<ServerPort>,
 }
 
 impl Process {
@@ -56,6 +59,7 @@ impl Process {
             Mistake::new(format!("the recipe's command cannot be started: {why}"))
                 .hint("bash, and the folder to run it in")
         })?;
+        server_pid.set(Some(child.pid));
         Ok(handle::spawn(timeline, |orders, news| async move {
             let log = LogReader::new(news.clone(), Source::Process);
             let thread = LogThread::start();
@@ -196,6 +200,9 @@ impl ProcessTask {
         if let Err(why) = memory::back(&timeline, self.memory, || orders.is_closed()).await {
             return self.news.failed(action, why).await;
         }
+        if let Some(why) = port::in_the_way(self.process.port.as_ref(), &timeline).await {
+            return self.news.failed(action, why).await;
+        }
         match Child::spawn(&self.process) {
             Ok(child) => self.began(child, Some(action)).await,
             Err(why) => self.news.failed(action, format!("it cannot be started: {why}")).await,
@@ -236,12 +243,12 @@ mod tests {
     use tokio::task::LocalSet;
 
     use super::*;
-    use crate::target::standin::answer;
+    use crate::target::standin::{answer, answers};
     use crate::world::Target;
 
     fn process(command: &str) -> Process {
         let (env, patience) = (Vec::new(), Duration::from_secs(20));
-        Process { command: command.to_owned(), env, folder: None, patience }
+        Process { command: command.to_owned(), env, folder: None, patience, port: None }
     }
 
     #[tokio::test]
@@ -270,6 +277,22 @@ mod tests {
             Exited: ended by signal 15 (Exited { code: None, signal: Some(15), oom_killed: None }) [action 2]
             Launched: pid SECOND: bash -c "exec sleep 600" [action 3]
         "#);
+    }
+
+    #[tokio::test]
+    async fn a_server_is_not_started_again_where_somebody_else_took_its_port() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let place = listener.local_addr().expect("an address").to_string();
+        let name_listener = |_| Some("python3 (pid 7)".to_owned());
+        let port = Some(ServerPort { place: place.clone(), name_listener });
+        let local = LocalSet::new();
+        let said = local.run_until(async {
+            let process = Process { port, ..process("exec sleep 600") };
+            let started = process.start(Timeline::start(), ServerPid::default()).expect("bash");
+            answers(started, &[TargetOrder::Stop, TargetOrder::Launch]).await.0
+        });
+        let said = said.await.replace(&place, "PLACE");
+        assert_snapshot!(said.lines().last().unwrap_or_default(), @"Failed: it is not started again: python3 (pid 7) listens on PLACE now [action 2]");
     }
 
     #[tokio::test]

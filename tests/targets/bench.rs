@@ -320,6 +320,21 @@ impl Bench {
         Going { child, out }
     }
 
+    /// Goes on with its run.
+    pub(crate) fn resume(&self) -> Going {
+        let out = self.path("told");
+        let file = fs::File::create(&out).expect("a file");
+        let child = Command::new(LONGHAUL)
+            .arg("resume")
+            .arg(self.path("run"))
+            .env_remove("http_proxy")
+            .stdout(file.try_clone().expect("a file"))
+            .stderr(file)
+            .spawn()
+            .expect("the binary runs");
+        Going { child, out }
+    }
+
     /// A program that stands in for another.
     pub(crate) fn standin(&self, name: &str, script: &str) -> String {
         let path = self.path(name);

@@ -69,8 +69,13 @@ impl<W: Wire> Environment<W> {
             let name = |n: u32| runs.join(format!("rehearsed-{recipe}-{scenario}-{n}"));
             return (1..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0));
         }
-        let start = wall_text(self.timeline.wall_us());
-        let start = start.split('.').next().unwrap_or(&start).replace(':', "-");
-        runs.join(format!("{start}-{recipe}-{scenario}"))
+        dated_folder(self.timeline.wall_us(), recipe, scenario)
     }
+}
+
+/// Returns the default folder of a run that began at a wall time.
+pub(crate) fn dated_folder(wall_us: u64, recipe: &str, scenario: &str) -> PathBuf {
+    let start = wall_text(wall_us);
+    let start = start.split('.').next().unwrap_or(&start).replace(':', "-");
+    Path::new("runs").join(format!("{start}-{recipe}-{scenario}"))
 }

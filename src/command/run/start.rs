@@ -1,6 +1,7 @@
 //! Starts the server of a run: the simulated one on its own thread, one that longhaul starts or
 //! watches, or one of which only the address is known.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use tokio::task::JoinHandle;
@@ -8,17 +9,19 @@ use tokio::task::JoinHandle;
 use super::ServerOptions;
 use super::connect::{self, connect};
 use super::simulated::Simulated;
-use crate::command::drive::environment::Environment;
+use crate::command::drive::environment::{Environment, dated_folder};
 use crate::command::drive::{NoRun, Specs, unless_stopped};
 use crate::command::{hide, print_stderr};
+use crate::error::Mistake;
 use crate::http::{Address, Http};
+use crate::journal::HeldFolder;
 use crate::journal::manifest::{Anchor, RunNode};
-use crate::observe::{host_sensors, is_local, this_machine};
+use crate::observe::{host_sensors, is_local, port, this_machine};
 use crate::plan::forecast::ObservedSources;
 use crate::run::stop::Stop;
 use crate::target::Leftovers;
 use crate::target::launch::Launch;
-use crate::target::orphan::Orphan;
+use crate::target::orphan::LaunchedServer;
 use crate::timeline::Timeline;
 use crate::unit::At;
 use crate::world::{Sensor, ServerPid, Standstills, Target};
@@ -34,6 +37,54 @@ pub(super) struct Started {
     pub target: Box<dyn Target>,
     /// Remainder to clean up when the run is over.
     pub leftover: Leftover,
+    /// Port of a process that longhaul started.
+    pub own_port: Option<OwnPort>,
+}
+
+/// Port at which the process that longhaul started is to listen.
+pub(super) struct OwnPort {
+    port: u16,
+    /// Instant of the process's start in seconds since the machine's boot.
+    since_boot_s: f64,
+}
+
+impl OwnPort {
+    /// Checks that nobody else listens there: a process that is older than the server.
+    ///
+    /// # Errors
+    /// Who listens there.
+    pub(super) fn check(&self) -> Result<(), Mistake> {
+        let OwnPort { port, since_boot_s } = *self;
+        let Some(who) = port::older_listener(port, since_boot_s) else { return Ok(()) };
+        Err(Mistake::new(format!(
+            "{who} took port {port} while the server was starting, so the server cannot be reached"
+        ))
+        .hint("end it: it may be a server of an earlier run, which was still loading")
+        .hint("another port in the recipe"))
+    }
+}
+
+/// Holds the run folder from before the start of a server that longhaul starts, so that a server
+/// which outlives it can be found. Other runs take their folder when the server has answered.
+///
+/// # Errors
+/// The folder is in use, is not empty, or cannot be written.
+pub(super) fn hold(
+    specs: &mut Specs,
+    options: &ServerOptions,
+) -> Result<Option<HeldFolder>, Mistake> {
+    if options.target.start.is_none() {
+        return Ok(None);
+    }
+    if let Some(cut) = &specs.options.cut {
+        return Ok(Some(cut.held.clone()));
+    }
+    let recipe = specs.recipe.as_ref().map_or("unknown", |recipe| &recipe.source.name);
+    let dated = || dated_folder(Timeline::wall_now_us(), recipe, &specs.scenario.source.name);
+    let dir = specs.options.output.clone().unwrap_or_else(dated);
+    let held = HeldFolder::create(&dir)?;
+    specs.options.output = Some(dir);
+    Ok(Some(held))
 }
 
 /// Task of a target, which outlives the run's handle.
@@ -53,6 +104,7 @@ pub(super) struct Leftover {
 pub(super) async fn start(
     specs: &Specs,
     options: &ServerOptions,
+    held: Option<&HeldFolder>,
     stop: &mut Stop,
 ) -> Result<Started, NoRun> {
     let sim = if specs.simulated { Some(Rc::new(Simulated::start(specs)?)) } else { None };
@@ -66,12 +118,31 @@ pub(super) async fn start(
     let server_pid = ServerPid::default();
     // Lets the signal task start first, so that an early signal cannot leave anything behind.
     tokio::task::yield_now().await;
-    if let Some(orphan) = orphan(specs, options, &anchor) {
-        unless_stopped(stop, orphan.end(timeline, print_stderr)).await?;
+    let boot_id = anchor.boot_id.as_deref();
+    for orphan in orphans(specs, held) {
+        unless_stopped(stop, orphan.end(boot_id, timeline, print_stderr)).await?;
     }
-    let launch =
-        Launch { options: &options.target, timeline, address: &address, tell: print_stderr };
-    let (launched, added) = unless_stopped(stop, launch.start_server(&server_pid)).await?;
+    held.iter().for_each(|held| held.forget_launch());
+    let own = Cell::new(None);
+    let record = |launched: &LaunchedServer| {
+        own.set(since_boot_s(launched));
+        let text = serde_json::to_string(launched).unwrap_or_default();
+        held.map_or(Ok(()), |held| held.record_launch(&text))
+    };
+    let launch = Launch {
+        options: &options.target,
+        timeline,
+        address: &address,
+        tell: print_stderr,
+        name_listener: port::name_of_listener,
+        boot_id,
+        record: &record,
+    };
+    let launched = unless_stopped(stop, launch.start_server(&server_pid)).await;
+    if let (Err(NoRun::Mistake(_)), Some(held)) = (&launched, held) {
+        held.forget_launch();
+    }
+    let (launched, added) = launched?;
     let starts = options.target.start.is_some();
     let target: Box<dyn Target> = match &sim {
         Some(sim) => Box::new(sim.target(timeline)),
@@ -79,6 +150,9 @@ pub(super) async fn start(
     };
     let is_here = options.target.pid.is_some()
         || Address::parse(&address).is_ok_and(|it| is_local::is_here(it.host()));
+    let listens_at = Address::parse(&address).ok().and_then(|it| it.port()).filter(|_| is_here);
+    let own_port =
+        listens_at.zip(own.get()).map(|(port, since_boot_s)| OwnPort { port, since_boot_s });
     // It ends with the run.
     tokio::task::spawn_local(standstills.clone().look(timeline));
     let environment = Environment {
@@ -108,7 +182,7 @@ pub(super) async fn start(
         address,
     };
     let leftover = Leftover { task: launched.task, timeline, starts };
-    Ok(Started { environment, target, leftover })
+    Ok(Started { environment, target, leftover, own_port })
 }
 
 /// Creates the sensors of the server's machine; called when the server answers, because the target
@@ -135,29 +209,43 @@ fn sensors(
 }
 
 impl Leftover {
-    /// Waits, up to a limit, until everything that longhaul started is gone.
-    pub(super) async fn stop_all(self) {
+    /// Waits, up to a limit, until everything that longhaul started is gone, and returns whether it
+    /// is.
+    pub(super) async fn stop_all(self) -> bool {
         if self.starts && !self.task.is_finished() {
             print_stderr("the server that longhaul started is being ended");
         }
         let deadline = At(self.timeline.now().0 + STOP_WAIT_US);
-        match self.timeline.before(deadline, self.task).await {
-            None => print_stderr("warning: it did not end in time and may still be there"),
-            Some(Ok(Some(why))) => print_stderr(&format!("warning: {why}")),
-            Some(_) => {}
-        }
+        let why = match self.timeline.before(deadline, self.task).await {
+            None => "it did not end in time and may still be there".to_owned(),
+            Some(Ok(Some(why))) => why,
+            Some(_) => return true,
+        };
+        print_stderr(&format!("warning: {why}"));
+        false
     }
 }
 
-/// Returns the server that a run which goes on had started, and that may still run.
-fn orphan(specs: &Specs, options: &ServerOptions, now: &Anchor) -> Option<Orphan> {
-    let cut = specs.options.cut.as_ref().filter(|_| options.target.start.is_some())?;
-    let (segment, at, launched) = cut.launched.clone()?;
-    let anchor = cut.manifest.segments.iter().find(|anchor| anchor.segment == segment)?;
-    let is_same_boot = anchor.boot_id.is_some() && anchor.boot_id == now.boot_id;
-    let since_boot_us = anchor.monotonic_us.filter(|_| is_same_boot).map(|us| us + at.0);
-    let since_boot_s = since_boot_us.map(|us| us as f64 / 1e6);
-    Some(Orphan { launched, since_boot_s })
+/// Returns the servers that an earlier longhaul had started for this run, and that may still run:
+/// the one of the folder's record, and the last one of the journal, which may be a later start.
+fn orphans(specs: &Specs, held: Option<&HeldFolder>) -> Vec<LaunchedServer> {
+    let Some(held) = held else { return Vec::new() };
+    let recorded = held.launched().and_then(|text| serde_json::from_str(&text).ok());
+    let journaled = specs.options.cut.as_ref().and_then(|cut| {
+        let (segment, at, words) = cut.launched.as_ref()?;
+        let anchor = cut.manifest.segments.iter().find(|anchor| anchor.segment == *segment)?;
+        let since_boot_s = anchor.monotonic_us.map(|us| (us + at.0) as f64 / 1e6);
+        LaunchedServer::of_words(words, since_boot_s.zip(anchor.boot_id.as_deref()))
+    });
+    recorded.into_iter().chain(journaled).collect()
+}
+
+/// Returns when a process was started, in seconds since the machine's boot.
+fn since_boot_s(launched: &LaunchedServer) -> Option<f64> {
+    match launched {
+        LaunchedServer::Process { since_boot_s, .. } => Some(*since_boot_s),
+        LaunchedServer::Container { .. } => None,
+    }
 }
 
 /// Describes the machine that drives.

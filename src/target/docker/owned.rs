@@ -110,6 +110,7 @@ pub(super) mod tests {
             patience: Duration::from_secs(30),
             // Whatever a test leaves is no container.
             keep: true,
+            port: None,
         }
     }
 
