@@ -205,18 +205,20 @@ fn unit_text(parts: &UnitParts<'_>) -> String {
     };
     format!(
         "# Goes on with a run of longhaul after a reboot. Save it as /etc/systemd/system/longhaul.service, then:\n\
-         #   systemctl enable longhaul.service\n\
-         # It does nothing once the run has its verdict.\n\
+         #   systemctl enable --now longhaul.service\n\
+         # A run that is over is refused (exit code 2), and nothing else happens: disable the unit then.\n\
          [Unit]\n\
          Description=longhaul soak test\n\
          Wants=network-online.target\n\
          After=network-online.target docker.service\n\
-         ConditionPathExists=!{run}/verdict.json\n\
          \n\
          [Service]\n\
          User={user}\n\
          WorkingDirectory={here}\n\
          {key}ExecStart=\"{program}\" resume \"{run}\"{flag}\n\
+         SuccessExitStatus=2\n\
+         # SIGTERM is a request to end the run for good: a shutdown must cut it off instead.\n\
+         KillSignal=SIGKILL\n\
          \n\
          [Install]\n\
          WantedBy=multi-user.target\n"
@@ -236,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_unit_goes_on_with_the_run_until_it_has_a_verdict() {
+    fn the_unit_leaves_it_to_resume_whether_the_run_goes_on_and_never_asks_it_to_end() {
         let parts = UnitParts {
             program: Path::new("/usr/bin/longhaul"),
             here: Path::new("/home/me"),
@@ -244,6 +246,29 @@ mod tests {
             user: "me",
             api_key_env: Some("API_KEY"),
         };
-        assert_snapshot!(unit_text(&parts));
+        let unit = unit_text(&parts);
+        assert!(!unit.contains("Condition"), "a run whose disk failed has a verdict.json too");
+        assert_snapshot!(unit, @r#"
+        # Goes on with a run of longhaul after a reboot. Save it as /etc/systemd/system/longhaul.service, then:
+        #   systemctl enable --now longhaul.service
+        # A run that is over is refused (exit code 2), and nothing else happens: disable the unit then.
+        [Unit]
+        Description=longhaul soak test
+        Wants=network-online.target
+        After=network-online.target docker.service
+
+        [Service]
+        User=me
+        WorkingDirectory=/home/me
+        # A line API_KEY=… in a file that only this user may read:
+        EnvironmentFile=/etc/longhaul.env
+        ExecStart="/usr/bin/longhaul" resume "/home/me/runs/100%%" --api-key-env API_KEY
+        SuccessExitStatus=2
+        # SIGTERM is a request to end the run for good: a shutdown must cut it off instead.
+        KillSignal=SIGKILL
+
+        [Install]
+        WantedBy=multi-user.target
+        "#);
     }
 }

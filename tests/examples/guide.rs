@@ -168,7 +168,7 @@ pub(crate) const PAGES: &[Page] = &[
                 "longhaul resume runs/latest --resume-on-boot",
                 "",
                 0,
-                &["ConditionPathExists=!", "resume"],
+                &["KillSignal=SIGKILL", "resume"],
             ),
             run("longhaul resume runs/latest", "", 0, &["PASS", "longhaul was cut off at"]),
         ],

@@ -126,7 +126,7 @@ pub(crate) const PAGES: &[Page] = &[
                 "longhaul resume runs/tonight --resume-on-boot",
                 "",
                 0,
-                &["ConditionPathExists=!", "[Install]"],
+                &["KillSignal=SIGKILL", "[Install]"],
             ),
             run(
                 "longhaul resume runs/tonight --header 'X-Key: value'",
