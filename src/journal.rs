@@ -226,6 +226,13 @@ impl Sink for Journal {
         }
     }
 
+    fn written(&self) -> u64 {
+        match &self.mode {
+            WriteMode::Inline(_) => 0,
+            WriteMode::Thread { reported, .. } => reported.done.load(Ordering::Relaxed),
+        }
+    }
+
     async fn close(&mut self) -> Result<(), String> {
         let outcome = match &mut self.mode {
             WriteMode::Inline(writer) => writer.close(),

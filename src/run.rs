@@ -5,6 +5,7 @@
 
 pub(crate) mod arrive;
 pub(crate) mod conductor;
+mod disk;
 pub(crate) mod fit_prompts;
 mod gaps;
 pub(crate) mod identity;
@@ -25,6 +26,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use conductor::{Conductor, Order};
+use disk::DiskWatch;
 use gaps::GapHistograms;
 use identity::Identity;
 use lateness::Lateness;
@@ -182,6 +184,7 @@ pub(crate) async fn carry_out<W: Wire, S: Sink>(
         progress: Progress::default(),
         gaps: GapHistograms::default(),
         lateness: Lateness::default(),
+        disk: DiskWatch::default(),
         own: PeriodicWork { ticked: timeline.now(), ..PeriodicWork::default() },
         closed: None,
     };
@@ -232,6 +235,7 @@ struct EventLoop<'a, W: Wire, S: Sink> {
     progress: Progress,
     gaps: GapHistograms,
     lateness: Lateness,
+    disk: DiskWatch,
     own: PeriodicWork,
     closed: Option<Closed>,
 }
@@ -255,6 +259,8 @@ pub(crate) trait Watcher {
     /// Called for every entry that was written.
     fn entry(&mut self, entry: &Entry);
     fn tick(&mut self, now: At, progress: &Progress);
+    /// Called for what concerns the user at once, and is no entry.
+    fn warned(&mut self, _words: &str) {}
     /// Called for every order of the conductor.
     fn ordered(&mut self, _now: At, _order: &Order) {}
 }
@@ -453,9 +459,12 @@ impl<W: Wire, S: Sink> EventLoop<'_, W, S> {
         });
     }
 
-    /// Does the periodic work: pace check, own readings, wall clock, sync.
+    /// Does the periodic work: checks of disk and pace, own readings, wall clock, sync.
     fn tick(&mut self, now: At) -> Result<(), String> {
         self.watcher.tick(now, &self.progress);
+        if let Some(words) = self.disk.check(now, self.sink.written(), self.sink.waiting()) {
+            self.watcher.warned(&words);
+        }
         let late_us = now.since(self.own.ticked).saturating_sub(crate::unit::micros(TICK));
         self.own.late_us_max = self.own.late_us_max.max(late_us);
         if late_us > LATE_US {

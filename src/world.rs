@@ -209,6 +209,9 @@ pub(crate) trait Sink {
     /// Returns the number of entries, frames and log pieces that are queued and not yet written.
     fn waiting(&self) -> u64;
 
+    /// Returns the number of entries, frames and log pieces that were written so far.
+    fn written(&self) -> u64;
+
     /// Waits until everything is on disk, at the end of a run.
     ///
     /// # Errors

@@ -82,6 +82,10 @@ impl Watcher for LoadBeganWatcher<'_> {
         self.watcher.tick(now, progress);
     }
 
+    fn warned(&mut self, words: &str) {
+        self.watcher.warned(words);
+    }
+
     fn ordered(&mut self, now: At, order: &Order) {
         self.watcher.ordered(now, order);
     }

@@ -153,6 +153,12 @@ impl Watcher for Screen {
             self.show(progress.in_flight());
         }
     }
+
+    fn warned(&mut self, words: &str) {
+        if self.every_us.is_some() {
+            self.say(words);
+        }
+    }
 }
 
 impl OnFail {

@@ -184,6 +184,10 @@ impl<S: Sink> Sink for Disk<S> {
         self.waiting.len() as u64
     }
 
+    fn written(&self) -> u64 {
+        self.sink.written()
+    }
+
     async fn close(&mut self) -> Result<(), String> {
         let timeline = self.host.timeline;
         while self.failed.is_none()
@@ -241,6 +245,10 @@ mod tests {
 
         fn waiting(&self) -> u64 {
             0
+        }
+
+        fn written(&self) -> u64 {
+            self.seqs.len() as u64
         }
 
         async fn close(&mut self) -> Result<(), String> {
