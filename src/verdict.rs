@@ -368,7 +368,12 @@ mod tests {
         story.goods(10.0, 60, 0);
         let verdict = judged(&story, &[at_most("crashes", 0.0)]);
         assert_eq!((verdict.word, verdict.exit()), (VerdictWord::Inconclusive, Exit::Inconclusive));
-        assert_snapshot!(verdict.reasons.join("\n"), @"the run was killed, or still runs: it has no end");
+        assert_snapshot!(verdict.reasons.join("\n"), @"the run has no end: killed, or its disk failed, or it still runs");
+        let mut analysis = analyse(&asked(&[0]), story.entries.iter());
+        analysis.reported.failed = Some("events.csv cannot be written: disk full".to_owned());
+        let verdict = judge(&Contract::default(), &analysis);
+        let failed = "longhaul failed: events.csv cannot be written: disk full";
+        assert_eq!(verdict.reasons[0], failed, "the longhaul that drove it knows better");
     }
 
     #[test]

@@ -62,9 +62,10 @@ fn differences(then: &Value, now: &Value, path: &str, found: &mut Vec<String>) {
             if path.starts_with(".coverage.")
                 && path.rsplit('.').next() == Some("share")
                 && (then.as_f64().unwrap() - now.as_f64().unwrap()).abs() < 0.05 => {}
-        // Findings are the same ones; their sentences may be better.
+        // Findings and reasons are the same ones; their sentences may be better.
         (Value::String(_), Value::String(_))
-            if path.starts_with(".findings[") && path.ends_with("].words") => {}
+            if path.starts_with(".findings[") && path.ends_with("].words")
+                || path.starts_with(".reasons[") => {}
         (then, now) => found.push(format!("{path}: was {then}, is {now}")),
     }
 }

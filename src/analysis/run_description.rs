@@ -80,6 +80,9 @@ pub(crate) struct JournalGaps {
     pub torn: Vec<String>,
     /// Reason why the folder is not as longhaul wrote it, so that nothing is judged by it.
     pub changed: Option<String>,
+    /// Reason why longhaul could not write on, which is on no disk: known only where the run is
+    /// judged by the longhaul that drove it.
+    pub failed: Option<String>,
     /// Whether the folder is of a schema in which such a change cannot be seen.
     pub unsealed: bool,
 }

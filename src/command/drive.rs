@@ -129,7 +129,7 @@ fn print_report(driven: Driven, wide: bool) -> Exit {
     if let Err(why) = &closed {
         print_stderr(&format!("error: longhaul failed: {why}"));
     }
-    let judged = match report::judge_as(asked, &folder) {
+    let judged = match report::judge_as(asked, &folder, closed.as_ref().err().map(String::as_str)) {
         Ok(judged) => judged,
         Err(wrong) => {
             print_stderr(&wrong.to_string());

@@ -113,7 +113,7 @@ pub(crate) fn table(run: &Path) -> Result<Table, Mistake> {
 /// Reads, analyses and judges a run folder, from the folder alone.
 pub(crate) fn judge(run: &Path) -> Result<JudgedRun, Mistake> {
     let (reader, asked) = opened(run)?;
-    understood(reader, asked)
+    understood(reader, asked, None)
 }
 
 /// Judges a run whose numbers are used beside those of others.
@@ -131,8 +131,12 @@ pub(crate) fn judge_unchanged(run: &Path) -> Result<JudgedRun, Mistake> {
 }
 
 /// Judges a run that was just driven, so that its question is known; includes its series over time.
-/// Texts come from the folder, which holds no secrets.
-pub(crate) fn judge_as(asked: RunDescription, run: &Path) -> Result<JudgedRun, Mistake> {
+/// Texts come from the folder, which holds no secrets. `failed` is why longhaul could not write on.
+pub(crate) fn judge_as(
+    asked: RunDescription,
+    run: &Path,
+    failed: Option<&str>,
+) -> Result<JudgedRun, Mistake> {
     let reader = journal::reader::open(run)?;
     let RunDescription { extent, reference_laps, trend, exact_output, contract, .. } = asked;
     let asked = RunDescription {
@@ -143,7 +147,7 @@ pub(crate) fn judge_as(asked: RunDescription, run: &Path) -> Result<JudgedRun, M
         contract,
         ..told_by(reader.manifest(), run)
     };
-    understood(reader, asked)
+    understood(reader, asked, failed)
 }
 
 /// Opens a run folder, and derives its question from the manifest.
@@ -163,10 +167,12 @@ fn opened(run: &Path) -> Result<(journal::Reader, RunDescription), Mistake> {
 fn understood(
     mut reader: journal::Reader,
     mut asked: RunDescription,
+    failed: Option<&str>,
 ) -> Result<JudgedRun, Mistake> {
     let mut first = CalendarFold::new(&asked.trend);
     reader.read(|entry| first.fold(entry));
-    asked.reported = reported(&reader.reported());
+    let failed = failed.map(str::to_owned);
+    asked.reported = JournalGaps { failed, ..reported(&reader.reported()) };
     let mut fold = Fold::over_time(&asked, first.finish());
     reader.again()?.read_prepared(decode_histogram, |entry| fold.fold(entry));
     let analysis = fold.finish();
@@ -276,6 +282,7 @@ fn reported(reported: &journal::ReadSummary) -> JournalGaps {
         lost: lost(reported),
         torn,
         changed: reported.changed.clone(),
+        failed: None,
         unsealed: reported.unsealed,
     }
 }

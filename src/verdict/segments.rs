@@ -14,7 +14,7 @@ pub(super) fn gaps(analysis: &Analysis) -> Vec<String> {
         let lasted = span(is.wall_us.saturating_sub(cut_us) as f64 / 1e6);
         let why = match (&was.boot_id, &is.boot_id) {
             (Some(was), Some(is)) if was != is => ": its machine was rebooted",
-            (Some(_), Some(_)) => ": it was killed",
+            (Some(_), Some(_)) => ": it was killed, or its disk failed",
             _ => "",
         };
         let when = wall_text(cut_us);

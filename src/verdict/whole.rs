@@ -87,10 +87,11 @@ pub(crate) fn reasons(contract: &Contract, analysis: &Analysis) -> Vec<(VerdictW
 /// Returns the word and the reason for the way in which the run ended.
 fn closed(analysis: &Analysis) -> Option<(VerdictWord, String)> {
     let Some((_, closed)) = analysis.calendar.closed() else {
-        return Some((
-            VerdictWord::Inconclusive,
-            "the run was killed, or still runs: it has no end".to_owned(),
-        ));
+        let words = match &analysis.reported.failed {
+            Some(why) => format!("longhaul failed: {}", one_line(why, NOTE_CHARS_MAX)),
+            None => "the run has no end: killed, or its disk failed, or it still runs".to_owned(),
+        };
+        return Some((VerdictWord::Inconclusive, words));
     };
     let word = match closed.because {
         ClosedBecause::Done => return None,

@@ -59,7 +59,7 @@ pub(super) fn play(sweep: &Sweep, turn: Turn) -> Result<TurnEnd, Mistake> {
     if let Err(why) = closed {
         return Ok(TurnEnd::Fault(why));
     }
-    let judged = report::judge_as(asked, &folder)?;
+    let judged = report::judge_as(asked, &folder, None)?;
     report::keep(&judged.page(), &folder);
     Ok(match found(turn, folder, &judged) {
         Some(run) => TurnEnd::Run(Box::new(run)),

@@ -128,7 +128,7 @@ fn the_end_of_a_run_tells_what_its_folder_tells() {
         Script::new(&a_minute(), &["start_fails"]),
     ] {
         let play = script.play();
-        let at_the_end = report::judge_as(play.asked.clone(), &play.folder).unwrap();
+        let at_the_end = report::judge_as(play.asked.clone(), &play.folder, None).unwrap();
         let later = report::judge(&play.folder).unwrap();
         assert_eq!(at_the_end.asked, later.asked);
         for format in [
