@@ -4,6 +4,7 @@
 mod counter;
 
 use std::cell::Cell as Counting;
+use std::time::Duration;
 
 use super::arrive::RetryPolicy;
 use super::side_by_side::side_by_side;
@@ -36,6 +37,8 @@ pub(crate) struct Counted<'a, W: Wire> {
     pub model: &'a str,
     /// Whether the server is longhaul's simulated server, whose counts agree.
     pub is_simulated: bool,
+    /// Limit of the load for a first token.
+    pub first_token: Duration,
 }
 
 /// Fit of text lengths to the server's token counts.

@@ -255,7 +255,8 @@ async fn count_tokens<W: Wire>(
     let (abilities, model) = (&server.abilities, server.model.id.as_str());
     let patience = &patience;
     let is_simulated = specs.simulated;
-    let counted = Counted { wire, timeline, patience, abilities, model, is_simulated };
+    let first_token = specs.scenario.limits.first_token;
+    let counted = Counted { wire, timeline, patience, abilities, model, is_simulated, first_token };
     let mut measured = match fit_prompts(&counted, &specs.plan, &progress).await {
         Ok(measured) => measured,
         Err(why) => {
@@ -273,7 +274,6 @@ async fn count_tokens<W: Wire>(
             print_stderr(words);
         }
     };
-    let first_token = specs.scenario.limits.first_token;
     let AskedLengths { refused, notes } =
         ask_lengths(&counted, &specs.plan, &measured.fit, first_token, &tell).await;
     measured.notes.extend(notes);

@@ -37,7 +37,7 @@ pub(crate) struct NotGathered {
 }
 
 impl NotGathered {
-    pub(super) fn new(words: String) -> NotGathered {
+    pub(crate) fn new(words: String) -> NotGathered {
         NotGathered { words, how: None }
     }
 }

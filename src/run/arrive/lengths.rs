@@ -192,6 +192,7 @@ mod tests {
             abilities: &abilities,
             model: "m",
             is_simulated: false,
+            first_token: Duration::from_secs(600),
         };
         let measured = fit_prompts(&counted, &plan, &|_, _| ()).await.unwrap();
         server.asked.take();

@@ -11,12 +11,15 @@ use crate::fact::Abilities;
 use crate::plan::Message;
 use crate::plan::fitter::{FitQuestion, Method};
 use crate::protocol::{self, openai};
-use crate::run::arrive::{Gathered, gather, prompt_tokens};
+use crate::run::arrive::{Gathered, NotGathered, gather, prompt_tokens};
 use crate::spec::scenario::Api;
 use crate::world::{Call, Wire};
 
-/// Timeout of one question; a slow tokenizer takes seconds for a deep sample.
+/// Longest timeout of one question; a slow tokenizer takes seconds for a deep sample.
 const QUESTION: Duration = Duration::from_secs(120);
+/// Number of ways to count the same without an answer in time after which the server counts as
+/// silent, and is not asked any more.
+const SILENT_MAX: usize = 2;
 /// Number of texts in a row that a way failed to count after which it is not used any more.
 const FAILURES_MAX: u32 = 3;
 
@@ -44,6 +47,8 @@ struct Counter {
     way: CountMethod,
     /// Number of texts in a row that it failed to count.
     failures: Cell<u32>,
+    /// Whether it got no answer in time, and none came since in any way.
+    is_late: Cell<bool>,
     /// Tokens that a request has besides its text.
     besides: OnceCell<u64>,
 }
@@ -74,10 +79,16 @@ impl<'a, W: Wire> TokenCounters<'a, W> {
         (texts, chats): (Vec<CountMethod>, Vec<CountMethod>),
     ) -> TokenCounters<'a, W> {
         let counters = |ways: Vec<CountMethod>| {
-            let counter = |way| Counter { way, failures: Cell::new(0), besides: OnceCell::new() };
+            let counter = |way| Counter {
+                way,
+                failures: Cell::new(0),
+                is_late: Cell::new(false),
+                besides: OnceCell::new(),
+            };
             ways.into_iter().map(counter).collect()
         };
-        TokenCounters { server, texts: counters(texts), chats: counters(chats) }
+        let (texts, chats) = (counters(texts), counters(chats));
+        TokenCounters { server, texts, chats }
     }
 
     /// Returns the method by which whole prompts are counted.
@@ -105,6 +116,9 @@ impl<'a, W: Wire> TokenCounters<'a, W> {
         };
         let mut why = None;
         for counter in counters.iter().filter(|counter| counter.failures.get() < FAILURES_MAX) {
+            if self.is_silent() {
+                break;
+            }
             match self.count_by(counter, question).await {
                 Ok(tokens) => return Ok(tokens),
                 Err(words) => {
@@ -112,9 +126,25 @@ impl<'a, W: Wire> TokenCounters<'a, W> {
                 }
             }
         }
+        if self.is_silent() {
+            let seconds = self.limit().as_secs();
+            return Err(format!("the server is silent: no count of tokens within {seconds} s"));
+        }
         let none =
             || "the server neither tokenizes nor says how many tokens a prompt had".to_owned();
         Err(why.unwrap_or_else(none))
+    }
+
+    /// Whether several ways to count the same got no answer in time, and none came since.
+    fn is_silent(&self) -> bool {
+        let late = |all: &[Counter]| all.iter().filter(|it| it.is_late.get()).count();
+        late(&self.texts).max(late(&self.chats)) >= SILENT_MAX
+    }
+
+    /// Returns the timeout of one question: a server that takes longer for one token is too slow for
+    /// the load.
+    fn limit(&self) -> Duration {
+        self.server.first_token.min(QUESTION)
     }
 
     async fn count_by(&self, counter: &Counter, question: &FitQuestion) -> Result<u64, String> {
@@ -133,11 +163,29 @@ impl<'a, W: Wire> TokenCounters<'a, W> {
         let Counted { wire, timeline, patience, .. } = self.server;
         let (path, body) = request(counter.way, question, self.server);
         let call = Call::post(path, body.to_string());
-        let once = async || gather(*wire, timeline, call.clone(), QUESTION).await;
+        let is_late = Cell::new(false);
+        let once = async || {
+            let limit = self.limit();
+            let late =
+                || NotGathered::new(format!("{path}: no answer within {} s", limit.as_secs()));
+            if is_late.get() {
+                return Err(late());
+            }
+            let deadline = timeline.now().after(limit);
+            let answer = gather(*wire, timeline, call.clone(), limit).await;
+            is_late.set(answer.is_err() && timeline.now() >= deadline);
+            if is_late.get() { Err(late()) } else { answer }
+        };
         let answer = patience.ask(once).await;
-        let has_failed = answer.as_ref().map_or(true, Gathered::may_pass);
+        counter.is_late.set(is_late.get());
+        if answer.is_ok() {
+            self.texts.iter().chain(&self.chats).for_each(|it| it.is_late.set(false));
+        }
         if let FitQuestion::Text(_) = question {
-            counter.failures.set(if has_failed { counter.failures.get() + 1 } else { 0 });
+            let has_failed = answer.as_ref().map_or(true, Gathered::may_pass);
+            let failures = if has_failed { counter.failures.get() + 1 } else { 0 };
+            // A text is short: a way that does not count it in time is given up at once.
+            counter.failures.set(if is_late.get() { FAILURES_MAX } else { failures });
         }
         let answer = answer?;
         let tokens = (answer.status == 200).then(|| tokens(counter.way, &answer)).flatten();

@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use super::*;
@@ -14,6 +12,10 @@ use crate::run::arrive::tests::server::{
     Question, Server, ServerPage, page, prompt_tokens, refusal, stream, text,
 };
 use crate::run::arrive::{Requirements, arrive};
+use crate::unit::At;
+
+/// Limit of the load for a first token.
+const FIRST_TOKEN: Duration = Duration::from_secs(1800);
 
 /// Measures a server that departs from an honest one, and returns what came of it with the
 /// errors of the samples in tokens, by depth, and with all notes.
@@ -41,6 +43,7 @@ async fn measured(
         abilities: &found.abilities,
         model: "m",
         is_simulated: false,
+        first_token: FIRST_TOKEN,
     };
     let measured =
         fit_prompts(&counted, &plan, &|_, _| ()).await.unwrap_or_else(|why| panic!("{why}"));
@@ -121,6 +124,47 @@ async fn a_tokenizer_that_fails_for_good_is_given_up_for_the_next_way() {
     })
     .await;
     assert_eq!(missed, EXACT);
+}
+
+/// Measures a server that is silent from some time on, and returns why nothing was measured, and
+/// how long that took, in seconds.
+async fn unmeasured(first_token: Duration, silent: fn(&Question<'_>) -> bool) -> (String, f64) {
+    let never = || ServerPage { after: Duration::from_secs(86_400), ..text(200, "").unwrap() };
+    let server = Server::new(move |question| silent(question).then(never));
+    let plan = Plan::new(&scenario(&[0, 4096], &[1]), 7, Bounds::default()).unwrap();
+    let patience = RetryPolicy::new(&server.timeline, At::ZERO.after(FIRST_TOKEN), &|_, _| ());
+    let abilities = Abilities {
+        chat: true,
+        usage: true,
+        usage_whole: true,
+        tokenize: true,
+        tokenize_messages: true,
+        ..Abilities::default()
+    };
+    let counted = Counted {
+        wire: &server,
+        timeline: &server.timeline,
+        patience: &patience,
+        abilities: &abilities,
+        model: "m",
+        is_simulated: false,
+        first_token,
+    };
+    let why = fit_prompts(&counted, &plan, &|_, _| ()).await.err().unwrap_or_default();
+    (why, server.timeline.now().seconds())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_falls_silent_does_not_keep_the_run_longer_than_two_questions() {
+    let seconds = Duration::from_secs;
+    let (why, lasted) = unmeasured(seconds(20), |_| true).await;
+    insta::assert_snapshot!(why, @"the server is silent: no count of tokens within 20 s");
+    assert!((40.0..80.0).contains(&lasted), "{lasted}");
+    let (_, lasted) = unmeasured(FIRST_TOKEN, |_| true).await;
+    assert!((240.0..241.0).contains(&lasted), "{lasted}: no scenario waits longer");
+    let (why, lasted) = unmeasured(seconds(20), is_tokenize).await;
+    assert_eq!(why, "", "the next way counts");
+    assert!((20.0..35.0).contains(&lasted), "{lasted}");
 }
 
 /// Answers `/tokenize` with another count than an honest server.
