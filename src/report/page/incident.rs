@@ -54,7 +54,7 @@ fn reported<'a>(calendar: &Calendar, trends: &Trends, incident: &'a Incident) ->
         cause,
         shown,
         met: met(incident),
-        back: back(incident),
+        back: back(calendar, incident),
     }
 }
 
@@ -117,13 +117,15 @@ fn when(calendar: &Calendar, incident: &Incident) -> String {
     )
 }
 
-fn back(incident: &Incident) -> String {
+fn back(calendar: &Calendar, incident: &Incident) -> String {
+    let is_last = calendar.segments.last().is_none_or(|last| last.segment == incident.segment);
     match incident.until {
         Some(until) if incident.is_away() => {
             let back = incident.recovery.first_token.unwrap_or(until).max(until);
             format!("; back in {}", span(back.since(incident.from) as f64 / 1e6))
         }
-        None if incident.is_away() => "; not back".to_owned(),
+        None if incident.is_away() && is_last => "; not back".to_owned(),
+        None if incident.is_away() => "; longhaul was cut off before it was back".to_owned(),
         _ => String::new(),
     }
 }

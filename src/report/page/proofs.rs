@@ -23,7 +23,7 @@ pub(crate) struct Proofs {
     /// Classes of requests, and whether the server's cache was to them what their names say.
     pub cache: Vec<String>,
     /// Mean time between failures; `None` where nothing is proven: without a failure, if a crash may
-    /// have happened unobserved.
+    /// have happened unobserved, or if the last requests all ended badly.
     pub mtbf: Option<String>,
     /// Chance that a failing server passes, and the share of parser faults: a sentence each.
     pub also: Vec<String>,
@@ -83,6 +83,10 @@ fn cache(analysis: &Analysis) -> Vec<String> {
 fn mtbf(analysis: &Analysis, verdict: &Verdict) -> Option<String> {
     let shows = |proof: &&Proof| proof.failures > 0 || !proof.is_blind();
     let proof = verdict.proof.as_ref().filter(shows)?;
+    // A server that may have been dead at the end shows no time without a failure.
+    if proof.failures == 0 && analysis.unanswered.is_dead() {
+        return None;
+    }
     let mut words = proof.to_string();
     let bad = analysis.portion(RequestShare::Errors, &Select::default());
     let restarts = analysis.incidents_of(Count::Restarts, None).into_iter();

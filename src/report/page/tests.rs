@@ -1,7 +1,7 @@
 use super::*;
 use crate::analysis::analyse;
 use crate::analysis::fixture::asked;
-use crate::fact::ClosedBecause;
+use crate::fact::{ClosedBecause, Phase};
 use crate::incident::fixture::Story;
 use crate::measure::Quantity;
 use crate::stats::Estimate;
@@ -61,6 +61,21 @@ fn a_cell_that_was_never_asked_has_a_row_and_the_proof_does_not_speak_of_it() {
 }
 
 #[test]
+fn an_outage_that_a_cut_left_open_is_not_told_as_one_without_an_end() {
+    let mut story = Story::soaking();
+    story.goods(10.0, 19, 0).up(50.0, false).up(51.0, false);
+    let told = |story: &Story| {
+        let analysis = analyse(&asked(&[0]), story.entries.iter());
+        let incidents = incident::all(&analysis.calendar, &analysis.trends);
+        incidents.iter().map(|it| it.back.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&story), ["; not back"]);
+    story.segment = 1;
+    story.opened().phase(1.0, Phase::Soak).good(2.0, 0).closed(60.0, ClosedBecause::Done);
+    assert_eq!(told(&story), ["; longhaul was cut off before it was back"]);
+}
+
+#[test]
 fn bad_endings_stand_beside_the_time_without_a_failure() {
     let proof = |bad: u32| {
         let mut story = Story::soaking();
@@ -73,8 +88,10 @@ fn bad_endings_stand_beside_the_time_without_a_failure() {
         let asked = asked(&[0]);
         let analysis = analyse(&asked, story.entries.iter());
         let verdict = judge(&asked.contract, &analysis);
-        Proofs::of(&asked, &analysis, &verdict).mtbf.unwrap()
+        Proofs::of(&asked, &analysis, &verdict).mtbf
     };
+    assert_eq!(proof(4), None, "the server may have been dead at the end");
+    let proof = |bad: u32| proof(bad).unwrap();
     assert!(proof(0).starts_with("no failure in 50.0 s under load: MTBF above"), "{}", proof(0));
     let words = proof(1);
     assert!(
