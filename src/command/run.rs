@@ -65,8 +65,9 @@ async fn held_and_driven(
     });
     let driven = driven.await;
     // In every case: what longhaul started must not outlive it.
-    if leftover.stop_all().await {
-        held.iter().for_each(|held| held.forget_launch());
+    let is_gone = leftover.stop_all().await;
+    if let Some(held) = held.filter(|_| is_gone) {
+        held.forget_launch();
     }
     driven
 }

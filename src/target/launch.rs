@@ -61,7 +61,7 @@ impl Launch<'_> {
         };
         self.is_free().await?;
         match start {
-            StartMethod::Process => self.process(&reading.recipe, server_pid),
+            StartMethod::Process => self.process(&reading.recipe, &server_pid),
             StartMethod::Docker | StartMethod::Podman => {
                 self.container(start, reading, server_pid).await
             }
@@ -120,7 +120,7 @@ impl Launch<'_> {
     fn process(
         &self,
         recipe: &Recipe,
-        server_pid: ServerPid,
+        server_pid: &ServerPid,
     ) -> Result<(StartedTarget, Vec<String>), Mistake> {
         let command = recipe.command.clone().unwrap_or_default();
         (self.tell)(&format!("starting, as a process of this machine:\n{}", indented(&command)));

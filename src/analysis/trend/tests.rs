@@ -231,7 +231,7 @@ fn one_step_at_any_place_is_not_two_levels() {
         for after in 1..60 {
             let mut rng = Rng::at(seed, &[after]);
             let level = |index| 100.0 + where_true(index >= after, 8.0);
-            let values: Vec<f64> = (0..60).map(|index| level(index) + rng.normal()).collect();
+            let values: Vec<f64> = (0..60).map(|index| level(index) + 0.7 * rng.normal()).collect();
             assert_eq!(levels(&values, 1.0), None, "seed {seed}, after {after}");
         }
     }

@@ -119,10 +119,7 @@ pub(super) async fn start(
     // Lets the signal task start first, so that an early signal cannot leave anything behind.
     tokio::task::yield_now().await;
     let boot_id = anchor.boot_id.as_deref();
-    for orphan in orphans(specs, held) {
-        unless_stopped(stop, orphan.end(boot_id, timeline, print_stderr)).await?;
-    }
-    held.iter().for_each(|held| held.forget_launch());
+    unless_stopped(stop, end_orphans(specs, held, boot_id, timeline)).await?;
     let own = Cell::new(None);
     let record = |launched: &LaunchedServer| {
         own.set(since_boot_s(launched));
@@ -160,15 +157,7 @@ pub(super) async fn start(
         secrets,
         is_ours: starts || sim.as_ref().is_some_and(|sim| sim.refuses()),
         waits_for_host: options.wait,
-        sight: ObservedSources {
-            log: sim.is_some() || starts || options.target.reads_log(),
-            kernel: sim.is_some() || is_here,
-            metrics: false,
-            process: sim.is_some()
-                || starts
-                || options.target.container.is_some()
-                || options.target.pid.is_some(),
-        },
+        sight: sight(options, sim.is_some(), is_here),
         added,
         timeline,
         wall: Box::new(|_| Timeline::wall_now_us()),
@@ -183,6 +172,18 @@ pub(super) async fn start(
     };
     let leftover = Leftover { task: launched.task, timeline, starts };
     Ok(Started { environment, target, leftover, own_port })
+}
+
+/// Returns what can be observed of the server; whether its metrics can is not known yet.
+fn sight(options: &ServerOptions, is_simulated: bool, is_here: bool) -> ObservedSources {
+    let target = &options.target;
+    let is_ours = is_simulated || target.start.is_some();
+    ObservedSources {
+        log: is_ours || target.reads_log(),
+        kernel: is_simulated || is_here,
+        metrics: false,
+        process: is_ours || target.container.is_some() || target.pid.is_some(),
+    }
 }
 
 /// Creates the sensors of the server's machine; called when the server answers, because the target
@@ -224,6 +225,22 @@ impl Leftover {
         print_stderr(&format!("warning: {why}"));
         false
     }
+}
+
+/// Ends the servers that an earlier longhaul had started for this run, and that still run.
+async fn end_orphans(
+    specs: &Specs,
+    held: Option<&HeldFolder>,
+    boot_id: Option<&str>,
+    timeline: Timeline,
+) -> Result<(), Mistake> {
+    for orphan in orphans(specs, held) {
+        orphan.end(boot_id, timeline, print_stderr).await?;
+    }
+    if let Some(held) = held {
+        held.forget_launch();
+    }
+    Ok(())
 }
 
 /// Returns the servers that an earlier longhaul had started for this run, and that may still run:

@@ -86,7 +86,7 @@ fn order(parts: &[(String, Select)], verdict: &Verdict) -> Vec<usize> {
         let is_end = select.depth == depths().min() || select.depth == depths().max();
         let is = |part: Option<&(String, Select)>| part.is_some_and(|(_, it)| it == select);
         let is_lowest = is(of_depth(select.depth).next());
-        let is_highest = is(of_depth(select.depth).last());
+        let is_highest = is(of_depth(select.depth).next_back());
         match () {
             () if select.depth.is_none() || broken(select) => 0,
             () if is_end && is_lowest => 1,

@@ -164,7 +164,10 @@ async fn a_server_that_falls_silent_does_not_keep_the_run_longer_than_two_questi
     assert!((240.0..241.0).contains(&lasted), "{lasted}: no scenario waits longer");
     let (why, lasted) = unmeasured(seconds(20), is_tokenize).await;
     assert_eq!(why, "", "the next way counts");
-    assert!((20.0..35.0).contains(&lasted), "{lasted}");
+    assert!(
+        (20.0..80.0).contains(&lasted),
+        "{lasted}: a tokenizer that hangs is asked for texts and for samples"
+    );
 }
 
 /// Answers `/tokenize` with another count than an honest server.
