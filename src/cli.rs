@@ -221,8 +221,8 @@ struct RehearseArgs {
 Examples:
   longhaul report runs/latest
   longhaul report runs/latest --format json
-  longhaul report runs/latest --format markdown  for a forum or an issue
-  longhaul report runs/monday runs/tuesday     what both prove together")]
+  longhaul report runs/latest --format markdown     for a forum or an issue
+  longhaul report runs/monday runs/tuesday          what both prove together")]
 struct ReportArgs {
     /// The run folder; several of one recipe are added up: what they prove together
     #[arg(required = true, value_name = "RUN")]

@@ -238,6 +238,12 @@ pub(crate) const PAGES: &[Page] = &[
                 &["SIMULATED PASS", "errors none of 18 requests"],
             ),
             run("longhaul report runs/latest --wide", "", 0, &["coverage"]),
+            run(
+                "longhaul report runs/latest --format markdown",
+                "",
+                0,
+                &["**SIMULATED PASS** · ", "does not prove"],
+            ),
             run("longhaul report RUN --format json", "", 0, &["\"schema\": 1"]),
             with(
                 THREE_RUNS,

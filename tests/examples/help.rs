@@ -110,6 +110,7 @@ pub(crate) const PAGES: &[Page] = &[
         steps: &[
             with(TWO_RUNS, "longhaul report runs/latest", "", 0, &["SIMULATED PASS"]),
             run("longhaul report runs/latest --format json", "", 0, &["\"bounds\""]),
+            run("longhaul report runs/latest --format markdown", "", 0, &["**SIMULATED PASS** · "]),
             run(
                 "longhaul report runs/monday runs/tuesday",
                 "",

@@ -1,6 +1,7 @@
 //! Tests that a server which outlives the longhaul that started it is found, and never taken for
 //! another one: longhaul is killed while its server loads.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use insta::assert_snapshot;
@@ -79,13 +80,16 @@ fn a_run_that_was_killed_before_its_first_row_is_begun_again_and_ends_its_server
 fn a_port_that_an_older_process_takes_meanwhile_is_no_crash_of_the_server() {
     let bench = Bench::new("overtaken");
     let recipe = bench.recipe("sleep 1000; ");
-    let command = format!("sleep 2; exec {}", bench.serving());
+    // It is older by more than a tick of the kernel's clock.
+    let command = format!("sleep 0.05; echo; sleep 2; exec {}", bench.serving());
     let mut stranger = Command::new("bash")
         .args(["-c", &command])
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .expect("a server");
+    let mut begun = BufReader::new(stranger.stdout.take().expect("its output"));
+    begun.read_line(&mut String::new()).expect("a line");
     let told = bench.run(&["--start", "process"], recipe);
     stranger.kill().expect("killed");
     stranger.wait().expect("waited for");
