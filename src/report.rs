@@ -2,7 +2,7 @@
 //! `analysis` and `verdict`, and concludes nothing itself. The content of a run's report is
 //! gathered once, in `page`; its layouts read nothing else.
 //!
-//! What is printed is a [`Printable`]: foreign text (errors, names, log lines) is escaped there, by the
+//! A text that is printed is a [`Printable`]: foreign text (errors, names, log lines) is escaped there, by the
 //! rules of its format.
 
 pub(crate) mod annotations;

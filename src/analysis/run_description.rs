@@ -52,7 +52,7 @@ pub(crate) struct RunDescription {
     pub reported: JournalGaps,
 }
 
-/// What a run was made of; texts are empty where they are not known.
+/// Engine, machines, command and digests of a run; texts are empty where they are not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Provenance {
     /// Identity of the run.

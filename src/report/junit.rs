@@ -5,6 +5,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::page::Page;
 use super::printable::Printable;
+use crate::escape::xml;
 use crate::unit::span;
 use crate::verdict::VerdictWord;
 
@@ -48,7 +49,7 @@ fn of_verdict(page: &Page<'_>) -> TestCase {
     let proves = page.proofs.mtbf.iter().chain(&page.proofs.also);
     let lines: Vec<&str> =
         std::iter::once(&words).chain(&verdict.reasons).chain(proves).map(String::as_str).collect();
-    case.set_system_out(lines.join("\n"));
+    case.set_system_out(xml(&lines.join("\n")));
     case
 }
 
@@ -58,7 +59,7 @@ fn status(word: VerdictWord, words: &str, kind: NonSuccessKind) -> TestCaseStatu
         VerdictWord::Fail => failed(words, kind),
         VerdictWord::Inconclusive => {
             let mut status = TestCaseStatus::skipped();
-            status.set_message(words);
+            status.set_message(xml(words));
             status
         }
     }
@@ -66,12 +67,12 @@ fn status(word: VerdictWord, words: &str, kind: NonSuccessKind) -> TestCaseStatu
 
 fn failed(words: &str, kind: NonSuccessKind) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_message(words);
+    status.set_message(xml(words));
     status
 }
 
 fn case(name: &str, status: TestCaseStatus) -> TestCase {
-    let mut case = TestCase::new(name, status);
+    let mut case = TestCase::new(xml(name), status);
     case.set_classname("longhaul.run");
     case
 }

@@ -52,7 +52,7 @@ impl OwnPort {
     /// Checks that nobody else listens there: a process that is older than the server.
     ///
     /// # Errors
-    /// Who listens there.
+    /// Process that listens at the port.
     pub(super) fn check(&self) -> Result<(), Mistake> {
         let OwnPort { port, since_boot_s } = *self;
         let Some(who) = port::older_listener(port, since_boot_s) else { return Ok(()) };
